@@ -1,0 +1,154 @@
+// The Executor of production: worker threads and one consumer thread.
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "pipeline/pipeline.h"
+
+namespace ferry {
+namespace {
+
+// One run. Jobs wait in order in `line_`; workers take the first that nobody has taken, the
+// consumer takes the front once it is done.
+class ThreadRun {
+ public:
+  explicit ThreadRun(unsigned threads) : limit_(2 * static_cast<size_t>(threads)) {
+    try {
+      threads_.emplace_back([this] { consumer(); });
+      for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { worker(); });
+    } catch (...) {
+      stop(std::current_exception());
+      join();
+      throw;
+    }
+  }
+
+  void run(const std::function<std::unique_ptr<Job>()>& produce) {
+    try {
+      while (wait_for_room()) {
+        std::unique_ptr<Job> job = produce();
+        if (!job) break;
+        std::lock_guard lock(mutex_);
+        line_.push_back({std::move(job)});
+        changed_.notify_all();
+      }
+      std::lock_guard lock(mutex_);
+      closed_ = true;
+      changed_.notify_all();
+    } catch (...) {
+      stop(std::current_exception());
+    }
+    join();
+    line_.clear();  // jobs hold mappings: gone before anybody hears of the failure
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  struct Slot {
+    std::unique_ptr<Job> job;
+    bool taken = false;
+    bool done = false;
+  };
+
+  bool wait_for_room() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return stopped_ || line_.size() < limit_; });
+    return !stopped_;
+  }
+
+  Slot* next_untaken() {
+    for (Slot& slot : line_)
+      if (!slot.taken) return &slot;
+    return nullptr;
+  }
+
+  void worker() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      Slot* slot = nullptr;
+      changed_.wait(lock, [&] {
+        slot = next_untaken();
+        return stopped_ || slot || closed_;
+      });
+      if (stopped_ || !slot) return;
+      slot->taken = true;
+      Job& job = *slot->job;
+      if (!unlocked(lock, [&] { job.work(); })) return;
+      slot->done = true;  // a deque keeps its elements where they are
+      changed_.notify_all();
+    }
+  }
+
+  void consumer() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] {
+        return stopped_ || (line_.empty() ? closed_ : line_.front().done);
+      });
+      if (stopped_ || line_.empty()) return;
+      Job& job = *line_.front().job;
+      if (!unlocked(lock, [&] { job.consume(); })) return;
+      std::unique_ptr<Job> gone = std::move(line_.front().job);
+      line_.pop_front();
+      changed_.notify_all();
+    }
+  }
+
+  template <typename Stage>
+  bool unlocked(std::unique_lock<std::mutex>& lock, Stage stage) {
+    lock.unlock();
+    try {
+      stage();
+    } catch (...) {
+      stop(std::current_exception());
+      return false;
+    }
+    lock.lock();
+    return true;
+  }
+
+  void stop(std::exception_ptr failure) {
+    std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = failure;
+    stopped_ = true;
+    changed_.notify_all();
+  }
+
+  void join() {
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+  const size_t limit_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Slot> line_;
+  bool closed_ = false;
+  bool stopped_ = false;
+  std::exception_ptr failure_;
+  std::vector<std::thread> threads_;
+};
+
+class ThreadExecutor final : public Executor {
+ public:
+  explicit ThreadExecutor(unsigned threads) : threads_(threads < 1 ? 1 : threads) {}
+
+  void run(const std::function<std::unique_ptr<Job>()>& produce) override {
+    ThreadRun(threads_).run(produce);
+  }
+  unsigned width() const override { return threads_; }
+
+ private:
+  unsigned threads_;
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> make_thread_executor(unsigned threads) {
+  return std::make_unique<ThreadExecutor>(threads);
+}
+
+}  // namespace ferry

@@ -1,0 +1,69 @@
+// A saved image as a file that can be asked for any page: finds End and the index first.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "p2m/frames.h"
+#include "proto/byte_stream.h"
+#include "proto/pages.h"
+#include "proto/record.h"
+
+namespace ferry {
+
+// Where an image lies in a file, and what is around it.
+struct ImagePlace {
+  uint64_t offset = 0;   // of the image's first byte in the file
+  uint64_t bytes = 0;    // of the image, from End
+  bool in_xl_file = false;
+  std::string xl_config; // the xl header's config, JSON as a rule; empty for a bare image
+  uint32_t xl_flags = 0;
+};
+
+// One pfn as the index has it.
+struct PageEntry {
+  v1::PageKind kind = v1::ABSENT;
+  bool mentioned = false;     // false: not in this image (a delta leaves pages out)
+  uint64_t record_offset = 0; // of its Pages record, if kind has data
+};
+
+// Thread-safe for reading. All methods throw Error(bad_image) or Error(io).
+class ImageFile {
+ public:
+  // Opens a bare image or an xl save file that holds one. A file that is neither is refused with
+  // Error(bad_image) saying what it seems to be.
+  static ImageFile open(const std::string& path);
+  ~ImageFile();
+  ImageFile(ImageFile&&) noexcept;
+  ImageFile& operator=(ImageFile&&) noexcept;
+
+  const ImagePlace& place() const;
+  const v1::Head& head() const;
+  const v1::IndexRoot& index_root() const;
+  const v1::End& end() const;
+
+  // A source over the whole image, from its first byte, for RecordReader.
+  std::unique_ptr<ByteSource> stream() const;
+
+  // The record at this offset, digest checked.
+  RawRecord read_record(uint64_t offset) const;
+
+  // All records but Pages and the index, in order, digests checked.
+  std::vector<v1::Record> other_records() const;
+
+  // The index of 65536 pfns from part * 65536: an entry for each pfn.
+  std::vector<PageEntry> read_part(uint64_t part) const;
+  uint64_t parts() const;
+
+  // The last version of one page. False if it has no data (out is then untouched).
+  bool read_page(pfn_t pfn, std::span<std::byte, kPageSize> out) const;
+
+ private:
+  ImageFile();
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ferry

@@ -1,0 +1,80 @@
+// The bulk of an image: Pages records, written and read by hand because a message per page, or a
+// copy per megabyte, would cost more than everything else. The bytes are those of ferry.v1.Pages;
+// tests hold both against each other.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "p2m/frames.h"
+#include "proto/record.h"
+
+namespace ferry {
+
+inline constexpr uint32_t kMaxPagesPerRecord = 1024;      // with data
+inline constexpr uint64_t kMaxPfnsPerRecord = 1u << 16;   // with data or without
+
+struct PageRun {
+  pfn_t first;
+  uint64_t count = 0;
+  v1::PageKind kind = v1::DATA;
+  friend bool operator==(const PageRun&, const PageRun&) = default;
+};
+
+// True for the kinds whose pages have 4096 bytes in Pages.data.
+bool has_data(v1::PageKind kind);
+// True for L1 to L4, pinned or not.
+bool is_page_table(v1::PageKind kind);
+bool is_pinned(v1::PageKind kind);
+// 1 to 4 for page tables, 0 for everything else.
+int table_level(v1::PageKind kind);
+// "data", "L1 (pinned)", "zero", …
+const char* kind_name(v1::PageKind kind);
+
+// Adds one page, growing the last run where it fits. pfns must ascend.
+void append_page(std::vector<PageRun>& runs, pfn_t pfn, v1::PageKind kind);
+
+// Encodes Pages records. Keeps a zstd context: one encoder a thread.
+class PagesEncoder {
+ public:
+  // level: of zstd; 0 stores raw pages.
+  explicit PagesEncoder(int level);
+  ~PagesEncoder();
+
+  // pages: 4096 bytes for each page with data, in order of pfn. Returns the whole record.
+  Bytes encode(uint64_t sequence, uint32_t round, std::span<const PageRun> runs,
+               std::span<const std::byte> pages);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+struct PagesView {
+  uint32_t round = 0;
+  std::vector<PageRun> runs;
+  v1::Codec codec = v1::RAW;
+  uint32_t raw_bytes = 0;
+  std::span<const std::byte> data;  // into the record
+};
+
+// Takes a Pages record apart; its digest must have been checked. Verified: runs ascend within the
+// limits above and below nr_pfns, kinds are known, raw_bytes is 4096 for each page with data.
+// Throws Error(bad_image).
+PagesView decode_pages(const RawRecord& record, uint64_t nr_pfns);
+
+// Decompresses to exactly raw_bytes, or throws Error(bad_image). A raw record costs no copy: the
+// result then points into the record. One decoder a thread.
+class PagesDecoder {
+ public:
+  PagesDecoder();
+  ~PagesDecoder();
+  std::span<const std::byte> decompress(const RawRecord& record, const PagesView& view);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ferry

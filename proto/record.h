@@ -1,0 +1,66 @@
+// One record on the wire.
+//
+//   | 0a | length, 5 bytes | 09 | sequence, 8 | body: tag, length, bytes | fa 01 10 | digest, 16 |
+//   |<---- prefix, 6 ----->|<--------------------- length ------------------------------------->|
+//
+// length is a varint padded to 5 bytes, so that a reader of a pipe knows after 6 bytes how many
+// to read. The digest covers everything before its 16 bytes. Record 0 is Magic: the same 50 bytes
+// in every image of one major version. The last record is End: always 81 bytes.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ferry/v1/image.pb.h"
+
+namespace ferry {
+
+inline constexpr size_t kRecordPrefix = 6;
+inline constexpr size_t kDigestBytes = 16;
+inline constexpr size_t kMagicRecord = 50;
+inline constexpr size_t kEndRecord = 81;
+inline constexpr size_t kMaxRecord = 6 << 20;  // a whole record, prefix included
+inline constexpr uint32_t kFormatMajor = 1;
+
+using Bytes = std::vector<std::byte>;
+using Digest = std::array<std::byte, kDigestBytes>;
+
+// A record as it came in: framing and limits checked, digest and body not yet.
+struct RawRecord {
+  uint64_t sequence = 0;
+  uint64_t offset = 0;   // of its first byte, counted from the image's first byte
+  uint32_t kind = 0;     // the body's field number in ferry.v1.Record; may be one we do not know
+  Bytes bytes;           // all of it, prefix and digest included
+  std::span<const std::byte> body() const;  // the body's own message, without tag and length
+  Digest digest() const;                    // as claimed
+
+  size_t body_at = 0;    // where body() lies in bytes
+  size_t body_bytes = 0;
+};
+
+// Serialises record (its sequence and body) with prefix, padded length and digest.
+Bytes encode_record(const v1::Record& record);
+
+// Takes one whole record apart. Throws Error(bad_image), naming record number and offset.
+RawRecord frame_record(Bytes bytes, uint64_t sequence, uint64_t offset);
+
+// How many bytes a record has, from its first 6. Throws Error(bad_image) if it cannot be one.
+size_t record_length(std::span<const std::byte> prefix, uint64_t sequence, uint64_t offset);
+
+// Throws Error(bad_image) unless the digest is right. Safe on any thread.
+void check_digest(const RawRecord& record);
+
+// Decodes the body with the generated classes. Throws Error(bad_image). Check the digest first.
+v1::Record parse_record(const RawRecord& record);
+
+// "record 12 at byte 34567": how every message about an image names a place.
+std::string place_of(const RawRecord& record);
+
+// True if these first bytes (any number, 50 are best) can only be an image of ours: the magic
+// number is there, whatever the major version.
+bool looks_like_image(std::span<const std::byte> first_bytes);
+
+}  // namespace ferry

@@ -1,0 +1,36 @@
+// Reads an image from front to back, a record at a time, without ever reading past its end.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "proto/byte_stream.h"
+#include "proto/record.h"
+
+namespace ferry {
+
+// Checks as it goes: the first record is our Magic of a major version we know, sequence numbers
+// are complete, no record is larger than kMaxRecord (and memory grows only as bytes arrive), End
+// states the right record count, size and digest of digests.
+//
+// It does not check the digest of each record: that is for whoever uses the record, so that it
+// can be done on another thread. An image is sound when every record passed check_digest() and
+// next() has returned End.
+class RecordReader {
+ public:
+  explicit RecordReader(ByteSource& source);
+  ~RecordReader();
+
+  // The next record; the last one is End; then nothing. Throws Error(bad_image) or Error(io).
+  std::optional<RawRecord> next();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Checks that this reader knows all of head.required_features and the guest's shape (64 bit, 4
+// levels). Throws Error(unsupported), naming the feature.
+void check_head(const v1::Head& head);
+
+}  // namespace ferry
