@@ -1,0 +1,59 @@
+// The CPU features a domain was told it has.
+#include "xen/cpu_policy.h"
+
+#include <cstring>
+#include <memory>
+
+namespace ferry {
+namespace {
+
+template <typename T>
+std::vector<std::byte> bytes_of(const std::vector<T>& entries, uint32_t count) {
+  const auto* first = reinterpret_cast<const std::byte*>(entries.data());
+  return {first, first + count * sizeof(T)};
+}
+
+template <typename T>
+std::vector<T> entries_of(std::span<const std::byte> bytes) {
+  std::vector<T> entries(bytes.size() / sizeof(T));
+  std::memcpy(entries.data(), bytes.data(), entries.size() * sizeof(T));
+  return entries;
+}
+
+}  // namespace
+
+CpuPolicyBlobs get_cpu_policy(const Hypervisor& xen, domid_t domid) {
+  uint32_t nr_leaves = 0, nr_msrs = 0;
+  if (xc_cpu_policy_get_size(xen.xch(), &nr_leaves, &nr_msrs) != 0) fail_xen("size the CPU policy");
+  std::unique_ptr<xc_cpu_policy_t, void (*)(xc_cpu_policy_t*)> policy(xc_cpu_policy_init(),
+                                                                      xc_cpu_policy_destroy);
+  if (!policy) fail_errno(Errc::no_memory, ENOMEM, "no memory for a CPU policy");
+  std::vector<xen_cpuid_leaf_t> leaves(nr_leaves);
+  std::vector<xen_msr_entry_t> msrs(nr_msrs);
+  if (xc_cpu_policy_get_domain(xen.xch(), raw(domid), policy.get()) != 0 ||
+      xc_cpu_policy_serialise(xen.xch(), policy.get(), leaves.data(), &nr_leaves, msrs.data(),
+                              &nr_msrs) != 0)
+    fail_xen("read the guest's CPU policy");
+  return {bytes_of(leaves, nr_leaves), bytes_of(msrs, nr_msrs)};
+}
+
+void set_cpu_policy(const Hypervisor& xen, domid_t domid, std::span<const std::byte> cpuid_leaves,
+                    std::span<const std::byte> msr_bytes) {
+  auto leaves = entries_of<xen_cpuid_leaf_t>(cpuid_leaves);
+  auto msrs = entries_of<xen_msr_entry_t>(msr_bytes);
+  uint32_t leaf = ~0u, subleaf = ~0u, msr = ~0u;
+  if (xc_set_domain_cpu_policy(xen.xch(), raw(domid), static_cast<uint32_t>(leaves.size()),
+                               leaves.data(), static_cast<uint32_t>(msrs.size()), msrs.data(),
+                               &leaf, &subleaf, &msr) == 0)
+    return;
+  if (leaf != ~0u)
+    fail(Errc::unsupported,
+         "this host cannot give the guest the CPU features it had: CPUID leaf {:#x}, subleaf {:#x}",
+         leaf, subleaf);
+  if (msr != ~0u)
+    fail(Errc::unsupported, "this host cannot give the guest the CPU features it had: MSR {:#x}",
+         msr);
+  fail_xen("accept the guest's CPU policy");
+}
+
+}  // namespace ferry

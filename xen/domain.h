@@ -1,0 +1,39 @@
+// What Xen knows of a domain.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "xen/hypervisor.h"
+
+namespace ferry {
+
+struct DomainInfo {
+  domid_t domid{};
+  bool hvm = false;  // HVM or PVH: not a PV guest
+  bool dying = false;
+  bool crashed = false;
+  bool paused = false;     // by the toolstack; says nothing of suspension
+  bool suspended = false;  // shut down with reason suspend
+  bool shut_down = false;  // with any reason but a crash
+  unsigned shutdown_reason = 0;
+  uint64_t nr_pages = 0;   // frames it owns now
+  uint64_t max_pages = 0;  // frames it may own
+  mfn_t shared_info;
+  uint32_t max_vcpu_id = 0;
+  std::array<uint8_t, 16> uuid{};
+};
+
+// Throws Error(no_domain).
+DomainInfo get_domain(const Hypervisor& xen, domid_t domid);
+
+// Bytes of the guest's unsigned long: 8 or 4.
+unsigned guest_width(const Hypervisor& xen, domid_t domid);
+
+// Frames of this host that no domain has.
+uint64_t free_pages(const Hypervisor& xen);
+
+// Lets a suspended guest go on: its suspend hypercall returns 1 ("cancelled"). Throws.
+void resume_fast(const Hypervisor& xen, domid_t domid);
+
+}  // namespace ferry

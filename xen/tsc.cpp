@@ -1,0 +1,20 @@
+// How a domain's time stamp counter behaves.
+#include "xen/tsc.h"
+
+namespace ferry {
+
+TscInfo get_tsc(const Hypervisor& xen, domid_t domid) {
+  TscInfo tsc;
+  if (xc_domain_get_tsc_info(xen.xch(), raw(domid), &tsc.mode, &tsc.nsec, &tsc.khz,
+                             &tsc.incarnation) != 0)
+    fail_xen("read the guest's TSC settings");
+  return tsc;
+}
+
+void set_tsc(const Hypervisor& xen, domid_t domid, const TscInfo& tsc) {
+  if (xc_domain_set_tsc_info(xen.xch(), raw(domid), tsc.mode, tsc.nsec, tsc.khz, tsc.incarnation) !=
+      0)
+    fail_xen("accept the guest's TSC settings");
+}
+
+}  // namespace ferry
