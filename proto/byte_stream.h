@@ -6,9 +6,12 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ferry {
+
+using Bytes = std::vector<std::byte>;
 
 class ByteSink {
  public:
@@ -51,10 +54,10 @@ class MemorySink final : public ByteSink {
   void write(std::span<const std::byte> bytes) override {
     bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   }
-  const std::vector<std::byte>& bytes() const { return bytes_; }
+  const Bytes& bytes() const { return bytes_; }
 
  private:
-  std::vector<std::byte> bytes_;
+  Bytes bytes_;
 };
 
 class MemorySource final : public ByteSource {

@@ -15,18 +15,18 @@ namespace ferry {
 
 // Where an image lies in a file, and what is around it.
 struct ImagePlace {
-  uint64_t offset = 0;   // of the image's first byte in the file
-  uint64_t bytes = 0;    // of the image, from End
+  uint64_t offset = 0;  // of the image's first byte in the file
+  uint64_t bytes = 0;   // of the image, from End
   bool in_xl_file = false;
-  std::string xl_config; // the xl header's config, JSON as a rule; empty for a bare image
+  std::string xl_config;  // the xl header's config, JSON as a rule; empty for a bare image
   uint32_t xl_flags = 0;
 };
 
 // One pfn as the index has it.
 struct PageEntry {
   v1::PageKind kind = v1::ABSENT;
-  bool mentioned = false;     // false: not in this image (a delta leaves pages out)
-  uint64_t record_offset = 0; // of its Pages record, if kind has data
+  bool mentioned = false;      // false: not in this image (a delta leaves pages out)
+  uint64_t record_offset = 0;  // of its Pages record, if kind has data
 };
 
 // Thread-safe for reading. All methods throw Error(bad_image) or Error(io).

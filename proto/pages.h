@@ -12,8 +12,10 @@
 
 namespace ferry {
 
-inline constexpr uint32_t kMaxPagesPerRecord = 1024;      // with data
-inline constexpr uint64_t kMaxPfnsPerRecord = 1u << 16;   // with data or without
+inline constexpr uint32_t kMaxPagesPerRecord = 1024;     // with data
+inline constexpr uint64_t kMaxPfnsPerRecord = 1u << 16;  // with data or without
+inline constexpr uint64_t kPfnsPerIndexPart = 1u << 16;
+inline constexpr uint64_t kMaxPfns = uint64_t{1} << 32;  // of a guest: 16 TiB
 
 struct PageRun {
   pfn_t first;

@@ -11,10 +11,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
+#include <string>
 
 #include "ferry/v1/image.pb.h"
+#include "proto/byte_stream.h"
 
 namespace ferry {
 
@@ -25,24 +27,53 @@ inline constexpr size_t kEndRecord = 81;
 inline constexpr size_t kMaxRecord = 6 << 20;  // a whole record, prefix included
 inline constexpr uint32_t kFormatMajor = 1;
 
-using Bytes = std::vector<std::byte>;
+// How every End record begins.
+inline constexpr std::array<std::byte, kRecordPrefix> kEndPrefix{
+    std::byte{0x0a}, std::byte{0xcb}, std::byte{0x80}, std::byte{0x80}, std::byte{0x80}};
 using Digest = std::array<std::byte, kDigestBytes>;
 
 // A record as it came in: framing and limits checked, digest and body not yet.
 struct RawRecord {
   uint64_t sequence = 0;
-  uint64_t offset = 0;   // of its first byte, counted from the image's first byte
-  uint32_t kind = 0;     // the body's field number in ferry.v1.Record; may be one we do not know
-  Bytes bytes;           // all of it, prefix and digest included
+  uint64_t offset = 0;  // of its first byte, counted from the image's first byte
+  uint32_t kind = 0;    // the body's field number in ferry.v1.Record; may be one we do not know
+  Bytes bytes;          // all of it, prefix and digest included
   std::span<const std::byte> body() const;  // the body's own message, without tag and length
   Digest digest() const;                    // as claimed
 
-  size_t body_at = 0;    // where body() lies in bytes
+  size_t body_at = 0;  // where body() lies in bytes
   size_t body_bytes = 0;
 };
 
-// Serialises record (its sequence and body) with prefix, padded length and digest.
+// Record 0: the same bytes in every image.
+const Bytes& magic_record();
+
+// Checks the first 50 bytes of what should be an image (fewer if there are no more). Throws
+// Error(bad_image) saying what the thing seems to be, or which major version it has.
+void check_magic(std::span<const std::byte> first_bytes);
+
+// Serialises record (its sequence and body) with prefix, padded length and digest. Throws
+// Error(internal) if it has no body or comes out larger than kMaxRecord.
 Bytes encode_record(const v1::Record& record);
+
+// Ends a record whose fields are all there but the digest: appends it and fills in the length.
+void seal_record(Bytes& record);
+
+// XXH3-128, seed 0, in canonical form.
+Digest digest_of(std::span<const std::byte> bytes);
+
+// The digest over the digests of all records so far, for End.
+class DigestOfDigests {
+ public:
+  DigestOfDigests();
+  ~DigestOfDigests();
+  void add(const Digest& digest);
+  Digest result() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 // Takes one whole record apart. Throws Error(bad_image), naming record number and offset.
 RawRecord frame_record(Bytes bytes, uint64_t sequence, uint64_t offset);
@@ -59,8 +90,8 @@ v1::Record parse_record(const RawRecord& record);
 // "record 12 at byte 34567": how every message about an image names a place.
 std::string place_of(const RawRecord& record);
 
-// True if these first bytes (any number, 50 are best) can only be an image of ours: the magic
-// number is there, whatever the major version.
+// True if these first bytes can only be an image of ours, whatever its major version: the first 26
+// of all images are the same. Any number of bytes will do, 8 tell it from a libxc stream.
 bool looks_like_image(std::span<const std::byte> first_bytes);
 
 }  // namespace ferry

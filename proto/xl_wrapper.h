@@ -1,10 +1,12 @@
 // The two layers that xl and libxl put around a saved domain's memory.
 //
-//   xl header     | magic, 32 | byteorder 4 | mandatory 4 | optional 4 | length 4 | length bytes: u32 n, n bytes of config |
-//   libxl header  | "LibxlFmt" 8, big-endian | version 4, big-endian | options 4, big-endian |
+//   xl header     | magic, 32 | byte order 4 | mandatory 4 | optional 4 | length 4 | config |
+//   libxl header  | "LibxlFmt" | version 4, big-endian | options 4, big-endian |
 //   libxl record  | type 1: LIBXC_CONTEXT, 4 | length 0, 4 |
 //   … the image, or a libxc stream …
 //   libxl record  | type 0: END, 4 | length 0, 4 |
+//
+// config is a 4-byte number of bytes, then so many bytes, the last one NUL.
 #pragma once
 
 #include <cstdint>

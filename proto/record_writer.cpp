@@ -1,0 +1,121 @@
+// Writes records in order, and at the end the index and End.
+#include "proto/record_writer.h"
+
+#include "error/error.h"
+#include "proto/index.h"
+#include "proto/wire.h"
+
+namespace ferry {
+namespace {
+
+constexpr size_t kSequenceAt = kRecordPrefix + 1;
+
+}  // namespace
+
+struct RecordWriter::State {
+  State(ByteSink& to, uint64_t nr_pfns) : sink(to), index(nr_pfns) {}
+
+  // Writes a whole record; returns where it begins.
+  uint64_t put(const Bytes& record);
+  uint64_t put(v1::Record& record);
+  uint64_t put_index();
+
+  ByteSink& sink;
+  IndexBuilder index;
+  DigestOfDigests digests;
+  uint64_t next = 0;     // sequence number to hand out
+  uint64_t written = 0;  // records, and so the sequence number to write
+  uint64_t bytes = 0;
+  uint64_t last_other = 0;
+  v1::IndexRoot root;
+  bool finished = false;
+};
+
+uint64_t RecordWriter::State::put(const Bytes& record) {
+  if (finished) fail(Errc::internal, "a record was written behind the image's End");
+  const auto sequence = wire::get_fixed<uint64_t>(std::span(record).subspan(kSequenceAt, 8));
+  if (sequence != written)
+    fail(Errc::internal, "record {} was written where record {} belongs", sequence, written);
+  Digest digest;
+  std::copy(record.end() - kDigestBytes, record.end(), digest.begin());
+  digests.add(digest);
+  sink.write(record);
+  const uint64_t offset = bytes;
+  ++written;
+  bytes += record.size();
+  return offset;
+}
+
+uint64_t RecordWriter::State::put(v1::Record& record) {
+  record.set_sequence(next++);
+  return put(encode_record(record));
+}
+
+uint64_t RecordWriter::State::put_index() {
+  uint64_t before = 0;
+  for (uint64_t i = 0; i < index.parts(); ++i) {
+    v1::Record record;
+    *record.mutable_index_part() = index.part(i);
+    const uint64_t offset = put(record);
+    root.add_part_offsets(offset - before);
+    before = offset;
+  }
+  index.summarise(root);
+  v1::Record record;
+  *record.mutable_index_root() = std::move(root);
+  return put(record);
+}
+
+RecordWriter::RecordWriter(ByteSink& sink, uint64_t nr_pfns)
+    : state_(std::make_unique<State>(sink, nr_pfns)) {
+  state_->next = 1;
+  state_->put(magic_record());
+}
+
+RecordWriter::~RecordWriter() = default;
+
+uint64_t RecordWriter::next_sequence() {
+  return state_->next++;
+}
+
+void RecordWriter::write(v1::Record record) {
+  switch (record.body_case()) {
+    case v1::Record::kMagic:
+    case v1::Record::kPages:
+    case v1::Record::kIndexPart:
+    case v1::Record::kIndexRoot:
+    case v1::Record::kEnd:
+      fail(Errc::internal, "a record with body {} is not for others to write",
+           static_cast<int>(record.body_case()));
+    default:
+      break;
+  }
+  const uint64_t offset = state_->put(record);
+  state_->root.add_other_offsets(offset - state_->last_other);
+  state_->last_other = offset;
+}
+
+void RecordWriter::write_pages(const Bytes& record, std::span<const PageRun> runs) {
+  const uint64_t offset = state_->put(record);
+  state_->index.add(offset, record.size(), runs);
+}
+
+void RecordWriter::finish() {
+  State& state = *state_;
+  const uint64_t root_offset = state.put_index();
+  const Digest digest = state.digests.result();
+  v1::Record record;
+  v1::End& end = *record.mutable_end();
+  end.set_index_root_offset(root_offset);
+  end.set_records(state.written + 1);
+  end.set_bytes(state.bytes + kEndRecord);
+  end.set_digest_of_digests(digest.data(), digest.size());
+  state.put(record);
+  state.finished = true;
+}
+
+uint64_t RecordWriter::bytes_written() const {
+  return state_->bytes;
+}
+
+}  // namespace ferry
