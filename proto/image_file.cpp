@@ -9,16 +9,15 @@
 #include <utility>
 
 #include "error/error.h"
+#include "proto/image_place.h"
 #include "proto/index.h"
 #include "proto/input_file.h"
 #include "proto/record_reader.h"
 #include "proto/wire.h"
-#include "proto/xl_wrapper.h"
 
 namespace ferry {
 namespace {
 
-constexpr size_t kLibxlEnd = 8;
 constexpr size_t kCached = 8;  // decoded Pages records, and parts of the index
 
 // The few things used last, for any number of threads.
@@ -85,34 +84,6 @@ std::vector<uint64_t> absolute(const google::protobuf::RepeatedField<uint64_t>& 
     offsets.push_back(offset);
   }
   return offsets;
-}
-
-ImagePlace find_image(const InputFile& file) {
-  ImagePlace place;
-  Bytes first(std::min<uint64_t>(file.size(), kMagicRecord));
-  file.read_at(0, first);
-  uint64_t end = file.size();
-  if (looks_like_xl_file(first)) {
-    FileSource source(file, 0, file.size());
-    XlHeader header = read_xl_header(source);
-    place.in_xl_file = true;
-    place.offset = source.position();
-    place.xl_config = std::move(header.config);
-    place.xl_flags = header.mandatory_flags;
-    first.resize(std::min<uint64_t>(file.size() - place.offset, kMagicRecord));
-    file.read_at(place.offset, first);
-  }
-  check_magic(first);
-  if (place.in_xl_file) {
-    Bytes tail(kLibxlEnd);
-    file.read_at(end - kLibxlEnd, tail);
-    if (tail != encode_libxl_end())
-      fail(Errc::bad_image,
-           "the file does not end with libxl's END: it is cut off, or something follows");
-    end -= kLibxlEnd;
-  }
-  place.bytes = end - place.offset;
-  return place;
 }
 
 }  // namespace

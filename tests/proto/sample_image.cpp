@@ -9,6 +9,7 @@
 
 #include "proto/record_reader.h"
 #include "proto/record_writer.h"
+#include "proto/wire.h"
 
 namespace ferry::test {
 
@@ -160,6 +161,18 @@ void read_completely(std::span<const std::byte> image, const TempFile& scratch) 
   Bytes page(kPageSize);
   for (uint64_t pfn = 0; pfn < nr_pfns; ++pfn)
     file.read_page(pfn_t(pfn), std::span<std::byte, kPageSize>(page));
+}
+
+Bytes record_with_body(unsigned field, std::span<const std::byte> body, uint64_t sequence) {
+  Bytes record(kRecordPrefix);
+  record[0] = std::byte{0x0a};
+  wire::put_tag(record, v1::Record::kSequenceFieldNumber, wire::kFixed64);
+  wire::put_fixed(record, sequence);
+  wire::put_tag(record, field, wire::kLength);
+  wire::put_varint(record, body.size());
+  record.insert(record.end(), body.begin(), body.end());
+  seal_record(record);
+  return record;
 }
 
 Bytes join(const std::vector<Bytes>& records) {

@@ -53,6 +53,9 @@ std::vector<RawRecord> read_records(std::span<const std::byte> image);
 // Reads all there is to read, as a stream and as a file, and checks everything.
 void read_completely(std::span<const std::byte> image, const TempFile& scratch);
 
+// A record with any bytes as its body, framed and digested.
+Bytes record_with_body(unsigned field, std::span<const std::byte> body, uint64_t sequence = 0);
+
 // The records' own bytes one behind the other: an image again if they are in order.
 Bytes join(const std::vector<Bytes>& records);
 
