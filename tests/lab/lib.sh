@@ -1,0 +1,176 @@
+# Functions for scripts that run in the lab's dom0. Sourced: . "$LAB_TESTS/lib.sh"
+#
+# Checks print a line each, as TAP does: "ok 3 - what holds" or "not ok 3 - what does not"; after a failed
+# one, what was seen follows in lines that start with "#". end_of_checks prints the plan and is the verdict.
+
+checks=0
+failures=0
+work=/run/lab # tmpfs
+mkdir -p $work
+
+# check WHAT COMMAND…: one check; COMMAND's output is shown only if it fails.
+check() {
+  local what=$1
+  shift
+  checks=$((checks + 1))
+  if "$@" >$work/check.log 2>&1; then
+    echo "ok $checks - $what"
+  else
+    local status=$?
+    failures=$((failures + 1))
+    echo "not ok $checks - $what"
+    echo "#   status $status from: $*"
+    tail -n 15 $work/check.log | sed 's/^/#   /'
+    return 1
+  fi
+}
+
+note() { echo "# $*"; }
+
+end_of_checks() {
+  echo "1..$checks"
+  [ $failures -eq 0 ] || note "$failures of $checks checks failed"
+  [ $failures -eq 0 ]
+}
+
+# Commands -------------------------------------------------------------------------------------------
+
+# fails_with STATUS TEXT COMMAND…: COMMAND ends with STATUS and its output contains TEXT (an extended
+# regular expression), all of it within 30 s.
+fails_with() {
+  local want=$1 text=$2 status
+  shift 2
+  timeout 30 "$@" >$work/command.log 2>&1
+  status=$?
+  cat $work/command.log
+  [ $status -eq "$want" ] || { echo "status $status, expected $want"; return 1; }
+  grep -qE "$text" $work/command.log || { echo "no output matches: $text"; return 1; }
+}
+
+not() { ! "$@"; }
+
+# within SECONDS COMMAND…: COMMAND succeeds at last; it is tried four times a second.
+within() {
+  local tries=$(($1 * 4))
+  shift
+  while ! "$@"; do
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] || { echo "still not so: $*"; return 1; }
+    usleep 250000
+  done
+}
+
+size_of() { stat -c %s "$1"; }
+now_ms() { awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime; }
+mode_of() { stat -c %a "$1"; }
+
+# Guests ---------------------------------------------------------------------------------------------
+
+# start_guest NAME VCPUS MIB [EXTRA_CONFIG_LINE…]: a PV guest whose workload checks a quarter of its memory.
+start_guest() {
+  guest_config "$@" >$work/"$1".cfg
+  xl create -q $work/"$1".cfg
+}
+
+guest_config() {
+  local name=$1 vcpus=$2 mib=$3
+  shift 3
+  cat <<CFG
+name = "$name"
+type = "pv"
+kernel = "/lab/guest/vmlinuz"
+ramdisk = "/lab/guest/initrd"
+extra = "console=hvc0 quiet panic=1 workload=\"$((mib / 4)) $vcpus\""
+memory = $mib
+vcpus = $vcpus
+on_poweroff = "destroy"
+on_reboot = "restart"
+on_crash = "preserve"
+CFG
+  local line
+  for line in "$@"; do echo "$line"; done
+}
+
+guest_log() { echo /var/log/xen/console/guest-"$1".log; }
+lines_of() { wc -l <"$(guest_log "$1")" 2>/dev/null || echo 0; }
+
+# log_since NAME LINE: what the guest printed after its first LINE lines.
+log_since() { tail -n +$(($2 + 1)) "$(guest_log "$1")" | tr -d '\r'; }
+
+ticks_since() { log_since "$1" "$2" | grep -c '^tick [0-9]* ok'; }
+
+# runs NAME [TICKS]: the guest counts TICKS (3) further ticks within 60 s, finds no corrupted memory, and
+# no clock of its goes backwards.
+runs() {
+  local name=$1 want=${2-3} from tries=240
+  from=$(lines_of "$name")
+  while [ "$(ticks_since "$name" "$from")" -lt "$want" ]; do
+    tries=$((tries - 1))
+    if [ $tries -eq 0 ]; then
+      echo "guest $name counted $(ticks_since "$name" "$from") ticks in 60 s, expected $want; its last lines:"
+      tail -n 8 "$(guest_log "$name")"
+      xl list
+      return 1
+    fi
+    usleep 250000
+  done
+  is_sound "$name"
+}
+
+# is_sound NAME: nothing that the guest ever printed is a complaint.
+is_sound() {
+  if grep -E 'CORRUPT|BUG:|Oops|Call Trace|back=[^n]' "$(guest_log "$1")"; then return 1; fi
+}
+
+last_tick() { grep '^tick' "$(guest_log "$1")" | tail -n 1 | tr -d '\r'; }
+tick_number() { last_tick "$1" | cut -d ' ' -f 2; }
+boots_of() { grep -c '^workload of' "$(guest_log "$1")"; }
+
+# booted NAME TIMES: the guest has started its workload TIMES times in all.
+booted() { [ "$(boots_of "$1")" -ge "$2" ]; }
+
+# continued NAME TICK: the guest went on from tick TICK instead of starting again.
+continued() {
+  local tick
+  tick=$(tick_number "$1")
+  [ "$tick" -gt "$2" ] || { echo "tick $tick is not after $2"; return 1; }
+  [ "$(log_since "$1" 0 | grep -n '^workload of' | tail -n 1 | cut -d: -f1)" -lt \
+    "$(log_since "$1" 0 | grep -n "^tick $2 ok" | tail -n 1 | cut -d: -f1)" ] ||
+    { echo "the guest booted after tick $2"; return 1; }
+}
+
+# Domains --------------------------------------------------------------------------------------------
+
+# state NAME: xl's six letters, such as "-b----" or "--ps--"; nothing if there is no such domain.
+state() { xl list "$1" 2>/dev/null | awk 'NR == 2 { print $5 }'; }
+has_state() {
+  local seen
+  seen=$(state "$1")
+  case $seen in $2) ;; *) echo "state of $1 is '$seen', expected $2"; return 1 ;; esac
+}
+gone() { [ -z "$(state "$1")" ] || { xl list; return 1; }; }
+
+# only NAME…: exactly dom0 and the named domains exist; a domain that is not quite dead counts too.
+only() {
+  local seen want
+  seen=$(xl list | awk 'NR > 1 { print $1 }' | sort | tr '\n' ' ')
+  want=$(printf '%s\n' Domain-0 "$@" | sort | tr '\n' ' ')
+  [ "$seen" = "$want" ] || { echo "domains are: $seen; expected: $want"; xl list; return 1; }
+}
+
+destroy_all() {
+  local name
+  for name in $(xl list | awk 'NR > 2 { print $2 }'); do xl destroy "$name"; done
+}
+
+# Processes ------------------------------------------------------------------------------------------
+
+# processes PATTERN: ids of the processes whose command line matches, this script's own aside.
+processes() {
+  local dir
+  for dir in /proc/[0-9]*; do
+    [ "${dir#/proc/}" != $$ ] || continue
+    tr '\0' ' ' <$dir/cmdline 2>/dev/null | grep -qE "^[^ ]*$1" && echo "${dir#/proc/}"
+  done
+}
+is_running() { [ -n "$(processes "$1")" ]; }
