@@ -1,0 +1,188 @@
+// The memory of a domain under restore: frames are given to it and pages put into them.
+#include "restore/guest_memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "canonicalize/p2m_leaf.h"
+#include "canonicalize/table.h"
+#include "xen/foreign_mapping.h"
+#include "xen/memory.h"
+
+namespace ferry {
+namespace {
+
+constexpr size_t kPopulateBatch = 1024;
+
+pt_level level_of(v1::PageKind kind) {
+  pt_level level = PT_PTE;
+  if (!pt_level_of(static_cast<unsigned>(table_level(kind)), level))
+    fail(Errc::internal, "page kind {} is no page table", kind_name(kind));
+  return level;
+}
+
+[[noreturn]] void fail_entry(pfn_t pfn, v1::PageKind kind, const entry_result& r) {
+  fail(Errc::bad_image, "the image is bad: page {:#x} ({}), entry {} is {:#x}: {}", pfn.raw(),
+       kind_name(kind), r.index, r.entry, text_of(r.fault));
+}
+
+// The image's bytes may lie anywhere; entries want to be aligned.
+struct AlignedPage {
+  explicit AlignedPage(const std::byte* bytes) { std::memcpy(entries, bytes, sizeof entries); }
+  alignas(64) table_page entries;
+};
+
+}  // namespace
+
+void GuestMemory::populate_pfns(std::span<const pfn_t> pfns) {
+  while (!pfns.empty()) {
+    auto batch = pfns.first(std::min(pfns.size(), kPopulateBatch));
+    std::vector<mfn_t> frames = populate(xen_, domid_, batch);
+    for (size_t i = 0; i < batch.size(); ++i) frames_.set_frame(batch[i], frames[i]);
+    pfns = pfns.subspan(batch.size());
+  }
+}
+
+void GuestMemory::populate_range(pfn_t first, uint64_t count) {
+  if (first.raw() > frames_.nr_pfns() || count > frames_.nr_pfns() - first.raw())
+    fail(Errc::bad_image, "the image is bad: it populates pages from {:#x} beyond the guest's end",
+         first.raw());
+  const pfn_t end = first + count;
+  std::vector<pfn_t> singles;
+  bool large_works = true;
+  for (pfn_t pfn = first; pfn < end;) {
+    mfn_t mfn;
+    const bool aligned = pfn.raw() % kLargeExtent == 0 && end - pfn >= kLargeExtent;
+    auto taken = [&](uint64_t i) { return frames_.has_frame(pfn + i); };
+    bool free = aligned && large_works;
+    for (uint64_t i = 0; free && i < kLargeExtent; ++i) free = !taken(i);
+    if (free && (large_works = populate_large(xen_, domid_, pfn, mfn))) {
+      for (uint64_t i = 0; i < kLargeExtent; ++i) frames_.set_frame(pfn + i, mfn + i);
+      pfn = pfn + kLargeExtent;
+      continue;
+    }
+    want(pfn, singles);
+    ++pfn;
+    if (singles.size() < kPopulateBatch) continue;
+    populate_pfns(singles);
+    singles.clear();
+  }
+  populate_pfns(singles);
+}
+
+void GuestMemory::want(pfn_t pfn, std::vector<pfn_t>& wanted) const {
+  if (!frames_.has_frame(pfn)) wanted.push_back(pfn);
+}
+
+void GuestMemory::put_pages(std::span<const PageRun> runs, std::span<const std::byte> pages) {
+  std::vector<Page> with_data;
+  std::vector<pfn_t> zero;
+  collect(runs, pages, with_data, zero);
+  populate_for(with_data, zero);
+  std::vector<mfn_t> to_clear;
+  to_clear.reserve(zero.size());
+  for (pfn_t pfn : zero) {
+    mfn_t mfn;
+    if (frames_.mfn_of(pfn, mfn)) to_clear.push_back(mfn);
+  }
+  // A fresh frame holds what its last owner left there.
+  clear_frames(xen_, domid_, to_clear);
+  copy(with_data);
+}
+
+void GuestMemory::collect(std::span<const PageRun> runs, std::span<const std::byte> pages,
+                          std::vector<Page>& with_data, std::vector<pfn_t>& zero) {
+  const std::byte* bytes = pages.data();
+  for (const PageRun& run : runs) {
+    for (uint64_t i = 0; i < run.count; ++i) {
+      const pfn_t pfn = run.first + i;
+      if (has_data(run.kind)) {
+        with_data.push_back({pfn, run.kind, bytes});
+        bytes += kPageSize;
+      } else if (run.kind == v1::ZERO) {
+        zero.push_back(pfn);
+      } else {
+        remove(pfn);
+        continue;
+      }
+      frames_.set_kind(pfn, run.kind);
+    }
+  }
+}
+
+// The guest gave this page back after an earlier version of it was sent.
+void GuestMemory::remove(pfn_t pfn) {
+  mfn_t mfn;
+  if (!frames_.mfn_of(pfn, mfn)) return;
+  depopulate(xen_, domid_, {&mfn, 1});
+  frames_.clear_frame(pfn);
+  frames_.set_kind(pfn, v1::ABSENT);
+}
+
+void GuestMemory::populate_for(const std::vector<Page>& with_data, const std::vector<pfn_t>& zero) {
+  std::vector<pfn_t> wanted;
+  for (pfn_t pfn : zero) want(pfn, wanted);
+  for (const Page& page : with_data) {
+    want(page.pfn, wanted);
+    want_referred(page, wanted);
+  }
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  populate_pfns(wanted);
+}
+
+// Pages that a table or a p2m leaf refers to need frames before it can be localised; the image has
+// their contents later, or is found bad at its end.
+void GuestMemory::want_referred(const Page& page, std::vector<pfn_t>& wanted) const {
+  if (is_page_table(page.kind)) {
+    const AlignedPage table(page.bytes);
+    entry_result r = visit_table(level_of(page.kind), table.entries, [&](unsigned, pfn_t pfn) {
+      if (pfn.raw() >= frames_.nr_pfns()) return false;
+      want(pfn, wanted);
+      return true;
+    });
+    if (!r.ok()) fail_entry(page.pfn, page.kind, r);
+  } else if (page.kind == v1::P2M_LEAF) {
+    const AlignedPage leaf(page.bytes);
+    for (unsigned i = 0; i < kP2mPerPage; ++i) {
+      const uint64_t entry = leaf.entries[i];
+      if (p2m_kind_of(entry) != p2m_kind::own) continue;
+      if (entry >= frames_.nr_pfns())
+        fail_entry(page.pfn, page.kind, {entry_fault::pfn_without_frame, i, entry});
+      want(pfn_t(entry), wanted);
+    }
+  }
+}
+
+void GuestMemory::copy(const std::vector<Page>& with_data) {
+  std::vector<mfn_t> targets;
+  targets.reserve(with_data.size());
+  for (const Page& page : with_data) {
+    mfn_t mfn;
+    if (!frames_.mfn_of(page.pfn, mfn))
+      fail(Errc::internal, "page {:#x} of the guest was given no frame", page.pfn.raw());
+    targets.push_back(mfn);
+  }
+  ForeignMapping mapping(xen_, domid_, PROT_READ | PROT_WRITE, targets, "memory of the new guest");
+  for (size_t i = 0; i < with_data.size(); ++i) localise(with_data[i], mapping.page(i));
+}
+
+void GuestMemory::localise(const Page& page, std::byte* into) const {
+  if (is_page_table(page.kind)) {
+    const AlignedPage table(page.bytes);
+    entry_result r = localise_table(level_of(page.kind), table.entries,
+                                    *reinterpret_cast<table_page*>(into), frames_);
+    if (!r.ok()) fail_entry(page.pfn, page.kind, r);
+  } else if (page.kind == v1::P2M_LEAF) {
+    const AlignedPage leaf(page.bytes);
+    entry_result r =
+        localise_p2m_leaf(leaf.entries, *reinterpret_cast<p2m_leaf_page*>(into), frames_);
+    if (!r.ok()) fail_entry(page.pfn, page.kind, r);
+  } else {
+    std::memcpy(into, page.bytes, kPageSize);
+  }
+}
+
+}  // namespace ferry

@@ -1,0 +1,50 @@
+// The memory of a domain under restore: frames are given to it and pages put into them.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "proto/pages.h"
+#include "restore/frame_map.h"
+#include "xen/domain.h"
+
+namespace ferry {
+
+class GuestMemory {
+ public:
+  GuestMemory(const Hypervisor& xen, domid_t domid, uint64_t nr_pfns)
+      : xen_(xen), domid_(domid), frames_(nr_pfns) {}
+
+  const FrameMap& frames() const { return frames_; }
+
+  // Gives frames to [first, first + count), in large extents where that is possible. Pfns that
+  // have one keep it. Throws Error(no_memory), Error(bad_image) for pfns beyond the guest.
+  void populate_range(pfn_t first, uint64_t count);
+
+  // The pages of one Pages record, in pfn form as they are in the image: gives frames, localises
+  // tables and p2m leaves, copies. pages holds 4096 bytes for each page with data. Throws
+  // Error(bad_image), naming page and entry.
+  void put_pages(std::span<const PageRun> runs, std::span<const std::byte> pages);
+
+ private:
+  struct Page {
+    pfn_t pfn;
+    v1::PageKind kind;
+    const std::byte* bytes;
+  };
+  void populate_pfns(std::span<const pfn_t> pfns);
+  void want(pfn_t pfn, std::vector<pfn_t>& wanted) const;
+  void collect(std::span<const PageRun> runs, std::span<const std::byte> pages,
+               std::vector<Page>& with_data, std::vector<pfn_t>& zero);
+  void populate_for(const std::vector<Page>& with_data, const std::vector<pfn_t>& zero);
+  void want_referred(const Page& page, std::vector<pfn_t>& wanted) const;
+  void copy(const std::vector<Page>& with_data);
+  void localise(const Page& page, std::byte* into) const;
+  void remove(pfn_t pfn);
+
+  const Hypervisor& xen_;
+  domid_t domid_;
+  FrameMap frames_;
+};
+
+}  // namespace ferry

@@ -1,0 +1,100 @@
+// What a restore keeps back until the image is known to be whole.
+#include "restore/guest_state.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+#include <vector>
+
+#include "restore/start_info.h"
+#include "restore/vcpu_contexts.h"
+#include "xen/foreign_mapping.h"
+#include "xen/pin.h"
+#include "xen/tsc.h"
+
+namespace ferry {
+namespace {
+
+void set_shared_info(const Hypervisor& xen, const DomainInfo& domain, const v1::Head& head,
+                     const v1::SharedInfo& record, const FrameMap& frames) {
+  if (record.page().size() != kPageSize)
+    fail(Errc::bad_image, "the image is bad: its shared_info has {} bytes", record.page().size());
+  shared_info_x86_64_t saved;
+  std::memcpy(&saved, record.page().data(), sizeof saved);
+  ForeignMapping mapping(xen, domain.domid, PROT_READ | PROT_WRITE, {&domain.shared_info, 1},
+                         "shared_info of the new guest");
+  auto* fresh = mapping.as<shared_info_x86_64_t>();
+  std::memcpy(&fresh->vcpu_info, &saved.vcpu_info, sizeof fresh->vcpu_info);
+  std::memcpy(&fresh->arch, &saved.arch, sizeof fresh->arch);
+  for (auto& vcpu : fresh->vcpu_info) vcpu.evtchn_pending_sel = 0;
+  // Event channels are the new host's: none is pending, all are masked until the guest binds them.
+  std::memset(&fresh->evtchn_pending, 0, sizeof fresh->evtchn_pending);
+  std::memset(&fresh->evtchn_mask, 0xff, sizeof fresh->evtchn_mask);
+  // The guest rebuilds its frame lists. Its linear p2m is right already, down to the root.
+  fresh->arch.pfn_to_mfn_frame_list_list = 0;
+  mfn_t root;
+  fresh->arch.p2m_cr3 = 0;
+  if (!head.linear_p2m()) return;
+  if (!frames.mfn_of(pfn_t(head.p2m_root_pfn()), root))
+    fail(Errc::bad_image, "the image is bad: the root of its p2m, page {:#x}, has no frame",
+         head.p2m_root_pfn());
+  fresh->arch.p2m_cr3 = static_cast<uint64_t>(maddr_of(root));
+}
+
+void pin_all(const Hypervisor& xen, domid_t domid, const FrameMap& frames) {
+  std::vector<Pin> pins;
+  std::vector<pfn_t> pfns;
+  frames.for_each_frame([&](pfn_t pfn, mfn_t mfn, v1::PageKind kind) {
+    if (!is_pinned(kind)) return;
+    pins.push_back({mfn, table_level(kind)});
+    pfns.push_back(pfn);
+  });
+  if (auto refused = pin_tables(xen, domid, pins))
+    fail(Errc::bad_image, "Xen refused to pin page table {:#x} (L{}) of the guest: {}",
+         pfns[refused->index].raw(), pins[refused->index].level, std::strerror(refused->os_errno));
+}
+
+void seed_grants(const Hypervisor& xen, const RestoreTarget& target, const RestoreResult& rings) {
+  if (xc_dom_gnttab_seed(xen.xch(), raw(target.domid), false, rings.console_mfn.raw(),
+                         rings.store_mfn.raw(), target.console_domid, target.store_domid) != 0)
+    fail_xen("seed the guest's grant table");
+}
+
+}  // namespace
+
+void GuestState::take(const v1::Record& record) {
+  bool fresh = true;
+  if (record.has_tsc()) {
+    fresh = !tsc_;
+    tsc_ = record.tsc();
+  } else if (record.has_shared_info()) {
+    fresh = !shared_info_;
+    shared_info_ = record.shared_info();
+  } else if (record.has_vcpu()) {
+    fresh = vcpus_.emplace(record.vcpu().id(), record.vcpu()).second;
+  }
+  if (!fresh)
+    fail(Errc::bad_image, "the image is bad: record {} repeats what an earlier one says",
+         record.sequence());
+}
+
+RestoreResult GuestState::apply(const Hypervisor& xen, const RestoreTarget& target,
+                                const v1::Head& head, const FrameMap& frames) const {
+  if (!tsc_ || !shared_info_ || !vcpus_.contains(0))
+    fail(Errc::bad_image, "the image is bad: it lacks the guest's {}",
+         !tsc_           ? "TSC settings"
+         : !shared_info_ ? "shared_info"
+                         : "vCPU 0");
+  const DomainInfo domain = get_domain(xen, target.domid);
+  set_tsc(xen, target.domid, {tsc_->mode(), tsc_->nsec(), tsc_->khz(), tsc_->incarnation()});
+  set_shared_info(xen, domain, head, *shared_info_, frames);
+  const pfn_t start_info = start_info_pfn(vcpus_.at(0), frames);
+  RestoreResult result = fix_start_info(xen, target, domain, head, frames, start_info);
+  for (const auto& [id, vcpu] : vcpus_) set_vcpu(xen, domain, vcpu, frames);
+  pin_all(xen, target.domid, frames);
+  seed_grants(xen, target, result);
+  frames.for_each_frame([&](pfn_t, mfn_t, v1::PageKind) { result.guest_bytes += kPageSize; });
+  return result;
+}
+
+}  // namespace ferry

@@ -1,0 +1,136 @@
+// A guest's memory as the toolstack can know it: shared_info, the published p2m, and Xen's
+// machine-to-phys table to check both against.
+#include "save/guest_view.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+
+#include "canonicalize/pte.h"
+
+namespace ferry {
+namespace {
+
+// Reads single frames of the guest for the walk of its p2m.
+class FrameReader {
+ public:
+  FrameReader(const Hypervisor& xen, domid_t domid) : xen_(xen), domid_(domid) {}
+
+  // The page stays mapped as long as the result lives; null if Xen refuses.
+  class Page {
+   public:
+    explicit Page(ForeignMapping mapping) : mapping_(std::move(mapping)) {}
+    explicit operator bool() const { return mapping_.mapped(); }
+    const uint64_t& operator[](size_t i) const { return mapping_.as<const uint64_t>()[i]; }
+
+   private:
+    ForeignMapping mapping_;
+  };
+
+  Page frame(mfn_t mfn) const {
+    std::vector<int> errors;
+    ForeignMapping mapping(xen_, domid_, PROT_READ, {&mfn, 1}, errors);
+    if (errors[0] != 0) mapping.unmap();
+    return Page(std::move(mapping));
+  }
+
+ private:
+  const Hypervisor& xen_;
+  domid_t domid_;
+};
+
+struct Collector {
+  std::vector<mfn_t>& leaves;
+  std::vector<mfn_t>& tables;
+  void leaf(uint64_t, mfn_t mfn) { leaves.push_back(mfn); }
+  void table(unsigned, mfn_t mfn) { tables.push_back(mfn); }
+};
+
+[[noreturn]] void fail_walk(const p2m_read_result& r) {
+  if (r.level == 0)
+    fail(Errc::guest, "the guest's p2m cannot be read: {} (value {:#x} in shared_info)",
+         text_of(r.fault), r.entry);
+  fail(
+      Errc::guest,
+      "the guest's p2m cannot be read: {} (level {}, index {}, entry {:#x}, on the way to leaf {})",
+      text_of(r.fault), r.level, r.index, r.entry, r.leaf);
+}
+
+}  // namespace
+
+GuestView::GuestView(const Hypervisor& xen, const DomainInfo& domain)
+    : m2p_(xen),
+      shared_info_(xen, domain.domid, PROT_READ, {&domain.shared_info, 1}, "shared_info"),
+      published_(published_p2m_of(shared_info_.page(0))) {
+  p2m_limits limits;
+  limits.nr_mfns = m2p_.nr_mfns();
+  FrameReader reader(xen, domain.domid);
+  Collector collector{leaf_mfns_, table_mfns_};
+  p2m_read_result walked = read_published_p2m(published_, limits, reader, collector);
+  if (!walked.ok()) fail_walk(walked);
+  nr_pfns_ = walked.nr_pfns;
+  map_leaves(xen, domain.domid);
+  find_lists(xen, domain.domid);
+}
+
+void GuestView::map_leaves(const Hypervisor& xen, domid_t domid) {
+  p2m_ = ForeignMapping(xen, domid, PROT_READ, leaf_mfns_, "the guest's p2m");
+  leaf_set_.assign(nr_pfns_, false);
+  leaf_pfns_.reserve(leaf_mfns_.size());
+  for (mfn_t mfn : leaf_mfns_) {
+    pfn_t pfn = own_pfn(mfn, "a leaf of its p2m");
+    leaf_pfns_.push_back(pfn);
+    leaf_set_[pfn.raw()] = true;
+  }
+}
+
+// In tree form the walk's tables are the frame lists. A guest with a linear list may keep the tree
+// beside it; it is then followed as far as it makes sense, since nobody will read it.
+void GuestView::find_lists(const Hypervisor& xen, domid_t domid) {
+  std::vector<mfn_t> lists;
+  if (published_.linear()) {
+    root_pfn_ = own_pfn(mfn_of(maddr_t{published_.p2m_cr3}), "the root of its linear p2m");
+    published_p2m tree = published_;
+    tree.p2m_cr3 = 0;
+    p2m_limits limits;
+    limits.nr_mfns = m2p_.nr_mfns();
+    FrameReader reader(xen, domid);
+    std::vector<mfn_t> leaves;
+    Collector collector{leaves, lists};
+    if (!read_published_p2m(tree, limits, reader, collector).ok()) lists.clear();
+  } else {
+    root_pfn_ = own_pfn(mfn_t(published_.frame_list_list), "the frame list list of its p2m");
+    lists = table_mfns_;
+  }
+  for (mfn_t mfn : lists) {
+    pfn_t pfn;
+    if (pfn_of(mfn, pfn)) list_pfns_.push_back(pfn);
+  }
+  std::sort(list_pfns_.begin(), list_pfns_.end());
+  list_pfns_.erase(std::unique(list_pfns_.begin(), list_pfns_.end()), list_pfns_.end());
+}
+
+pfn_t GuestView::own_pfn(mfn_t mfn, std::string_view what) const {
+  pfn_t pfn;
+  if (!pfn_of(mfn, pfn))
+    fail(Errc::guest, "the guest does not own machine frame {:#x}, which it names as {}", mfn.raw(),
+         what);
+  return pfn;
+}
+
+bool GuestView::frame_of(pfn_t pfn, mfn_t& mfn) const {
+  uint64_t entry = p2m_entry(pfn);
+  if (p2m_kind_of(entry) != p2m_kind::own || entry >= m2p_.nr_mfns()) return false;
+  mfn = mfn_t(entry);
+  return true;
+}
+
+bool GuestView::pfn_of(mfn_t mfn, pfn_t& pfn) const {
+  if (mfn.raw() >= m2p_.nr_mfns()) return false;
+  uint64_t candidate = m2p_.entry(mfn);
+  if (candidate >= nr_pfns_ || p2m_entry(pfn_t(candidate)) != mfn.raw()) return false;
+  pfn = pfn_t(candidate);
+  return true;
+}
+
+}  // namespace ferry

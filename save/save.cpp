@@ -1,0 +1,158 @@
+// Saving a PV guest: from a domain to an image.
+#include "save/save.h"
+
+#include <unistd.h>
+
+#include <chrono>
+
+#include "save/page_batch.h"
+#include "save/static_records.h"
+#include "save/vcpu_records.h"
+#include "xen/tsc.h"
+
+namespace ferry {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+uint64_t microseconds(Clock::duration d) {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(d).count());
+}
+
+class Save {
+ public:
+  Save(const Hypervisor& xen, domid_t domid, ByteSink& sink, Executor& executor,
+       const SaveOptions& options, const SaveCallbacks& callbacks)
+      : xen_(xen),
+        domid_(domid),
+        sink_(sink),
+        executor_(executor),
+        options_(options),
+        callbacks_(callbacks) {}
+
+  SaveResult run() {
+    suspend();
+    const DomainInfo domain = get_domain(xen_, domid_);
+    const GuestView guest(xen_, domain);
+    const std::vector<v1::Vcpu> vcpus = read_vcpus(xen_, domain, guest);
+    v1::Head head = make_head(xen_, domain, guest, vcpus);
+    head.set_start_info_pfn(start_info_of(vcpus.front()).raw());
+    const uint64_t guest_bytes = head.populated_pages() * kPageSize;
+
+    RecordWriter writer(sink_, guest.nr_pfns());
+    write_head(writer, head);
+    write_static_records(xen_, domain, guest, writer);
+    write_pages(guest, head.populated_pages(), writer);
+    write_state(guest, vcpus, writer);
+    if (options_.timeline) write_timeline(head.populated_pages(), writer);
+    writer.finish();
+    return {guest_bytes, writer.bytes_written(), microseconds(Clock::now() - suspended_at_)};
+  }
+
+ private:
+  // Everything that can be refused is refused while the guest still runs.
+  void suspend() {
+    const DomainInfo before = get_domain(xen_, domid_);
+    check_can_save(xen_, before);
+    if (!before.suspended) {
+      { GuestView looked_at(xen_, before); }
+      callbacks_.suspend();
+    }
+    suspended_at_ = Clock::now();
+    // Whoever was asked may have answered too early or for another reason: only Xen knows.
+    if (!get_domain(xen_, domid_).suspended)
+      fail(Errc::guest, "domain {} did not suspend", raw(domid_));
+  }
+
+  void write_head(RecordWriter& writer, const v1::Head& head) const {
+    v1::Record record;
+    *record.mutable_head() = head;
+    writer.write(std::move(record));
+    if (!options_.config) return;
+    v1::Record config;
+    *config.mutable_config() = *options_.config;
+    writer.write(std::move(config));
+  }
+
+  void write_pages(const GuestView& guest, uint64_t populated, RecordWriter& writer) {
+    BatchContext context(xen_, domid_, guest, writer, options_.level, 0);
+    context.progress = callbacks_.progress;
+    context.pages_total = populated;
+    pfn_t next(0);
+    executor_.run([&]() -> std::unique_ptr<Job> {
+      if (callbacks_.stop && *callbacks_.stop) fail(Errc::aborted, "the save was told to stop");
+      if (next.raw() >= guest.nr_pfns()) return nullptr;
+      return std::make_unique<PageBatch>(context, next);
+    });
+  }
+
+  void write_state(const GuestView& guest, const std::vector<v1::Vcpu>& vcpus,
+                   RecordWriter& writer) const {
+    const TscInfo tsc = get_tsc(xen_, domid_);
+    v1::Record record;
+    record.mutable_tsc()->set_mode(tsc.mode);
+    record.mutable_tsc()->set_nsec(tsc.nsec);
+    record.mutable_tsc()->set_khz(tsc.khz);
+    record.mutable_tsc()->set_incarnation(tsc.incarnation);
+    writer.write(record);
+    *record.mutable_shared_info() = make_shared_info(guest);
+    writer.write(record);
+    for (const v1::Vcpu& vcpu : vcpus) {
+      *record.mutable_vcpu() = vcpu;
+      writer.write(record);
+    }
+  }
+
+  void write_timeline(uint64_t pages, RecordWriter& writer) const {
+    const auto now = Clock::now();
+    const auto wall = std::chrono::system_clock::now() - (now - started_at_);
+    char host[256] = {};
+    gethostname(host, sizeof host - 1);
+    v1::Record record;
+    v1::Timeline* timeline = record.mutable_timeline();
+    timeline->set_started_unix_ms(static_cast<uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(wall.time_since_epoch()).count()));
+    timeline->set_suspended_us(microseconds(suspended_at_ - started_at_));
+    timeline->set_finished_us(microseconds(now - started_at_));
+    timeline->set_host(host);
+    timeline->add_round_us(microseconds(now - started_at_));
+    timeline->add_round_pages(pages);
+    writer.write(std::move(record));
+  }
+
+  const Hypervisor& xen_;
+  const domid_t domid_;
+  ByteSink& sink_;
+  Executor& executor_;
+  const SaveOptions& options_;
+  const SaveCallbacks& callbacks_;
+  const Clock::time_point started_at_ = Clock::now();
+  Clock::time_point suspended_at_ = started_at_;
+};
+
+}  // namespace
+
+void check_can_save(const Hypervisor& xen, const DomainInfo& domain) {
+  if (domain.hvm)
+    fail(Errc::unsupported, "domain {} is an HVM or PVH guest; ferry saves PV guests only",
+         raw(domain.domid));
+  if (domain.dying) fail(Errc::no_domain, "domain {} is being destroyed", raw(domain.domid));
+  if (domain.crashed) fail(Errc::guest, "domain {} has crashed", raw(domain.domid));
+  if (domain.shut_down && !domain.suspended)
+    fail(Errc::guest, "domain {} is shut down, not running", raw(domain.domid));
+  if (domain.paused && !domain.suspended)
+    fail(
+        Errc::guest,
+        "domain {} is paused and cannot answer a request to suspend; unpause it first (xl unpause)",
+        raw(domain.domid));
+  if (guest_width(xen, domain.domid) != 8)
+    fail(Errc::unsupported, "domain {} is a 32-bit PV guest; ferry saves 64-bit ones only",
+         raw(domain.domid));
+}
+
+SaveResult save_domain(const Hypervisor& xen, domid_t domid, ByteSink& sink, Executor& executor,
+                       const SaveOptions& options, const SaveCallbacks& callbacks) {
+  return Save(xen, domid, sink, executor, options, callbacks).run();
+}
+
+}  // namespace ferry

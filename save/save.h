@@ -1,0 +1,46 @@
+// Saving a PV guest: from a domain to an image.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "ferry/v1/image.pb.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/progress.h"
+#include "proto/byte_stream.h"
+#include "xen/domain.h"
+
+namespace ferry {
+
+struct SaveOptions {
+  int level = 1;                     // of zstd; 0 stores raw pages
+  std::optional<v1::Config> config;  // what to put into the image for `ferry restore`
+  bool timeline = true;              // times and host name; false: same state, same bytes
+};
+
+// What the engine asks of whoever looks after the domain's life (libxl, or a simulation).
+struct SaveCallbacks {
+  // Suspends the guest and returns when it is suspended; throws if it would not. Not called for a
+  // guest that is suspended already.
+  std::function<void()> suspend;
+  ProgressSink progress;
+  const StopFlag* stop = nullptr;  // looked at between batches
+};
+
+struct SaveResult {
+  uint64_t guest_bytes = 0;
+  uint64_t image_bytes = 0;
+  uint64_t suspended_us = 0;  // from the guest's suspension to the end of the image
+};
+
+// Saves the domain into sink. The guest is suspended afterwards, and the image is whole but no
+// more durable than sink makes it; when it throws, the guest is as suspend() left it, and nothing
+// of it stays mapped. Throws Error: unsupported (not a 64-bit PV guest), guest, no_domain, io,
+// aborted, …
+SaveResult save_domain(const Hypervisor& xen, domid_t domid, ByteSink& sink, Executor& executor,
+                       const SaveOptions& options, const SaveCallbacks& callbacks);
+
+// What save_domain() refuses about a domain before anything is touched. Throws Error.
+void check_can_save(const Hypervisor& xen, const DomainInfo& domain);
+
+}  // namespace ferry
