@@ -85,9 +85,8 @@ class ThreadRun {
   void consumer() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [this] {
-        return stopped_ || (line_.empty() ? closed_ : line_.front().done);
-      });
+      changed_.wait(lock,
+                    [this] { return stopped_ || (line_.empty() ? closed_ : line_.front().done); });
       if (stopped_ || line_.empty()) return;
       Job& job = *line_.front().job;
       if (!unlocked(lock, [&] { job.consume(); })) return;

@@ -27,16 +27,16 @@ pt_level level_of(v1::PageKind kind) {
 }  // namespace
 
 std::unique_ptr<BatchContext::Scratch> BatchContext::take_scratch() {
-  std::lock_guard lock(mutex_);
-  if (idle_.empty()) return std::make_unique<Scratch>(level);
-  auto scratch = std::move(idle_.back());
-  idle_.pop_back();
+  std::lock_guard lock(idle_mutex);
+  if (idle.empty()) return std::make_unique<Scratch>(level);
+  auto scratch = std::move(idle.back());
+  idle.pop_back();
   return scratch;
 }
 
 void BatchContext::give_back(std::unique_ptr<Scratch> scratch) {
-  std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(scratch));
+  std::lock_guard lock(idle_mutex);
+  idle.push_back(std::move(scratch));
 }
 
 PageBatch::PageBatch(BatchContext& context, pfn_t& first)

@@ -20,18 +20,15 @@ namespace ferry {
 inline constexpr size_t kPagesPerBatch = 512;
 
 // What all batches of one save share.
-class BatchContext {
- public:
-  BatchContext(const Hypervisor& xen, domid_t domid, const GuestView& guest, RecordWriter& writer,
-               int level, uint32_t round)
-      : xen(xen), domid(domid), guest(guest), writer(writer), level(level), round(round) {}
-
+struct BatchContext {
   const Hypervisor& xen;
   const domid_t domid;
   const GuestView& guest;
   RecordWriter& writer;
   const int level;  // of zstd, 0: none
   const uint32_t round;
+  uint64_t pages_total;  // for progress
+  ProgressSink progress;
 
   // Reusable memory of a job: an encoder and room for the copies.
   struct Scratch {
@@ -42,14 +39,11 @@ class BatchContext {
   std::unique_ptr<Scratch> take_scratch();
   void give_back(std::unique_ptr<Scratch> scratch);
 
-  // Pages that went through consume(), for progress. Only the consuming thread writes it.
+  // Pages that went through consume(). Only the consuming thread writes it.
   uint64_t pages_done = 0;
-  ProgressSink progress;
-  uint64_t pages_total = 0;
 
- private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Scratch>> idle_;
+  std::mutex idle_mutex = {};
+  std::vector<std::unique_ptr<Scratch>> idle = {};
 };
 
 class PageBatch final : public Job {

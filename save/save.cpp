@@ -75,9 +75,8 @@ class Save {
   }
 
   void write_pages(const GuestView& guest, uint64_t populated, RecordWriter& writer) {
-    BatchContext context(xen_, domid_, guest, writer, options_.level, 0);
-    context.progress = callbacks_.progress;
-    context.pages_total = populated;
+    BatchContext context{xen_,           domid_, guest,     writer,
+                         options_.level, 0,      populated, callbacks_.progress};
     pfn_t next(0);
     executor_.run([&]() -> std::unique_ptr<Job> {
       if (callbacks_.stop && *callbacks_.stop) fail(Errc::aborted, "the save was told to stop");

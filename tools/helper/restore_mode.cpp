@@ -1,0 +1,98 @@
+// ferry-save-helper --restore-domain: what libxl starts for xl restore and xl migrate-receive.
+#include "tools/helper/restore_mode.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+
+#include "restore/restore.h"
+#include "tools/helper/report.h"
+#include "tools/helper/settings.h"
+#include "tools/helper/stoppable_stream.h"
+#include "tools/helper/stream_kind.h"
+
+namespace ferry::helper {
+namespace {
+
+class RestoreJob {
+ public:
+  RestoreJob(const RestoreArguments& arguments, Channel& channel)
+      : arguments_(arguments), channel_(channel) {}
+
+  int run(const StopWatch& stop) {
+    try {
+      restore(stop);
+      return 0;
+    } catch (const Error& e) {
+      return report(e);
+    } catch (const std::exception& e) {
+      return report(Error(Errc::internal, e.what()));
+    } catch (const LibxlGone&) {
+      return destroy();
+    }
+  }
+
+ private:
+  void restore(const StopWatch& stop) {
+    const Settings settings = read_settings();
+    lower_priority();
+    xen_.emplace();
+    if (stream_kind(arguments_.io_fd) != StreamKind::ferry)
+      fail(Errc::bad_image, "this is neither an image of ferry nor a stream of Xen's own tools");
+    StoppableSource source(arguments_.io_fd, stop);
+    ProgressReport progress(channel_);
+    RestoreCallbacks callbacks;
+    callbacks.static_data_done = [this](bool no_cpuid, bool no_msrs) {
+      if (channel_.static_data_done((no_cpuid ? kMissingCpuid : 0) | (no_msrs ? kMissingMsrs : 0)))
+        fail(Errc::unsupported, "libxl could not give the guest a CPU policy");
+    };
+    callbacks.progress = [&](const Progress& p) { progress.update(p); };
+    callbacks.stop = &stop.stopped();
+    auto executor = make_thread_executor(settings.threads);
+    const RestoreResult result =
+        restore_domain(*xen_, arguments_.target, source, *executor, callbacks);
+    channel_.log(Level::info, fmt::format("restored {} bytes of guest", result.guest_bytes));
+    results_sent_ = true;
+    channel_.restore_results(result.store_mfn.raw(), result.console_mfn.raw());
+    channel_.complete(0, 0);
+  }
+
+  // libxl then destroys what there is of the domain.
+  int report(const Error& error) {
+    try {
+      if (!results_sent_) channel_.restore_results(0, 0);
+      report_failure(channel_, error);
+      return 0;
+    } catch (const LibxlGone&) {
+      return destroy();
+    }
+  }
+
+  // libxl is gone: nobody else would free the memory of a domain that was never finished.
+  int destroy() {
+    if (xen_) xc_domain_destroy(xen_->xch(), raw(arguments_.target.domid));
+    return 1;
+  }
+
+  const RestoreArguments& arguments_;
+  Channel& channel_;
+  std::optional<Hypervisor> xen_;
+  bool results_sent_ = false;
+};
+
+}  // namespace
+
+bool restore_is_for_stock_helper(const RestoreArguments& arguments) {
+  if (arguments.stream_type != 0) return true;
+  if (stream_kind(arguments.io_fd) == StreamKind::libxc) return true;
+  Hypervisor xen;
+  return get_domain(xen, arguments.target.domid).hvm;
+}
+
+int run_restore(const RestoreArguments& arguments, Channel& channel) {
+  StopWatch stop(STDIN_FILENO);
+  return RestoreJob(arguments, channel).run(stop);
+}
+
+}  // namespace ferry::helper

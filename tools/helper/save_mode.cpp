@@ -1,0 +1,117 @@
+// ferry-save-helper --save-domain: what libxl starts for xl save, and ferry-host for ferry save.
+#include "tools/helper/save_mode.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "save/domain_lock.h"
+#include "save/save.h"
+#include "tools/helper/report.h"
+#include "tools/helper/settings.h"
+#include "tools/helper/stoppable_stream.h"
+#include "xen/suspend_request.h"
+
+namespace ferry::helper {
+namespace {
+
+constexpr uint32_t kLive = 1;  // XCFLAGS_LIVE
+
+void sync_file(int fd) {
+  struct stat status = {};
+  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && fsync(fd) != 0)
+    fail_errno(Errc::io, errno, "cannot bring the image to the disk");
+}
+
+class SaveJob {
+ public:
+  SaveJob(const SaveArguments& arguments, Channel& channel)
+      : arguments_(arguments), channel_(channel) {}
+
+  int run(const StopWatch& stop) {
+    try {
+      save(stop);
+      channel_.complete(0, 0);
+      return 0;
+    } catch (const Error& e) {
+      return report(e);
+    } catch (const std::exception& e) {
+      return report(Error(Errc::internal, e.what()));
+    } catch (const LibxlGone&) {
+      return rescue();
+    }
+  }
+
+ private:
+  void save(const StopWatch& stop) {
+    const Settings settings = read_settings();
+    lower_priority();
+    xen_.emplace();
+    DomainLock lock(arguments_.domid);
+    StoppableSink sink(arguments_.io_fd, stop);
+    ProgressReport progress(channel_);
+    SaveCallbacks callbacks;
+    callbacks.suspend = [this] { suspend(); };
+    callbacks.progress = [&](const Progress& p) { progress.update(p); };
+    callbacks.stop = &stop.stopped();
+    SaveOptions options;
+    options.level = settings.level;
+    options.config = settings.config;
+    auto executor = make_thread_executor(settings.threads);
+    const SaveResult result =
+        save_domain(*xen_, arguments_.domid, sink, *executor, options, callbacks);
+    sync_file(arguments_.io_fd);
+    channel_.log(Level::info,
+                 fmt::format("saved {} bytes of guest as {} bytes of image in {} ms",
+                             result.guest_bytes, result.image_bytes, result.suspended_us / 1000));
+  }
+
+  void suspend() {
+    asked_to_suspend_ = true;
+    if (channel_.suspend() != 1)
+      fail(Errc::guest, "domain {} was asked to suspend and would not", raw(arguments_.domid));
+  }
+
+  // libxl then resumes the guest, as far as it had suspended it.
+  int report(const Error& error) {
+    try {
+      report_failure(channel_, error);
+      return 0;
+    } catch (const LibxlGone&) {
+      return rescue();
+    }
+  }
+
+  // libxl is gone, and with it whoever would have resumed the guest.
+  int rescue() {
+    if (!asked_to_suspend_ || !xen_) return 1;
+    try {
+      undo_suspend(*xen_, arguments_.domid);
+      return 1;
+    } catch (const Error& e) {
+      fmt::print(stderr, "ferry-save-helper: {}\n", e.what());
+      return static_cast<int>(exit_code(e.code()));
+    }
+  }
+
+  const SaveArguments& arguments_;
+  Channel& channel_;
+  std::optional<Hypervisor> xen_;
+  bool asked_to_suspend_ = false;
+};
+
+}  // namespace
+
+bool save_is_for_stock_helper(const SaveArguments& arguments) {
+  if (arguments.stream_type != 0 || (arguments.flags & kLive)) return true;
+  Hypervisor xen;
+  return get_domain(xen, arguments.domid).hvm || guest_width(xen, arguments.domid) != 8;
+}
+
+int run_save(const SaveArguments& arguments, Channel& channel) {
+  StopWatch stop(STDIN_FILENO);
+  return SaveJob(arguments, channel).run(stop);
+}
+
+}  // namespace ferry::helper

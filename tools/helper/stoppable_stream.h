@@ -1,0 +1,46 @@
+// The descriptor that carries the image, read and written so that a stop is never waited out.
+#pragma once
+
+#include "proto/byte_stream.h"
+#include "tools/helper/stop_watch.h"
+
+namespace ferry::helper {
+
+// Makes the descriptor non-blocking while it lives, as far as it is a pipe or a socket: libxl wants
+// it back blocking. Both throw Error(aborted) when stopped, Error(io) otherwise.
+class StoppableFd {
+ public:
+  StoppableFd(int fd, const StopWatch& stop);
+  ~StoppableFd();
+  StoppableFd(const StoppableFd&) = delete;
+  StoppableFd& operator=(const StoppableFd&) = delete;
+
+  int fd() const { return fd_; }
+  // Waits until the descriptor is ready for events (POLLIN, POLLOUT).
+  void wait(short events) const;
+
+ private:
+  int fd_;
+  int flags_;
+  const StopWatch& stop_;
+};
+
+class StoppableSink final : public ByteSink {
+ public:
+  StoppableSink(int fd, const StopWatch& stop) : fd_(fd, stop) {}
+  void write(std::span<const std::byte> bytes) override;
+
+ private:
+  StoppableFd fd_;
+};
+
+class StoppableSource final : public ByteSource {
+ public:
+  StoppableSource(int fd, const StopWatch& stop) : fd_(fd, stop) {}
+  size_t read(std::span<std::byte> into) override;
+
+ private:
+  StoppableFd fd_;
+};
+
+}  // namespace ferry::helper
