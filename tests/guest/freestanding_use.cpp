@@ -2,7 +2,10 @@
 // this file needs from outside is checked by the test freestanding_symbols.
 #include "canonicalize/p2m_leaf.h"
 #include "canonicalize/table.h"
+#include "p2m/list.h"
+#include "p2m/m2p.h"
 #include "p2m/published.h"
+#include "p2m/tree.h"
 
 namespace {
 
@@ -28,7 +31,57 @@ struct Visitor {
   void table(unsigned level, ferry::mfn_t) { sum += level; }
 };
 
+struct Kernel {
+  uint64_t next = 100;
+  uint64_t load(uint64_t va) { return *reinterpret_cast<volatile uint64_t*>(va); }
+  void store(uint64_t va, uint64_t value) { *reinterpret_cast<volatile uint64_t*>(va) = value; }
+  bool try_load(uint64_t va, uint64_t& value) {
+    value = load(va);
+    return true;
+  }
+  bool try_store(uint64_t va, uint64_t value) {
+    store(va, value);
+    return true;
+  }
+  uint64_t va_of(ferry::pfn_t pfn) const { return pfn.raw() << 12; }
+  ferry::pfn_t pfn_of(uint64_t va) const { return ferry::pfn_t(va >> 12); }
+  bool alloc_page(ferry::pfn_t& pfn) {
+    pfn = ferry::pfn_t(next++);
+    return true;
+  }
+  void free_page(ferry::pfn_t) {}
+  void lock_p2m() {}
+  void unlock_p2m() {}
+  [[noreturn]] void bug(const char*) { __builtin_trap(); }
+
+  uint64_t l1_entry(uint64_t va) { return load(va); }
+  uint64_t l2_entry(uint64_t va) { return load(va); }
+  void set_l1_entry(uint64_t va, uint64_t entry) { store(va, entry); }
+  void set_l2_entry(uint64_t va, uint64_t entry) { store(va, entry); }
+  bool reserve(uint64_t, uint64_t) { return true; }
+  void make_l1(ferry::pfn_t) {}
+  void unmake_l1(ferry::pfn_t) {}
+  ferry::mfn_t root() { return ferry::mfn_t(1); }
+};
+
+template <typename P2m>
+uint64_t use_p2m(Kernel& kernel, P2m& p2m) {
+  uint64_t sum = p2m.init(0x1000, 1000) && p2m.build_lists();
+  p2m.publish(0x2000);
+  p2m.unpublish();
+  p2m.rebuild_lists();
+  sum += p2m.set(ferry::pfn_t(5), 6) && p2m.set_identity(ferry::pfn_t(7), ferry::pfn_t(8));
+  return sum + ferry::mfn_to_pfn(kernel, p2m, {}, ferry::mfn_t(9));
+}
+
 }  // namespace
+
+extern "C" uint64_t use_writers() {
+  Kernel kernel;
+  ferry::p2m_tree<Kernel> tree(kernel);
+  ferry::p2m_list<Kernel, Kernel> list(kernel, kernel);
+  return use_p2m(kernel, tree) + list.build(0x200000, 1000) + use_p2m(kernel, list);
+}
 
 extern "C" uint64_t use_canonicalize(int level, uint64_t (&page)[512]) {
   const pt_level l = static_cast<pt_level>(level);
