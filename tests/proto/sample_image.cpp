@@ -141,26 +141,25 @@ std::vector<RawRecord> read_records(std::span<const std::byte> image) {
   return records;
 }
 
-void read_completely(std::span<const std::byte> image, const TempFile& scratch) {
+void read_stream(ByteSource& source) {
   uint64_t nr_pfns = 0;
-  PagesDecoder decoder;
-  for (const RawRecord& record : read_records(image)) {
-    check_digest(record);
-    const v1::Record parsed = parse_record(record);
-    if (parsed.has_head()) {
-      check_head(parsed.head());
-      nr_pfns = parsed.head().nr_pfns();
+  RecordReader reader(source);
+  while (const auto record = reader.next()) {
+    check_digest(*record);
+    if (record->kind == v1::Record::kPages) {
+      decode_pages(*record, nr_pfns);
+      continue;
     }
-    if (parsed.has_pages()) decoder.decompress(record, decode_pages(record, nr_pfns));
+    const v1::Record parsed = parse_record(*record);
+    if (!parsed.has_head()) continue;
+    check_head(parsed.head());
+    nr_pfns = parsed.head().nr_pfns();
   }
-  const ImageFile file = ImageFile::open(scratch.path());
-  file.other_records();
-  for (uint64_t part = 0; part < file.parts(); ++part)
-    for (const PageEntry& entry : file.read_part(part))
-      if (entry.mentioned && has_data(entry.kind)) file.read_record(entry.record_offset);
-  Bytes page(kPageSize);
-  for (uint64_t pfn = 0; pfn < nr_pfns; ++pfn)
-    file.read_page(pfn_t(pfn), std::span<std::byte, kPageSize>(page));
+}
+
+void read_stream(std::span<const std::byte> image) {
+  MemorySource source(image);
+  read_stream(source);
 }
 
 Bytes record_with_body(unsigned field, std::span<const std::byte> body, uint64_t sequence) {
