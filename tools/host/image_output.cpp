@@ -1,0 +1,70 @@
+// Where a saved image goes.
+#include "tools/host/image_output.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "error/error.h"
+
+namespace ferry::host {
+
+ImageOutput::ImageOutput(const std::string& path) : path_(path) {
+  if (!durable()) {
+    fd_ = STDOUT_FILENO;
+    return;
+  }
+  struct stat status = {};
+  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    fail(Errc::io, "{} exists and is no regular file", path);
+  fd_ = open(folder().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd_ >= 0) return;
+  if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
+    fail_errno(Errc::io, errno, fmt::format("cannot write in {}", folder()));
+  temporary_ = path + ".XXXXXX";
+  fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
+  if (fd_ < 0) {
+    temporary_.clear();
+    fail_errno(Errc::io, errno, fmt::format("cannot write in {}", folder()));
+  }
+}
+
+ImageOutput::~ImageOutput() {
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+  if (durable()) close(fd_);
+}
+
+std::string ImageOutput::folder() const {
+  const auto parent = std::filesystem::path(path_).parent_path();
+  return parent.empty() ? "." : parent.string();
+}
+
+void ImageOutput::commit() {
+  if (!durable()) return;
+  if (fsync(fd_) != 0) fail_errno(Errc::io, errno, fmt::format("cannot sync {}", path_));
+  if (temporary_.empty()) {
+    // A file without a name cannot take one that exists: it takes a new one, and then the old.
+    std::string name = fmt::format("{}.{}", path_, getpid());
+    const std::string self = fmt::format("/proc/self/fd/{}", fd_);
+    if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0)
+      fail_errno(Errc::io, errno, fmt::format("cannot give the image the name {}", name));
+    temporary_ = name;
+  }
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
+    fail_errno(Errc::io, errno, fmt::format("cannot give the image the name {}", path_));
+  temporary_.clear();
+  const int directory = open(folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = directory >= 0 && fsync(directory) == 0;
+  const int os_errno = errno;
+  if (directory >= 0) close(directory);
+  if (synced) return;
+  unlink(path_.c_str());
+  fail_errno(Errc::io, os_errno, fmt::format("cannot sync the folder of {}", path_));
+}
+
+}  // namespace ferry::host

@@ -1,0 +1,186 @@
+// ferry restore: a domain from a file, through xl, so that reboot, shutdown and devices stay xl's.
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "error/error.h"
+#include "proto/image_file.h"
+#include "proto/record_reader.h"
+#include "proto/xl_wrapper.h"
+#include "tools/host/child.h"
+#include "tools/host/commands.h"
+#include "tools/host/engine.h"
+#include "xen/hypervisor.h"
+#include "xen/lifecycle.h"
+
+namespace ferry::host {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Arguments {
+  std::string file, name;
+  bool paused = false, force = false;
+};
+
+constexpr size_t kCopyStep = 1 << 20;
+
+// What the image says of how to create the domain: in an xl file its header, else a Config record.
+XlHeader header_of(const ImageFile& image) {
+  if (image.place().in_xl_file) return {image.place().xl_flags, image.place().xl_config};
+  for (const v1::Record& record : image.other_records())
+    if (record.has_config() && !record.config().libxl_json().empty())
+      return {record.config().xl_flags(), record.config().libxl_json()};
+  fail(Errc::bad_image,
+       "the image says nothing of how to create the domain; it was not written by ferry save");
+}
+
+Json parse_config(const XlHeader& header) {
+  if (!(header.mandatory_flags & kXlFlagJson))
+    fail(Errc::unsupported, "the image's configuration is not JSON; restore it with xl restore");
+  Json config = Json::parse(header.config, nullptr, false);
+  if (!config.is_object() || !config["c_info"].is_object())
+    fail(Errc::bad_image, "the image's configuration makes no sense");
+  return config;
+}
+
+// libxl prints a uuid as 8-4-4-4-12 hex digits.
+std::string uuid_bytes(const Json& config) {
+  const auto text = config["c_info"].value("uuid", std::string());
+  std::string bytes;
+  for (size_t i = 0; i + 1 < text.size();) {
+    if (text[i] == '-') {
+      ++i;
+      continue;
+    }
+    bytes.push_back(static_cast<char>(std::strtoul(text.substr(i, 2).c_str(), nullptr, 16)));
+    i += 2;
+  }
+  return bytes;
+}
+
+std::string random_uuid() {
+  unsigned char b[16];
+  if (getrandom(b, sizeof b, 0) != sizeof b)
+    fail_errno(Errc::io, errno, "no randomness for a uuid");
+  b[6] = static_cast<unsigned char>((b[6] & 0x0f) | 0x40);
+  b[8] = static_cast<unsigned char>((b[8] & 0x3f) | 0x80);
+  std::string text;
+  for (int i = 0; i < 16; ++i)
+    text += fmt::format("{}{:02x}", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", b[i]);
+  return text;
+}
+
+// Two copies of a guest write to the same disks and answer to the same addresses.
+void refuse_second_copy(Lifecycle& life, Json& config, const Arguments& arguments) {
+  const auto running = life.find_uuid(uuid_bytes(config));
+  if (!running) return;
+  if (!arguments.force)
+    fail(Errc::busy,
+         "the guest in {} still runs here as domain {} ({}); a second copy would share its disks "
+         "and "
+         "addresses (--force, with --name, restores it all the same)",
+         arguments.file, raw(*running), life.name(*running));
+  config["c_info"]["uuid"] = random_uuid();
+}
+
+// Reads through the whole image. Throws Error(bad_image) for the first thing that is wrong.
+void check_whole(const ImageFile& image) {
+  auto source = image.stream();
+  RecordReader reader(*source);
+  while (auto record = reader.next()) check_digest(*record);
+}
+
+// Writes the xl file that xl restore reads. False if xl stopped reading.
+bool feed(const ImageFile& image, const XlHeader& header, int fd) {
+  FdSink sink(fd, "xl restore");
+  try {
+    sink.write(encode_xl_header(header));
+    auto source = image.stream();
+    std::vector<std::byte> buffer(kCopyStep);
+    while (size_t n = source->read(buffer)) sink.write(std::span(buffer).first(n));
+    sink.write(encode_libxl_end());
+    return true;
+  } catch (const Error& e) {
+    if (e.os_errno() == EPIPE) return false;
+    throw;
+  }
+}
+
+int run_xl(const ImageFile& image, const XlHeader& header, const Arguments& arguments) {
+  int pipe_fds[2];
+  if (pipe2(pipe_fds, O_CLOEXEC) != 0) fail_errno(Errc::io, errno, "cannot make a pipe");
+  const char* xl = std::getenv("FERRY_XL");
+  std::vector<std::string> command = {xl ? xl : "xl", "restore"};
+  if (arguments.paused) command.push_back("-p");
+  command.push_back(fmt::format("/proc/self/fd/{}", pipe_fds[0]));
+  Child child(command, {"LIBXL_SAVE_HELPER=" + helper_path()}, {pipe_fds[0]}, Child::Pipes::none);
+  close(pipe_fds[0]);
+  {
+    const SignalsTo stop(child.pid());
+    std::exception_ptr failure;
+    std::thread feeder([&] {
+      try {
+        feed(image, header, pipe_fds[1]);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      close(pipe_fds[1]);
+    });
+    const int status = child.wait();
+    feeder.join();
+    if (failure) std::rethrow_exception(failure);
+    return status;
+  }
+}
+
+void restore(const Arguments& arguments) {
+  const ImageFile image = ImageFile::open(arguments.file);
+  check_head(image.head());
+  XlHeader header = header_of(image);
+  Json config = parse_config(header);
+  Hypervisor xen;
+  Lifecycle life;
+  if (!arguments.name.empty()) config["c_info"]["name"] = arguments.name;
+  refuse_second_copy(life, config, arguments);
+  header.config = config.dump();
+
+  const int status = run_xl(image, header, arguments);
+  if (status != 0) {
+    check_whole(image);
+    fail(Errc::internal,
+         "xl restore failed ({}); its messages are above, the image itself is sound",
+         WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
+                             : fmt::format("exit status {}", WEXITSTATUS(status)));
+  }
+  const auto name = config["c_info"].value("name", std::string());
+  fmt::print("restored {} as domain {}{}\n", name, raw(life.find(name)),
+             arguments.paused ? ", paused" : "");
+}
+
+}  // namespace
+
+void add_restore_command(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("restore", "Restore a PV guest from a file");
+  command->footer(
+      "Takes what ferry save wrote, and what xl save wrote with ferry's helper.\n"
+      "\nExample:\n  ferry restore /var/lib/xen/save/web1.ferry");
+  command->add_option("FILE", arguments->file, "The saved guest")->required();
+  command->add_flag("--paused", arguments->paused, "Leave the guest paused");
+  command->add_option("--name", arguments->name, "Give the domain another name");
+  command->add_flag("--force", arguments->force, "Restore even if the guest still runs here");
+  command->callback([arguments] { restore(*arguments); });
+}
+
+}  // namespace ferry::host
