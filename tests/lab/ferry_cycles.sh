@@ -51,6 +51,7 @@ check "it boots again" within 60 booted vcpus2 $((boots + 1))
 check "the rebooted guest counts" runs vcpus2
 check "the rebooted guest shuts down on request" xl shutdown -w vcpus2
 check "no domain is left" within 20 only
-check "no lock and no state is left" [ -z "$(ls -A /run/ferry 2>/dev/null)" ]
+check "no lock is held" no_lock_held
+check "no state file is left" [ -z "$(ls /run/ferry | grep -v '\.lock$')" ]
 check "no temporary file is left" [ -z "$(ls -A $work | grep -vE '\.(ferry|cfg|log)$')" ]
 end_of_checks

@@ -59,5 +59,5 @@ check "the guest reboots on request" xl reboot vcpus2
 check "the guest has booted again" within 60 booted vcpus2 2
 check "the guest shuts down on request" xl shutdown -w vcpus2
 check "no domain is left" within 20 only
-check "no lock is left" [ -z "$(ls -A /run/ferry 2>/dev/null)" ]
+check "no lock is held" no_lock_held
 end_of_checks

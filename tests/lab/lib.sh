@@ -174,3 +174,45 @@ processes() {
   done
 }
 is_running() { [ -n "$(processes "$1")" ]; }
+
+# no_lock_held: a killed process leaves its lock's file, but the file is nobody's lock any more.
+no_lock_held() {
+  local file inode
+  for file in /run/ferry/*.lock; do
+    [ -e "$file" ] || continue
+    inode=$(stat -c %i "$file")
+    if grep ":$inode " /proc/locks; then
+      echo "$file is still locked"
+      return 1
+    fi
+  done
+}
+
+# stalled_pipe FIFO BYTES: makes FIFO with a reader that takes BYTES and then no more, until it is killed.
+stalled_pipe() {
+  rm -f "$1"
+  mkfifo "$1"
+  sh -c "head -c $2 >/dev/null; exec sleep 1000" <"$1" &
+  reader=$!
+}
+release_pipe() {
+  kill "$reader"
+  wait "$reader" 2>/dev/null
+}
+
+# in_background COMMAND…: starts COMMAND as a terminal would; its id (and its group's) is $job.
+in_background() {
+  own-group "$@" >$work/job.log 2>&1 &
+  job=$!
+}
+
+has_ended() { [ ! -e /proc/"$1" ] || grep -q '^State:.Z' /proc/"$1"/status; }
+
+# ends SECONDS: the job ends in time; its exit status is $job_status.
+ends() {
+  within "$1" has_ended "$job" || return 1
+  wait "$job"
+  job_status=$?
+  cat $work/job.log
+}
+ends_with() { ends "$2" && { [ $job_status -eq "$1" ] || { echo "status $job_status, not $1"; return 1; }; }; }

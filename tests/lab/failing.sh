@@ -1,0 +1,44 @@
+# Functions for scripts in which a save fails half way. Sourced after lib.sh, with $name set to the guest.
+
+# intact WHAT: after a save that failed, in one check.
+intact() { check "$1: the guest runs on, nothing is left" is_intact; }
+is_intact() {
+  within 20 not is_running '(ferry|xl save)' || return 1
+  runs $name 2 || return 1
+  only $name || return 1
+  no_lock_held
+}
+
+suspended() { has_state $name '???s??'; }
+asked_to_suspend() { [ "$(xenstore-read "/local/domain/$(xl domid $name)/control/shutdown")" = suspend ]; }
+slow_down() { xl sched-credit2 -d $name -c "$1"; } # percent of a CPU; 0 for no cap
+
+# interrupt WHEN COMMAND…: starts COMMAND, and once WHEN holds does what Ctrl-C on a terminal does.
+interrupt() {
+  local when=$1
+  shift
+  in_background "$@"
+  within 30 "$when" || return 1
+  kill -INT -"$job"
+  ends 30 || return 1
+  [ $job_status -ne 0 ] || { echo "the command ended well in spite of Ctrl-C"; return 1; }
+}
+
+# interrupt_early COMMAND…: Ctrl-C while the guest has been asked to suspend and has not answered.
+interrupt_early() {
+  slow_down 1
+  interrupt asked_to_suspend "$@"
+  local status=$?
+  slow_down 0
+  return $status
+}
+
+# kill_one SIGNAL PATTERN COMMAND…: starts COMMAND, and kills the process that matches once the guest is suspended.
+kill_one() {
+  local signal=$1 pattern=$2
+  shift 2
+  in_background "$@"
+  within 30 suspended || return 1
+  kill -"$signal" $(processes "$pattern") || return 1
+  ends 30
+}

@@ -1,0 +1,62 @@
+# ferry save that fails half way, and two saves at once: the guest runs on, and nothing is left behind.
+name=halfway
+. "$LAB_TESTS/lib.sh"
+. "$LAB_TESTS/failing.sh"
+
+check "a guest starts" start_guest $name 1 128
+check "the guest counts" runs $name
+mkdir -p $work/small
+mount -t tmpfs -o size=8m tmpfs $work/small
+
+check "ferry save to a full disk fails in a sentence" \
+  fails_with 1 'No space left|disk is full' ferry save $name $work/small/image
+check "no file is left" [ -z "$(ls -A $work/small)" ]
+intact "ferry, full disk"
+
+check "ferry save to a reader that closes fails" \
+  fails_with 1 . sh -c "mkfifo $work/c2; head -c 1000000 $work/c2 >/dev/null & ferry save --keep $name - >$work/c2"
+intact "ferry, closed pipe"
+
+mkdir $work/images
+for signal in KILL TERM; do
+  check "the engine is killed by SIG$signal" \
+    kill_one $signal '[^ ]*save-helper' ferry save $name $work/images/one
+  check "ferry save has failed with the guest safe" [ "$job_status" -eq 1 ]
+  check "no half-written file is left" [ -z "$(ls -A $work/images)" ]
+  intact "engine killed by SIG$signal"
+done
+
+check "Ctrl-C hits ferry save before the guest is suspended" \
+  interrupt_early ferry save $name $work/images/one
+intact "ferry, Ctrl-C before suspension"
+check "Ctrl-C hits ferry save after the guest is suspended" \
+  interrupt suspended ferry save $name $work/images/one
+intact "ferry, Ctrl-C after suspension"
+check "no half-written file is left" [ -z "$(ls -A $work/images)" ]
+
+check "ferry's parent process is killed" \
+  kill_one KILL '[^ ]*(ferry|ferry-host) save' ferry save $name $work/images/one
+intact "ferry's parent killed"
+rm -rf $work/images/* $work/images/.[!.]*
+
+# Two saves at once ------------------------------------------------------------------------------------
+stalled_pipe $work/stalled 300000
+in_background sh -c "ferry save --keep $name - >$work/stalled"
+check "a save is under way" within 30 suspended
+check "a second ferry save is refused" fails_with 1 'being saved' ferry save $name $work/images/two
+check "the first save still has the guest" suspended
+release_pipe
+check "the first save ends" ends 30
+intact "two saves"
+
+check "both processes are killed at once" sh -c "
+  . $LAB_TESTS/lib.sh; name=$name; suspended() { has_state $name '???s??'; }
+  in_background ferry save $name $work/images/both; within 30 suspended
+  kill -KILL -\$job; ends 20; true"
+check "ferry resume brings the guest back" ferry resume $name
+rm -rf $work/images/* $work/images/.[!.]*
+intact "both killed, then ferry resume"
+
+xl destroy $name
+umount $work/small
+end_of_checks

@@ -1,0 +1,46 @@
+# xl save with our helper that fails half way: the guest runs on, and nothing is left behind.
+name=halfway
+. "$LAB_TESTS/lib.sh"
+. "$LAB_TESTS/failing.sh"
+export LIBXL_SAVE_HELPER=/usr/local/bin/ferry-save-helper
+
+check "a guest starts" start_guest $name 1 128
+check "the guest counts" runs $name
+mkdir -p $work/small
+mount -t tmpfs -o size=8m tmpfs $work/small
+
+check "xl save to a full disk fails" not xl save $name $work/small/image
+intact "full disk"
+rm -f $work/small/image
+
+mkfifo $work/closed
+head -c 1000000 $work/closed >/dev/null &
+check "xl save to a reader that closes fails" not xl save $name $work/closed
+intact "closed pipe"
+
+for signal in KILL TERM; do
+  stalled_pipe $work/stalled 300000
+  check "the helper is killed by SIG$signal" kill_one $signal '[^ ]*save-helper' xl save $name $work/stalled
+  check "xl save has failed" [ "$job_status" -ne 0 ]
+  intact "helper killed by SIG$signal"
+  release_pipe
+done
+
+stalled_pipe $work/stalled 300000
+check "Ctrl-C hits xl save before the guest is suspended" interrupt_early xl save $name $work/stalled
+intact "Ctrl-C before suspension"
+release_pipe
+
+stalled_pipe $work/stalled 300000
+check "Ctrl-C hits xl save after the guest is suspended" interrupt suspended xl save $name $work/stalled
+intact "Ctrl-C after suspension"
+release_pipe
+
+stalled_pipe $work/stalled 300000
+check "xl alone is killed" kill_one KILL 'xl save' xl save $name $work/stalled
+intact "xl killed"
+release_pipe
+
+xl destroy $name
+umount $work/small
+end_of_checks
