@@ -13,7 +13,7 @@
 namespace ferry {
 
 struct SaveOptions {
-  int level = 1;                     // of zstd; 0 stores raw pages
+  int level = 2;                     // of zstd; 0 stores raw pages
   std::optional<v1::Config> config;  // what to put into the image for `ferry restore`
   bool timeline = true;              // times and host name; false: same state, same bytes
 };

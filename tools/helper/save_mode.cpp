@@ -8,6 +8,7 @@
 
 #include "save/domain_lock.h"
 #include "save/save.h"
+#include "save/suspend_mark.h"
 #include "tools/helper/report.h"
 #include "tools/helper/settings.h"
 #include "tools/helper/stoppable_stream.h"
@@ -33,7 +34,7 @@ class SaveJob {
     try {
       save(stop);
       channel_.complete(0, 0);
-      return 0;
+      return done(0);
     } catch (const Error& e) {
       return report(e);
     } catch (const std::exception& e) {
@@ -68,6 +69,7 @@ class SaveJob {
   }
 
   void suspend() {
+    leave_suspend_mark(arguments_.domid, get_domain(*xen_, arguments_.domid).uuid);
     asked_to_suspend_ = true;
     if (channel_.suspend() != 1)
       fail(Errc::guest, "domain {} was asked to suspend and would not", raw(arguments_.domid));
@@ -77,7 +79,7 @@ class SaveJob {
   int report(const Error& error) {
     try {
       report_failure(channel_, error);
-      return 0;
+      return done(0);
     } catch (const LibxlGone&) {
       return rescue();
     }
@@ -88,11 +90,17 @@ class SaveJob {
     if (!asked_to_suspend_ || !xen_) return 1;
     try {
       undo_suspend(*xen_, arguments_.domid);
-      return 1;
+      return done(1);
     } catch (const Error& e) {
       fmt::print(stderr, "ferry-save-helper: {}\n", e.what());
       return static_cast<int>(exit_code(e.code()));
     }
+  }
+
+  // The guest is somebody's again: libxl's, who was told how it went, or its own.
+  int done(int status) {
+    if (asked_to_suspend_) clear_suspend_mark(arguments_.domid);
+    return status;
   }
 
   const SaveArguments& arguments_;

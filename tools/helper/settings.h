@@ -9,7 +9,7 @@ namespace ferry::helper {
 
 struct Settings {
   unsigned threads = 1;              // FERRY_THREADS; half of the CPUs
-  int level = 1;                     // FERRY_LEVEL: of zstd, 0 to 19; 0 does not compress
+  int level = 2;                     // FERRY_LEVEL: of zstd, 0 to 19; 0 does not compress
   std::optional<v1::Config> config;  // FERRY_CONFIG_FD: a serialised ferry.v1.Config
 };
 

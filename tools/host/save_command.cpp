@@ -12,6 +12,7 @@
 #include "ferry/v1/image.pb.h"
 #include "proto/xl_wrapper.h"
 #include "save/save.h"
+#include "save/suspend_mark.h"
 #include "tools/host/commands.h"
 #include "tools/host/engine.h"
 #include "tools/host/image_output.h"
@@ -67,7 +68,7 @@ class SaveCommand {
     try {
       save(config, output);
       output.commit();
-    } catch (const Error&) {
+    } catch (...) {
       give_the_guest_back();
       throw;
     }
@@ -105,6 +106,7 @@ class SaveCommand {
   // Whatever went wrong, a guest that ran before runs again. Throws Error(needs_operator) if not.
   void give_the_guest_back() {
     if (!was_suspended_ && get_domain(xen_, domid_).suspended) life_.resume(domid_);
+    clear_suspend_mark(domid_);
   }
 
   void let_go() {
@@ -162,7 +164,7 @@ void add_save_command(CLI::App& app) {
   save->add_flag("--keep", arguments->keep, "Leave the guest running");
   save->add_flag("--pause", arguments->pause, "Leave the guest paused");
   save->add_flag("--destroy", arguments->destroy, "Destroy the guest (as without any of these)");
-  save->add_option("--level", arguments->level, "zstd level, 0 for no compression (default 1)")
+  save->add_option("--level", arguments->level, "zstd level, 0 for no compression (default 2)")
       ->check(CLI::Range(0, 19));
   save->add_option("--threads", arguments->threads, "Threads to use (default: half of the CPUs)")
       ->check(CLI::Range(1, 256));

@@ -1,0 +1,84 @@
+// A saved file is whole and durable under its name, or it is not there.
+#include "tools/host/image_output.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "error/error.h"
+
+namespace ferry::host {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ImageOutputTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / fmt::format("ferry-image-output-{}", getpid());
+    fs::create_directory(folder_);
+    path_ = (folder_ / "guest.ferry").string();
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  size_t files() const {
+    return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), {}));
+  }
+  std::string contents() const {
+    std::ifstream file(path_);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  static void put(const ImageOutput& output) { ASSERT_EQ(write(output.fd(), "new", 3), 3); }
+
+  fs::path folder_;
+  std::string path_;
+};
+
+TEST_F(ImageOutputTest, appears_on_commit_readable_only_by_its_owner) {
+  {
+    ImageOutput output(path_);
+    put(output);
+    EXPECT_FALSE(fs::exists(path_));
+    output.commit();
+    EXPECT_EQ(contents(), "new");
+  }
+  struct stat status = {};
+  ASSERT_EQ(stat(path_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(ImageOutputTest, without_commit_leaves_nothing_and_what_was_there_before) {
+  { put(ImageOutput(path_)); }
+  EXPECT_EQ(files(), 0u);
+  std::ofstream(path_) << "old";
+  { put(ImageOutput(path_)); }
+  EXPECT_EQ(contents(), "old");
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(ImageOutputTest, replaces_what_has_the_name) {
+  std::ofstream(path_) << "old image";
+  ImageOutput output(path_);
+  put(output);
+  output.commit();
+  EXPECT_EQ(contents(), "new");
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(ImageOutputTest, refuses_a_folder_that_is_not_there_and_a_name_that_is_a_folder) {
+  EXPECT_THROW(ImageOutput((folder_ / "nowhere" / "x").string()), Error);
+  EXPECT_THROW(ImageOutput(folder_.string()), Error);
+}
+
+TEST_F(ImageOutputTest, a_folder_that_vanishes_before_commit_is_an_error) {
+  ImageOutput output(path_);
+  fs::remove_all(folder_);
+  EXPECT_THROW(output.commit(), Error);
+}
+
+}  // namespace
+}  // namespace ferry::host
