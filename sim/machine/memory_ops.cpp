@@ -162,7 +162,7 @@ long exchange(Host& host, Domain& caller, void* arg) {
 long maximum_gpfn(Host& host, const Domain& d) {
   if (!d.shared_info_mfn) return -1;
   const auto* shared = reinterpret_cast<shared_info_t*>(host.page(mfn_t(d.shared_info_mfn)));
-  return static_cast<long>(shared->arch.max_pfn) - 1;
+  return shared->arch.max_pfn ? static_cast<long>(shared->arch.max_pfn) - 1 : 0;
 }
 
 long domain_figure(Host& host, Domain& caller, uint32_t command, void* arg) {
