@@ -89,9 +89,11 @@ class Cursor {
     return taken;
   }
 
+  // Lengths have at most 5 bytes, as protobuf's own readers demand.
   std::optional<std::span<const std::byte>> length_delimited() {
+    const size_t before = left();
     const auto length = varint();
-    return length ? take(*length) : std::nullopt;
+    return length && before - left() <= kPaddedLength ? take(*length) : std::nullopt;
   }
 
   // Steps over the value of a field nobody knows. False for groups, which proto3 does not have.

@@ -101,6 +101,12 @@ TEST(Record, AnythingBesideSequenceBodyAndDigestIsRefused) {
   EXPECT_THROW(frame_record(with(kRecordPrefix, {0x09, 0, 0, 0, 0, 0, 0, 0, 0}), 0, 0), Error);
   EXPECT_THROW(frame_record(with(good.size() - 19, {0x00}), 0, 0), Error);
   EXPECT_THROW(frame_record(with(good.size() - 19, {0xfa, 0x01, 0x00}), 0, 0), Error);
+  Bytes padded = with(body_at + 2, {0x80, 0x80, 0x80, 0x00});  // a length of 5 bytes is one
+  padded[body_at + 1] |= std::byte{0x80};
+  EXPECT_NO_THROW(parse_record(frame_record(resealed(padded), 0, 0)));
+  padded = with(body_at + 2, {0x80, 0x80, 0x80, 0x80, 0x00});  // one of 6 bytes is not
+  padded[body_at + 1] |= std::byte{0x80};
+  EXPECT_THROW(frame_record(resealed(padded), 0, 0), Error);
   Bytes padded_tag = with(body_at + 1, {0x00});  // 4a becomes ca 00: another spelling of it
   padded_tag[body_at] |= std::byte{0x80};
   EXPECT_THROW(frame_record(resealed(padded_tag), 0, 0), Error);
