@@ -1,0 +1,107 @@
+// Judges a saved image: the order in which the rules are asked.
+#include "audit/audit.h"
+
+#include <algorithm>
+#include <array>
+
+#include "audit/completeness.h"
+#include "audit/guest_pages.h"
+#include "audit/p2m.h"
+#include "audit/p2m_view.h"
+#include "audit/page_reader.h"
+#include "audit/page_table.h"
+#include "audit/record_pass.h"
+#include "audit/small_records.h"
+#include "error/error.h"
+#include "proto/pages.h"
+
+namespace ferry::audit {
+namespace {
+
+// What the index and the small records say, if they can be read at all.
+struct Prepared {
+  std::optional<PageMap> map;
+  GuestFacts facts;
+  std::string failure;  // why map is empty
+};
+
+Prepared prepare(const ImageFile& image, Level level, Findings& guest) {
+  Prepared prepared;
+  if (level < Level::digests) return prepared;
+  try {
+    prepared.map = PageMap::load(image);
+    if (level >= Level::structure) check_small_records(image, *prepared.map, prepared.facts, guest);
+  } catch (const Error& error) {
+    if (error.code() != Errc::bad_image) throw;
+    prepared.map.reset();
+    prepared.failure = error.what();
+  }
+  return prepared;
+}
+
+void check_totals(const ImageFile& image, const PageMap& map, const PassTotals& totals,
+                  Findings& guest) {
+  const v1::IndexRoot& root = image.index_root();
+  if (root.pages_records() != totals.pages_records || root.pages_bytes() != totals.pages_bytes) {
+    guest.add(rule::index_totals, {},
+              "The index counts {} batches of pages with {} bytes, but there are {} with "
+              "{}.",
+              root.pages_records(), root.pages_bytes(), totals.pages_records, totals.pages_bytes);
+  }
+  std::array<uint64_t, 256> pages{};
+  for (uint64_t pfn = 0; pfn < map.size(); ++pfn) pages[static_cast<uint8_t>(map.seen_kind(pfn))]++;
+  pages[static_cast<uint8_t>(kUnmentioned)] = 0;
+  for (int i = 0; i + 2 < root.kind_pages_size(); i += 3) {
+    if (root.kind_pages(i) < pages.size())
+      pages[root.kind_pages(i)] -= root.kind_pages(i + 1);  // wraps if it counts too many
+  }
+  for (size_t kind = 0; kind < pages.size(); ++kind) {
+    if (pages[kind] == 0) continue;
+    guest.add(rule::index_totals, {}, "The index root miscounts pages of kind \"{}\".",
+              kind_name(static_cast<v1::PageKind>(kind)));
+  }
+}
+
+// What can only be judged after the last record.
+void check_the_whole(const ImageFile& image, const PageMap& map, const GuestFacts& facts,
+                     const PassTotals& totals, Level level, Findings& guest) {
+  PageReader reader(image, map);
+  check_totals(image, map, totals, guest);
+  check_completeness(map, guest);
+  check_p2m_complete(map, facts, guest);
+  check_start_info(reader, map, facts, guest);
+  if (level < Level::full) return;
+  check_linear_depth(map, guest);
+  const bool pages_readable =
+      guest.count(rule::index_record) == 0 && guest.count(rule::index_kind) == 0;
+  if (image.head().linear_p2m() && guest.count(rule::p2m_root) == 0 && pages_readable)
+    check_p2m_view(reader, image.head(), map, facts, guest);
+}
+
+}  // namespace
+
+Result run(const ImageFile& image, const Options& options, Executor& executor) {
+  Findings bytes(options.keep), guest(options.keep);
+  Prepared prepared = prepare(image, options.level, guest);
+  PageMap* map = prepared.map && options.level >= Level::structure ? &*prepared.map : nullptr;
+  const PassTotals totals = pass_over_records(
+      {.image = image, .level = options.level, .map = map, .facts = &prepared.facts}, executor,
+      bytes, guest);
+  Result result{.findings = Findings(options.keep),
+                .judged = options.level,
+                .records = totals.records,
+                .bytes = image.place().bytes};
+  if (bytes.count(Severity::error) == 0 && !prepared.failure.empty())
+    bytes.add(rule::index_unreadable, {}, "{}", prepared.failure);
+  const bool sound = bytes.count(Severity::error) == 0;
+  result.findings.merge(std::move(bytes));
+  if (!sound) {
+    result.judged = std::min(options.level, Level::digests);
+  } else if (map != nullptr) {
+    check_the_whole(image, *map, prepared.facts, totals, options.level, guest);
+    result.findings.merge(std::move(guest));
+  }
+  return result;
+}
+
+}  // namespace ferry::audit

@@ -1,0 +1,86 @@
+// Where Xen's 64-bit structures keep what the rules look at: numbers, because audit sees no header
+// of Xen. A test holds them against the real headers where those are installed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+
+namespace ferry::audit {
+
+// struct vcpu_guest_context (xen/arch-x86/xen.h), x86_64 form.
+inline constexpr size_t kVcpuContextBytes = 5168;
+inline constexpr size_t kVcpuFlagsAt = 512;
+inline constexpr size_t kVcpuRdxAt = 616;  // user_regs.rdx
+inline constexpr size_t kVcpuGdtFramesAt = 4832;
+inline constexpr size_t kVcpuGdtEntriesAt = 4960;
+inline constexpr size_t kVcpuControlRegsAt = 4984;  // ctrlreg[8]
+inline constexpr size_t kVcpuUserCr3At = kVcpuControlRegsAt + 1 * 8;
+inline constexpr size_t kVcpuCr3At = kVcpuControlRegsAt + 3 * 8;
+inline constexpr uint64_t kVcpuInKernel = 1u << 2;  // VGCF_in_kernel
+
+// FIRST_RESERVED_GDT_ENTRY: entries above it are Xen's.
+inline constexpr uint64_t kMaxGdtEntries = 7168;
+inline constexpr uint64_t kGdtEntriesPerPage = 512;
+
+// struct xen_domctl_ext_vcpucontext (xen/domctl.h): { u32 vcpu; u32 size; … }, grown over time.
+inline constexpr size_t kExtendedVcpuAt = 0;
+inline constexpr size_t kExtendedSizeAt = 4;
+inline constexpr size_t kExtendedLeastBytes = 32;
+inline constexpr size_t kExtendedMostBytes = 128;
+
+// struct xen_domctl_vcpu_msr, struct xen_msr_entry, struct xen_cpuid_leaf.
+inline constexpr size_t kMsrBytes = 16;
+inline constexpr size_t kCpuidLeafBytes = 24;  // { u32 leaf, subleaf, a, b, c, d; }
+inline constexpr uint32_t kXstateLeaf = 0xd;   // subleaf n: a = bytes, b = offset of component n
+
+// XEN_DOMCTL_getvcpuextstate: u64 xcr0, u64 xcr0_accum, then the XSAVE area, which starts with
+// 512 bytes of legacy state and a header of 64.
+inline constexpr size_t kXsaveHeaderBytes = 16;
+inline constexpr size_t kXsaveLegacyBytes = 576;
+
+// struct shared_info, x86_64 form.
+inline constexpr size_t kSharedInfoBytes = 4096;  // the whole page travels
+inline constexpr size_t kSharedMaxPfnAt = 3088;
+inline constexpr size_t kSharedFrameListListAt = 3096;
+inline constexpr size_t kSharedP2mCr3At = 3112;
+inline constexpr size_t kSharedP2mVaddrAt = 3120;
+
+// struct start_info, x86_64 form.
+inline constexpr size_t kStartStorePfnAt = 56;    // store_mfn
+inline constexpr size_t kStartConsolePfnAt = 72;  // console.domU.mfn
+
+// Entries of page tables (x86) and of the p2m. Xen's slots of an L4 are 256 to 271.
+inline constexpr unsigned kEntriesPerTable = 512;
+inline constexpr unsigned kFirstXenSlot = 256;
+inline constexpr unsigned kLastXenSlot = 271;
+inline constexpr uint64_t kPtePresent = 1u << 0;
+inline constexpr uint64_t kPteWritable = 1u << 1;
+inline constexpr uint64_t kPteWriteThrough = 1u << 3;
+inline constexpr uint64_t kPteCacheDisable = 1u << 4;
+inline constexpr uint64_t kPteLargeOrPat = 1u << 7;  // PSE in L2 to L4, PAT in L1
+inline constexpr uint64_t kPteGlobal = 1u << 8;
+inline constexpr uint64_t kPteFrameMask = 0x000f'ffff'ffff'f000;
+
+constexpr uint64_t frame_of_entry(uint64_t entry) {
+  return (entry & kPteFrameMask) >> 12;
+}
+
+// Reads a little-endian number; the caller knows that it lies inside bytes.
+inline uint64_t load_u64(std::span<const std::byte> bytes, size_t at) {
+  uint64_t value;
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  return value;
+}
+inline uint32_t load_u32(std::span<const std::byte> bytes, size_t at) {
+  uint32_t value;
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  return value;
+}
+inline std::span<const std::byte> bytes_of(const std::string& bytes) {
+  return std::as_bytes(std::span(bytes));
+}
+
+}  // namespace ferry::audit

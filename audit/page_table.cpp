@@ -1,0 +1,134 @@
+// Would Xen take a page as the page table that the image says it is?
+//
+// An entry in the image, as in the guest but with a pfn for the machine frame:
+//
+//   63  62    52 51        12 11   9  8   7    6 5   4   3   2    1  0
+//   NX  | avail | pfn        | avail | G | PSE | D A | PCD PWT US | RW P
+//
+// Only present entries (P) mean anything; bit 7 is PSE above L1 and PAT in L1.
+#include "audit/page_table.h"
+
+#include "audit/layout.h"
+#include "proto/pages.h"
+
+namespace ferry::audit {
+namespace {
+
+// One table, as far as its entries have to know it.
+struct Table {
+  PageMap& map;
+  const Place& place;
+  unsigned level;
+  Findings& findings;
+
+  Place at(unsigned index) const {
+    Place entry = place;
+    entry.index = index;
+    return entry;
+  }
+  // "L2 entry 7 of pfn 0x12"
+  std::string name(unsigned index) const {
+    return fmt::format("L{} entry {} of pfn {:#x}", level, index, *place.pfn);
+  }
+};
+
+void check_flags(const Table& table, unsigned index, uint64_t entry) {
+  constexpr uint64_t kCache = kPteWriteThrough | kPteCacheDisable;
+  if (table.level == 1) {
+    if ((entry & (kCache | kPteLargeOrPat)) != 0) {
+      table.findings.add(rule::cache_flags, table.at(index), "{} has cache bits ({:#x}).",
+                         table.name(index), entry & (kCache | kPteLargeOrPat));
+    }
+  } else if ((entry & (kCache | kPteGlobal)) != 0) {
+    table.findings.add(rule::entry_flags, table.at(index),
+                       "{} has bits that Xen refuses above L1 ({:#x}).", table.name(index),
+                       entry & (kCache | kPteGlobal));
+  }
+}
+
+void check_writable(const Table& table, unsigned index, uint64_t target) {
+  if (is_page_table(table.map.kind(target))) {
+    table.findings.add(rule::writable_table, table.at(index),
+                       "{} maps pfn {:#x} writable, but that is {}.", table.name(index), target,
+                       describe(table.map, target));
+  } else if (table.map.marked(target, PageMap::kGdtFrame)) {
+    table.findings.add(rule::writable_gdt, table.at(index),
+                       "{} maps pfn {:#x} writable, but that is a frame of a GDT.",
+                       table.name(index), target);
+  }
+}
+
+// An entry that names a table of its own level.
+void check_linear(const Table& table, unsigned index, uint64_t entry, uint64_t target) {
+  table.findings.add(rule::linear_table, table.at(index),
+                     "{} names pfn {:#x}, a table of the same level.", table.name(index), target);
+  if ((entry & kPteWritable) != 0) {
+    table.findings.add(rule::linear_writable, table.at(index),
+                       "{} names a table of the same level, pfn {:#x}, and is writable.",
+                       table.name(index), target);
+  }
+  if (target != *table.place.pfn) {  // a table that names itself takes no reference
+    table.map.mark(*table.place.pfn, PageMap::kLinearSource);
+    table.map.mark(target, PageMap::kLinearTarget);
+  }
+}
+
+void check_entry(const Table& table, unsigned index, uint64_t entry) {
+  if (table.level > 1 && (entry & kPteLargeOrPat) != 0) {
+    table.findings.add(rule::large_page, table.at(index), "{} maps a large page.",
+                       table.name(index));
+    return;
+  }
+  check_flags(table, index, entry);
+  const uint64_t target = frame_of_entry(entry);
+  if (target >= table.map.size()) {
+    table.findings.add(rule::target_range, table.at(index),
+                       "{} names frame {:#x}, but the guest has {} pfns.", table.name(index),
+                       target, table.map.size());
+    return;
+  }
+  if (!table.map.populated(target)) {
+    table.findings.add(rule::target_absent, table.at(index), "{} names pfn {:#x}, which is {}.",
+                       table.name(index), target, describe(table.map, target));
+    return;
+  }
+  const int level = table_level(table.map.kind(target));
+  if (table.level == 1) {
+    if ((entry & kPteWritable) != 0) check_writable(table, index, target);
+  } else if (level == static_cast<int>(table.level)) {
+    check_linear(table, index, entry, target);
+  } else if (level != static_cast<int>(table.level) - 1) {
+    table.findings.add(rule::target_type, table.at(index),
+                       "{} names pfn {:#x}, which is {} instead of an L{} table.",
+                       table.name(index), target, describe(table.map, target), table.level - 1);
+  }
+}
+
+}  // namespace
+
+void check_table(PageMap& map, const Place& place, std::span<const std::byte, kPageSize> bytes,
+                 Findings& findings) {
+  const Table table{map, place, *place.level, findings};
+  for (unsigned index = 0; index < kEntriesPerTable; ++index) {
+    const uint64_t entry = load_u64(bytes, index * sizeof(uint64_t));
+    if (table.level == 4 && index >= kFirstXenSlot && index <= kLastXenSlot) {
+      if (entry != 0) {
+        findings.add(rule::reserved_slot, table.at(index), "{} is one of Xen's slots and not zero.",
+                     table.name(index));
+      }
+    } else if ((entry & kPtePresent) != 0) {
+      check_entry(table, index, entry);
+    }
+  }
+}
+
+void check_linear_depth(const PageMap& map, Findings& findings) {
+  for (uint64_t pfn = 0; pfn < map.size(); ++pfn) {
+    if (!map.marked(pfn, PageMap::kLinearSource) || !map.marked(pfn, PageMap::kLinearTarget))
+      continue;
+    findings.add(rule::linear_depth, {.pfn = pfn},
+                 "pfn {:#x} maps a table of its own level and is mapped by one.", pfn);
+  }
+}
+
+}  // namespace ferry::audit

@@ -1,0 +1,65 @@
+// What an audit found: findings by rule, the first few of each in words, all of them counted.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "audit/rules.h"
+#include "p2m/frames.h"
+
+namespace ferry::audit {
+
+// Where in the image or the guest; what does not apply is empty.
+struct Place {
+  std::optional<uint64_t> pfn = {};    // the page that holds what is wrong
+  std::optional<unsigned> level = {};  // of a page table, 1 to 4
+  std::optional<unsigned> index = {};  // of the entry in the page
+  std::optional<uint64_t> vcpu = {};
+  std::optional<uint64_t> record = {};  // number of the record in the image
+  std::optional<uint64_t> offset = {};  // of that record, bytes from the image's first byte
+};
+
+struct Finding {
+  const Rule* rule = nullptr;
+  Place place;
+  std::string sentence;
+};
+
+// Collects findings on one thread. Of each rule it keeps the first `keep` and counts the rest, so
+// that a hostile image cannot fill memory with complaints.
+class Findings {
+ public:
+  explicit Findings(size_t keep) : keep_(keep) {}
+
+  // The sentence is put together only if the finding is kept.
+  template <typename... Args>
+  void add(const Rule& rule, const Place& place, fmt::format_string<Args...> format,
+           Args&&... args) {
+    if (counts_[&rule]++ >= keep_) return;
+    kept_.push_back(Finding{&rule, place, fmt::format(format, std::forward<Args>(args)...)});
+  }
+
+  // Appends what another collected; its findings come after ours.
+  void merge(Findings&& other);
+
+  bool empty() const { return kept_.empty() && counts_.empty(); }
+  size_t keep() const { return keep_; }
+  uint64_t count(const Rule& rule) const;
+  uint64_t count(Severity severity) const;
+  const std::vector<Finding>& kept() const { return kept_; }
+
+ private:
+  size_t keep_;
+  std::map<const Rule*, uint64_t> counts_;
+  std::vector<Finding> kept_;
+};
+
+// "pfn 0x12, L2 entry 7": the place in words; empty if there is none.
+std::string place_in_words(const Place& place);
+
+}  // namespace ferry::audit

@@ -1,0 +1,99 @@
+// The records that are neither pages nor index, read through the index.
+#include "audit/small_records.h"
+
+#include "audit/completeness.h"
+#include "audit/cpu_policy.h"
+#include "audit/guest_pages.h"
+#include "audit/p2m.h"
+#include "audit/vcpus.h"
+
+namespace ferry::audit {
+namespace {
+
+class SmallRecords {
+ public:
+  SmallRecords(const ImageFile& image, PageMap& map, GuestFacts& facts, Findings& findings)
+      : head_(image.head()),
+        facts_(facts),
+        findings_(findings),
+        populated_(head_, map, findings),
+        leaves_(map, facts, findings),
+        vcpus_(head_, map, facts, findings) {
+    check_p2m_root(head_, map, findings);
+    check_stale_frame_lists(head_, map, findings);
+  }
+
+  void add(const RawRecord& raw) {
+    const v1::Record record = parse_record(raw);
+    const Place place{.record = raw.sequence, .offset = raw.offset};
+    switch (record.body_case()) {
+      case v1::Record::kHead:
+        return once(heads_, "Head", place);
+      case v1::Record::kConfig:
+        return once(configs_, "Config", place);
+      case v1::Record::kTsc:
+        return once(tscs_, "Tsc", place);
+      case v1::Record::kCpuPolicy:
+        once(policies_, "CpuPolicy", place);
+        return check_cpu_policy(record.cpu_policy(), place, facts_, findings_);
+      case v1::Record::kSharedInfo:
+        once(shared_infos_, "SharedInfo", place);
+        return check_shared_info(record.shared_info(), head_, place, findings_);
+      case v1::Record::kPopulated:
+        facts_.has_populated = true;
+        return populated_.add(record.populated(), place);
+      case v1::Record::kP2MFrames:
+        return leaves_.add(record.p2m_frames(), place);
+      case v1::Record::kVcpu:
+        return vcpus_.add(record.vcpu(), place);
+      default:
+        return;
+    }
+  }
+
+  void finish() {
+    populated_.finish();
+    leaves_.finish();
+    vcpus_.finish();
+    need(tscs_ != 0, "Tsc");
+    need(shared_infos_ != 0, "SharedInfo");
+    need(facts_.has_populated, "Populated");
+    need(facts_.has_p2m_frames, "P2mFrames");
+    if (policies_ == 0) {
+      findings_.add(rule::no_cpu_policy, {}, "The image has no CpuPolicy record.");
+    }
+  }
+
+ private:
+  void once(unsigned& count, const char* name, const Place& place) {
+    if (count++ == 0) return;
+    findings_.add(rule::record_repeated, place, "There is more than one {} record.", name);
+  }
+  void need(bool there, const char* name) {
+    if (there) return;
+    findings_.add(rule::record_missing, {}, "The image has no {} record.", name);
+  }
+
+  const v1::Head& head_;
+  GuestFacts& facts_;
+  Findings& findings_;
+  PopulatedCheck populated_;
+  LeafListCheck leaves_;
+  VcpuCheck vcpus_;
+  unsigned heads_ = 0, configs_ = 0, tscs_ = 0, policies_ = 0, shared_infos_ = 0;
+};
+
+}  // namespace
+
+void check_small_records(const ImageFile& image, PageMap& map, GuestFacts& facts,
+                         Findings& findings) {
+  SmallRecords records(image, map, facts, findings);
+  uint64_t offset = 0;
+  for (uint64_t distance : image.index_root().other_offsets()) {
+    offset += distance;
+    records.add(image.read_record(offset));
+  }
+  records.finish();
+}
+
+}  // namespace ferry::audit

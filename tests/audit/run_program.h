@@ -1,0 +1,18 @@
+// Runs a program to its end and keeps what it said.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace ferry::test {
+
+struct Outcome {
+  int exit_code = -1;  // 128 + signal if a signal ended it
+  std::string out;
+  std::string err;
+};
+
+// arguments[0] is the program's path. Throws if it cannot be started.
+Outcome run_program(const std::vector<std::string>& arguments);
+
+}  // namespace ferry::test

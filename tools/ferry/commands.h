@@ -1,0 +1,13 @@
+// The built-in subcommands: each adds itself to the command line and leaves its exit code behind.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "error/error.h"
+
+namespace ferry {
+
+void add_audit_command(CLI::App& ferry, Exit& exit);
+void add_inspect_command(CLI::App& ferry, Exit& exit);
+
+}  // namespace ferry

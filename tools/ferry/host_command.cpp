@@ -1,0 +1,53 @@
+// Commands that speak to Xen live in another program.
+#include "tools/ferry/host_command.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <vector>
+
+#include "error/error.h"
+
+namespace ferry {
+namespace {
+
+constexpr HostCommand kHostCommands[] = {
+    {"save", "Save a domain into an image"},
+    {"restore", "Restore a domain from an image"},
+    {"resume", "Finish a save that was interrupted: resume the guest"},
+    {"migrate", "Move a running domain to another host"},
+    {"receive", "Receive a domain that is migrated to this host"},
+    {"check", "Check whether a domain can be saved, migrated or restored here"},
+    {"estimate", "Estimate how long saving or migrating a domain takes"},
+    {"job", "Show or stop a running save or migration"},
+};
+
+}  // namespace
+
+std::span<const HostCommand> host_commands() {
+  return kHostCommands;
+}
+
+bool is_host_command(std::string_view name) {
+  for (const HostCommand& command : kHostCommands)
+    if (name == command.name) return true;
+  return false;
+}
+
+void run_host_command(char** argv) {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) fail_errno(Errc::io, error.value(), "cannot find out where ferry is installed");
+  const std::string host = self.parent_path().parent_path() / "libexec" / "ferry-host";
+  std::string name = host;
+  std::vector<char*> arguments{name.data()};
+  for (char** argument = argv + 1; *argument != nullptr; ++argument) arguments.push_back(*argument);
+  arguments.push_back(nullptr);
+  ::execv(host.c_str(), arguments.data());
+  if (errno == ENOENT)
+    fail(Errc::unsupported, "the command {} is not installed: there is no {}", argv[1], host);
+  fail_errno(Errc::io, errno, fmt::format("cannot run {}", host));
+}
+
+}  // namespace ferry

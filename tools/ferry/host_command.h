@@ -1,0 +1,21 @@
+// Commands that speak to Xen live in another program, so that this one needs no library of Xen's.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace ferry {
+
+struct HostCommand {
+  const char* name;
+  const char* what;  // one line of help
+};
+
+std::span<const HostCommand> host_commands();
+bool is_host_command(std::string_view name);
+
+// Becomes ../libexec/ferry-host argv[1] argv[2] … (seen from the folder of this program's real
+// file). Does not return. Throws Error(unsupported) if that is not installed.
+[[noreturn]] void run_host_command(char** argv);
+
+}  // namespace ferry

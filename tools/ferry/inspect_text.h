@@ -1,0 +1,16 @@
+// ferry inspect: the two ways of printing a summary.
+#pragma once
+
+#include <string>
+
+#include "audit/summary.h"
+
+namespace ferry {
+
+// name: of the guest, empty if the image does not say.
+std::string summary_as_text(const std::string& file, const std::string& name,
+                            const audit::Summary& summary);
+std::string summary_as_json(const std::string& file, const std::string& name,
+                            const audit::Summary& summary);
+
+}  // namespace ferry
