@@ -19,6 +19,8 @@ std::vector<Piece> take_apart(const Bytes& image) {
 void edit(Piece& piece, const std::function<void(v1::Record&)>& change) {
   RawRecord raw;
   raw.bytes = piece.bytes;
+  raw.body_at = piece.body_at;
+  raw.body_bytes = piece.body_bytes;
   v1::Record record = parse_record(raw);
   record.clear_digest();
   change(record);

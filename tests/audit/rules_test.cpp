@@ -452,14 +452,16 @@ TEST(Rules, linear_tables_may_be_neither_writable_nor_nested) {
 }
 
 TEST(Rules, unknown_records_are_noted_and_skipped) {
-  std::vector<Piece> pieces = take_apart(
-      changed([](G& guest) { guest.extra.emplace_back().mutable_timeline()->set_finished_us(1); }));
+  std::vector<Piece> pieces = take_apart(changed(
+      [](G& guest) { guest.extra.emplace_back().mutable_timeline()->set_finished_us(200); }));
   Piece& piece = find(pieces, v1::Record::kTimelineFieldNumber);
-  // Tag and length stand before the body: field 12, one byte, becomes field 16 to 30, two bytes;
-  // the body gives up one byte for it.
-  ASSERT_EQ(piece.body_bytes, 2u);
-  const Bytes kind_20{std::byte{0xa2}, std::byte{0x01}, std::byte{0x01}, std::byte{0x18}};
-  std::copy(kind_20.begin(), kind_20.end(), piece.bytes.begin() + 15);
+  // Tag and length stand before the body: field 12, one byte, becomes field 20, two bytes; the
+  // body gives up one byte for it.
+  ASSERT_EQ(piece.body_bytes, 3u);
+  const Bytes kind_20{std::byte{0xa2}, std::byte{0x01}, std::byte{0x02}, std::byte{0x18},
+                      std::byte{0x01}};
+  std::copy(kind_20.begin(), kind_20.end(),
+            piece.bytes.begin() + static_cast<ptrdiff_t>(piece.body_at) - 2);
   reseal(piece);
   const audit::Result result = audit_image(put_together(pieces));
   EXPECT_THAT(broken_rules(result), ElementsAre("format.unknown-record"));
