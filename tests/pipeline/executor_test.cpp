@@ -1,4 +1,4 @@
-// Order, bounds and failure of the thread executor.
+// Order, bounds and failure of both executors.
 #include "pipeline/pipeline.h"
 
 #include <gtest/gtest.h>
@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <thread>
 #include <vector>
+
+#include "pipeline/seeded_executor.h"
 
 namespace ferry {
 namespace {
@@ -42,10 +44,10 @@ class TestJob final : public Job {
   int n_, fail_work_, fail_consume_;
 };
 
-void run(Record& record, unsigned threads, int jobs, int fail_produce = -1, int fail_work = -1,
+void run(Record& record, Executor& executor, int jobs, int fail_produce = -1, int fail_work = -1,
          int fail_consume = -1) {
   int n = 0;
-  make_thread_executor(threads)->run([&]() -> std::unique_ptr<Job> {
+  executor.run([&]() -> std::unique_ptr<Job> {
     if (n == fail_produce) throw std::runtime_error("produce");
     if (n == jobs) return nullptr;
     int mine = n++;
@@ -53,30 +55,42 @@ void run(Record& record, unsigned threads, int jobs, int fail_produce = -1, int 
   });
 }
 
-TEST(ThreadExecutor, consumes_in_order_and_keeps_few_jobs) {
-  for (unsigned threads : {1u, 2u, 5u}) {
+std::vector<std::unique_ptr<Executor>> executors() {
+  std::vector<std::unique_ptr<Executor>> all;
+  for (unsigned width : {1u, 2u, 5u}) {
+    all.push_back(make_thread_executor(width));
+    for (uint64_t seed = 0; seed < 5; ++seed) all.push_back(make_seeded_executor(seed, width));
+  }
+  return all;
+}
+
+TEST(Executor, consumes_in_order_and_keeps_few_jobs) {
+  for (const auto& executor : executors()) {
     Record record;
-    run(record, threads, 300);
+    run(record, *executor, 300);
     ASSERT_EQ(record.consumed.size(), 300u);
     for (int i = 0; i < 300; ++i) EXPECT_EQ(record.consumed[static_cast<size_t>(i)], i);
     EXPECT_EQ(record.alive, 0);
-    EXPECT_LE(record.most_alive, static_cast<int>(2 * threads + 1));
+    EXPECT_LE(record.most_alive, static_cast<int>(2 * executor->width() + 1));
   }
 }
 
-TEST(ThreadExecutor, nothing_to_do) {
-  Record record;
-  run(record, 3, 0);
-  EXPECT_TRUE(record.consumed.empty());
+TEST(Executor, nothing_to_do) {
+  for (const auto& executor : executors()) {
+    Record record;
+    run(record, *executor, 0);
+    EXPECT_TRUE(record.consumed.empty());
+  }
 }
 
-TEST(ThreadExecutor, failure_of_any_stage_stops_all_and_is_thrown) {
+void expect_failures_stop_all(Executor& executor) {
   for (int at : {0, 1, 50, 99}) {
     for (int stage = 0; stage < 3; ++stage) {
       Record record;
       const char* expected = stage == 0 ? "produce" : stage == 1 ? "work" : "consume";
       try {
-        run(record, 3, 100, stage == 0 ? at : -1, stage == 1 ? at : -1, stage == 2 ? at : -1);
+        run(record, executor, 100, stage == 0 ? at : -1, stage == 1 ? at : -1,
+            stage == 2 ? at : -1);
         FAIL() << "no exception";
       } catch (const std::runtime_error& e) {
         EXPECT_STREQ(e.what(), expected);
@@ -87,6 +101,30 @@ TEST(ThreadExecutor, failure_of_any_stage_stops_all_and_is_thrown) {
         EXPECT_EQ(record.consumed[i], static_cast<int>(i));
     }
   }
+}
+
+TEST(Executor, failure_of_any_stage_stops_all_and_is_thrown) {
+  for (const auto& executor : executors()) expect_failures_stop_all(*executor);
+}
+
+TEST(SeededExecutor, the_same_seed_gives_the_same_interleaving) {
+  auto steps = [](uint64_t seed) {
+    std::vector<int> order;
+    struct Note final : Job {
+      Note(std::vector<int>& o, int n) : order(o), number(n) {}
+      void work() override { order.push_back(number); }
+      void consume() override { order.push_back(-number); }
+      std::vector<int>& order;
+      int number;
+    };
+    int n = 0;
+    make_seeded_executor(seed, 4)->run([&]() -> std::unique_ptr<Job> {
+      return n < 50 ? std::make_unique<Note>(order, ++n) : nullptr;
+    });
+    return order;
+  };
+  EXPECT_EQ(steps(1), steps(1));
+  EXPECT_NE(steps(1), steps(2));
 }
 
 }  // namespace
