@@ -1,0 +1,47 @@
+// ferry's own engine on simulated hosts, as the save helper calls it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "error/error.h"
+#include "pipeline/pipeline.h"
+#include "proto/byte_stream.h"
+#include "save/save.h"
+#include "sim/machine/host.h"
+
+namespace ferry::sim {
+
+// What became of a save or a restore: done, or the error it ended with.
+struct Outcome {
+  std::optional<Errc> error;
+  std::string sentence;
+  bool done() const { return !error; }
+};
+
+struct Saved : Outcome {
+  Bytes image;
+  bool asked_to_suspend = false;
+};
+
+// Saves a domain of host. suspend is what the life cycle does when it is asked to.
+Saved engine_save(Host& host, uint32_t domid, Executor& executor, const SaveOptions& options = {},
+                  const std::function<void()>& suspend = {});
+
+struct Restored : Outcome {
+  uint32_t domid = 0;
+  mfn_t store_mfn, console_mfn;
+  uint64_t unread = 0;  // bytes of the image that were not read
+};
+
+// Creates a domain with room for `pages`, as libxl does, and restores the image into it.
+Restored engine_restore(Host& host, std::span<const std::byte> image, uint64_t pages,
+                        unsigned vcpus, Executor& executor);
+
+// Destroys a domain and everything it had.
+void destroy_domain(Host& host, uint32_t domid);
+
+// True if any vCPU of the domain has registers and page tables: it could run.
+bool can_run(Host& host, uint32_t domid);
+
+}  // namespace ferry::sim
