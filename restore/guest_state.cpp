@@ -89,7 +89,7 @@ RestoreResult GuestState::apply(const Hypervisor& xen, const RestoreTarget& targ
   set_tsc(xen, target.domid, {tsc_->mode(), tsc_->nsec(), tsc_->khz(), tsc_->incarnation()});
   set_shared_info(xen, domain, head, *shared_info_, frames);
   const pfn_t start_info = start_info_pfn(vcpus_.at(0), frames);
-  RestoreResult result = fix_start_info(xen, target, domain, head, frames, start_info);
+  RestoreResult result = fix_start_info(xen, target, domain, frames, start_info);
   for (const auto& [id, vcpu] : vcpus_) set_vcpu(xen, domain, vcpu, frames);
   pin_all(xen, target.domid, frames);
   seed_grants(xen, target, result);

@@ -20,8 +20,7 @@ mfn_t ring_frame(const FrameMap& frames, uint64_t pfn, const char* what) {
 }  // namespace
 
 RestoreResult fix_start_info(const Hypervisor& xen, const RestoreTarget& target,
-                             const DomainInfo& domain, const v1::Head& head, const FrameMap& frames,
-                             pfn_t start_info) {
+                             const DomainInfo& domain, const FrameMap& frames, pfn_t start_info) {
   mfn_t mfn;
   if (!frames.mfn_of(start_info, mfn))
     fail(Errc::bad_image, "the image is bad: its start_info page {:#x} has no frame",
@@ -32,7 +31,6 @@ RestoreResult fix_start_info(const Hypervisor& xen, const RestoreTarget& target,
   RestoreResult result;
   result.store_mfn = ring_frame(frames, page->store_mfn, "xenstore");
   result.console_mfn = ring_frame(frames, page->console.domU.mfn, "console");
-  page->nr_pages = head.nr_pfns();
   page->shared_info = static_cast<uint64_t>(maddr_of(domain.shared_info));
   // Of the flags only this one is still true of the guest here; without it Linux goes back to a
   // tree that cannot describe more than 512 GiB.

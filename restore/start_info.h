@@ -8,7 +8,6 @@ namespace ferry {
 // Rewrites what is this host's in the guest's start_info page, turning its ring pfns into mfns.
 // Throws Error(bad_image).
 RestoreResult fix_start_info(const Hypervisor& xen, const RestoreTarget& target,
-                             const DomainInfo& domain, const v1::Head& head, const FrameMap& frames,
-                             pfn_t start_info);
+                             const DomainInfo& domain, const FrameMap& frames, pfn_t start_info);
 
 }  // namespace ferry

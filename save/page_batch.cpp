@@ -8,6 +8,7 @@
 #include "canonicalize/p2m_leaf.h"
 #include "canonicalize/table.h"
 #include "save/copy_from_guest.h"
+#include "save/start_info_page.h"
 
 namespace ferry {
 namespace {
@@ -99,6 +100,8 @@ void PageBatch::convert(const Page& page, v1::PageKind kind, std::byte* copy) co
   } else if (kind == v1::P2M_LEAF) {
     entry_result r = canonicalize_p2m_leaf(entries, entries, context_.guest);
     if (!r.ok()) fail_entry(page.pfn, "part of its p2m", r);
+  } else if (page.pfn == context_.start_info) {
+    canonicalize_start_info(copy, context_.guest.nr_pfns());
   }
 }
 

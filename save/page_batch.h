@@ -24,6 +24,7 @@ struct BatchContext {
   const Hypervisor& xen;
   const domid_t domid;
   const GuestView& guest;
+  const pfn_t start_info;
   RecordWriter& writer;
   const int level;  // of zstd, 0: none
   const uint32_t round;

@@ -42,7 +42,7 @@ class Save {
     RecordWriter writer(sink_, guest.nr_pfns());
     write_head(writer, head);
     write_static_records(xen_, domain, guest, writer);
-    write_pages(guest, head.populated_pages(), writer);
+    write_pages(guest, head, writer);
     write_state(guest, vcpus, writer);
     if (options_.timeline) write_timeline(head.populated_pages(), writer);
     writer.finish();
@@ -74,9 +74,16 @@ class Save {
     writer.write(std::move(config));
   }
 
-  void write_pages(const GuestView& guest, uint64_t populated, RecordWriter& writer) {
-    BatchContext context{xen_,           domid_, guest,     writer,
-                         options_.level, 0,      populated, callbacks_.progress};
+  void write_pages(const GuestView& guest, const v1::Head& head, RecordWriter& writer) {
+    BatchContext context{xen_,
+                         domid_,
+                         guest,
+                         pfn_t(head.start_info_pfn()),
+                         writer,
+                         options_.level,
+                         0,
+                         head.populated_pages(),
+                         callbacks_.progress};
     pfn_t next(0);
     executor_.run([&]() -> std::unique_ptr<Job> {
       if (callbacks_.stop && *callbacks_.stop) fail(Errc::aborted, "the save was told to stop");

@@ -23,7 +23,7 @@ struct RestoreRules {
 
 // What Debian's libxenguest 4.17 does, and what ferry does.
 inline constexpr RestoreRules kStockRules{};
-inline constexpr RestoreRules kFerryRules{true, true, true, true};
+inline constexpr RestoreRules kFerryRules{true, true, true, false};
 
 // Compares a restored guest with what `source`'s guest looked like (a view taken after its
 // suspension). Empty when it is the same guest; at most 20 sentences otherwise.

@@ -1,7 +1,6 @@
 // ferry's own engine on simulated hosts.
 #include "tests/engine/sim_engine.h"
 
-#include "restore/restore.h"
 #include "sim/builder/guest_view.h"
 #include "sim/seam/binding.h"
 #include "xen/xen_headers.h"
@@ -21,36 +20,17 @@ void attempt(Host& host, Outcome& outcome, Body body) {
   }
 }
 
-// The toolstack's own calls are not the engine's: no fault is meant for them.
-class WithoutFaults {
+// libxenctrl for the calls that libxl would make.
+class Toolstack {
  public:
-  explicit WithoutFaults(Host& host) : bind_(host), xch_(xc_interface_open(nullptr, nullptr, 0)) {}
-  ~WithoutFaults() { xc_interface_close(xch_); }
+  explicit Toolstack(Host& host) : bind_(host), xch_(xc_interface_open(nullptr, nullptr, 0)) {}
+  ~Toolstack() { xc_interface_close(xch_); }
   xc_interface* xch() const { return xch_; }
 
  private:
   BindThread bind_;
   xc_interface* xch_;
 };
-
-RestoreTarget create_target(Host& host, uint64_t pages, unsigned vcpus) {
-  WithoutFaults toolstack(host);
-  xen_domctl_createdomain config{};
-  config.max_vcpus = vcpus;
-  config.max_evtchn_port = 1023;
-  config.max_grant_frames = 4;
-  config.grant_opts = 1;
-  uint32_t domid = 0;
-  if (xc_domain_create(toolstack.xch(), &domid, &config) ||
-      xc_domain_max_vcpus(toolstack.xch(), domid, vcpus) ||
-      xc_domain_setmaxmem(toolstack.xch(), domid, pages * 4 + 1024))
-    fail(Errc::internal, "the simulated host cannot create a domain of {} pages", pages);
-  RestoreTarget target;
-  target.domid = domid_t{static_cast<uint16_t>(domid)};
-  target.store_evtchn = static_cast<uint32_t>(xc_evtchn_alloc_unbound(toolstack.xch(), domid, 0));
-  target.console_evtchn = static_cast<uint32_t>(xc_evtchn_alloc_unbound(toolstack.xch(), domid, 0));
-  return target;
-}
 
 }  // namespace
 
@@ -71,9 +51,27 @@ Saved engine_save(Host& host, uint32_t domid, Executor& executor, const SaveOpti
   return saved;
 }
 
-Restored engine_restore(Host& host, std::span<const std::byte> image, uint64_t pages,
-                        unsigned vcpus, Executor& executor) {
-  const RestoreTarget target = create_target(host, pages, vcpus);
+RestoreTarget create_target(Host& host, uint64_t pages, unsigned vcpus) {
+  Toolstack toolstack(host);
+  xen_domctl_createdomain config{};
+  config.max_vcpus = vcpus;
+  config.max_evtchn_port = 1023;
+  config.max_grant_frames = 4;
+  config.grant_opts = 1;
+  uint32_t domid = 0;
+  if (xc_domain_create(toolstack.xch(), &domid, &config) ||
+      xc_domain_max_vcpus(toolstack.xch(), domid, vcpus) ||
+      xc_domain_setmaxmem(toolstack.xch(), domid, pages * 4 + 1024))
+    fail(Errc::internal, "the simulated host cannot create a domain of {} pages", pages);
+  RestoreTarget target;
+  target.domid = domid_t{static_cast<uint16_t>(domid)};
+  target.store_evtchn = static_cast<uint32_t>(xc_evtchn_alloc_unbound(toolstack.xch(), domid, 0));
+  target.console_evtchn = static_cast<uint32_t>(xc_evtchn_alloc_unbound(toolstack.xch(), domid, 0));
+  return target;
+}
+
+Restored engine_restore(Host& host, std::span<const std::byte> image, const RestoreTarget& target,
+                        Executor& executor) {
   Restored restored;
   restored.domid = raw(target.domid);
   struct Counting final : ByteSource {
@@ -97,7 +95,7 @@ Restored engine_restore(Host& host, std::span<const std::byte> image, uint64_t p
 }
 
 void destroy_domain(Host& host, uint32_t domid) {
-  WithoutFaults toolstack(host);
+  Toolstack toolstack(host);
   xc_domain_destroy(toolstack.xch(), domid);
 }
 

@@ -7,6 +7,7 @@
 #include "error/error.h"
 #include "pipeline/pipeline.h"
 #include "proto/byte_stream.h"
+#include "restore/restore.h"
 #include "save/save.h"
 #include "sim/machine/host.h"
 
@@ -34,9 +35,12 @@ struct Restored : Outcome {
   uint64_t unread = 0;  // bytes of the image that were not read
 };
 
-// Creates a domain with room for `pages`, as libxl does, and restores the image into it.
-Restored engine_restore(Host& host, std::span<const std::byte> image, uint64_t pages,
-                        unsigned vcpus, Executor& executor);
+// Creates a domain with room for `pages`, as libxl does before it starts the helper.
+RestoreTarget create_target(Host& host, uint64_t pages, unsigned vcpus);
+
+// Restores the image into it.
+Restored engine_restore(Host& host, std::span<const std::byte> image, const RestoreTarget& target,
+                        Executor& executor);
 
 // Destroys a domain and everything it had.
 void destroy_domain(Host& host, uint32_t domid);

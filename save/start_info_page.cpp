@@ -1,0 +1,26 @@
+// The guest's start_info page on its way out: what is this host's stays here.
+#include "save/start_info_page.h"
+
+#include "xen/hypervisor.h"
+
+namespace ferry {
+namespace {
+
+void check_ring(uint64_t pfn, uint64_t nr_pfns, const char* what) {
+  if (pfn >= nr_pfns)
+    fail(Errc::guest,
+         "the guest cannot be saved: its start_info names page {:#x} as the {} ring, beyond its "
+         "memory of {:#x} pages",
+         pfn, what, nr_pfns);
+}
+
+}  // namespace
+
+void canonicalize_start_info(std::byte* copy, uint64_t nr_pfns) {
+  auto* page = reinterpret_cast<start_info_x86_64_t*>(copy);
+  check_ring(page->store_mfn, nr_pfns, "xenstore");
+  check_ring(page->console.domU.mfn, nr_pfns, "console");
+  page->shared_info = 0;  // a machine address
+}
+
+}  // namespace ferry
