@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
+#include <thread>
 
 #include "error/error.h"
 #include "proto/record_reader.h"
@@ -80,6 +82,39 @@ TEST(ImageFile, HasTheLastVersionOfEveryPage) {
     const TempFile file(test::sample_image(level));
     expect_sample_pages(ImageFile::open(file.path()));
   }
+}
+
+TEST(ImageFile, IsReadByManyThreadsAtOnce) {
+  // More records than the reader keeps decoded, so that they push each other out.
+  constexpr uint64_t kPfns = 64;
+  MemorySink sink;
+  RecordWriter writer(sink, kPfns);
+  v1::Record record;
+  *record.mutable_head() = test::sample_head(kPfns);
+  writer.write(record);
+  for (uint64_t pfn = 0; pfn < kPfns; ++pfn) {
+    test::Batch batch;
+    batch.add(pfn, v1::DATA, pfn);
+    writer.write_pages(PagesEncoder(1).encode(writer.next_sequence(), 0, batch.runs, batch.pages),
+                       batch.runs);
+  }
+  writer.finish();
+  const TempFile file(sink.bytes());
+  const ImageFile image = ImageFile::open(file.path());
+  std::atomic<int> wrong = 0;
+  std::vector<std::jthread> threads;
+  for (uint64_t t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      Bytes page(kPageSize);
+      for (uint64_t i = 0; i < 300; ++i) {
+        const uint64_t pfn = (i * (2 * t + 1) / 3 + t) % kPfns;
+        if (!image.read_page(pfn_t(pfn), std::span<std::byte, kPageSize>(page)) ||
+            page != test::page_bytes(pfn))
+          ++wrong;
+      }
+    });
+  threads.clear();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(ImageFile, FindsAnImageInAnXlSaveFile) {
