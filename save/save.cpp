@@ -44,6 +44,7 @@ class Save {
     write_static_records(xen_, domain, guest, writer);
     write_pages(guest, head, writer);
     write_state(guest, vcpus, writer);
+    check_still_suspended();
     if (options_.timeline) write_timeline(head.populated_pages(), writer);
     writer.finish();
     return {guest_bytes, writer.bytes_written(), microseconds(Clock::now() - suspended_at_)};
@@ -62,6 +63,14 @@ class Save {
     // Whoever was asked may have answered too early or for another reason: only Xen knows.
     if (!get_domain(xen_, domid_).suspended)
       fail(Errc::guest, "domain {} did not suspend", raw(domid_));
+  }
+
+  // xl resumes a guest whenever a save of its fails, even one that another save has suspended: what
+  // was copied since is a mixture of two moments.
+  void check_still_suspended() const {
+    if (!get_domain(xen_, domid_).suspended)
+      fail(Errc::guest, "domain {} was resumed by somebody else while it was being saved",
+           raw(domid_));
   }
 
   void write_head(RecordWriter& writer, const v1::Head& head) const {

@@ -75,6 +75,20 @@ TEST(Engine, gives_the_same_bytes_whatever_the_executor) {
   }
 }
 
+TEST(Engine, notices_that_somebody_else_resumed_the_guest_meanwhile) {
+  const GuestSpec spec = GuestSpec::random(7, 1024);
+  auto host = source_host(spec, 7);
+  const ScratchGuest guest = build_guest(*host, spec);
+  bool resumed = false;
+  auto executor = make_seeded_executor(1, 2, [&] {
+    if (!resumed) resume_domain(*host, guest.domid);
+    resumed = true;
+  });
+  const Saved saved = engine_save(*host, guest.domid, *executor);
+  EXPECT_EQ(saved.error, Errc::guest);
+  EXPECT_NE(saved.sentence.find("resumed by somebody else"), std::string::npos) << saved.sentence;
+}
+
 // Names the first record in which two images differ, and the first page of it.
 std::string first_difference(const Bytes& a, const Bytes& b) {
   MemorySource source_a(a), source_b(b);

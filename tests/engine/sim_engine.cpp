@@ -99,6 +99,11 @@ void destroy_domain(Host& host, uint32_t domid) {
   xc_domain_destroy(toolstack.xch(), domid);
 }
 
+void resume_domain(Host& host, uint32_t domid) {
+  Toolstack toolstack(host);
+  xc_domain_resume(toolstack.xch(), domid, 1);
+}
+
 bool can_run(Host& host, uint32_t domid) {
   for (const VcpuView& vcpu : view_guest(host, static_cast<DomainNumber>(domid)).vcpus)
     if (vcpu.initialised) return true;

@@ -45,6 +45,9 @@ Restored engine_restore(Host& host, std::span<const std::byte> image, const Rest
 // Destroys a domain and everything it had.
 void destroy_domain(Host& host, uint32_t domid);
 
+// Lets a suspended domain go on, as xl does after a save that failed.
+void resume_domain(Host& host, uint32_t domid);
+
 // True if any vCPU of the domain has registers and page tables: it could run.
 bool can_run(Host& host, uint32_t domid);
 
