@@ -25,6 +25,7 @@ Domain* free_slot(Host& host, DomainNumber domid) {
     s.slot_used[slot] = 1;
     s.domids[slot] = domid;
     d.domid = domid;
+    d.shutdown_code = kNotShutDown;
     return &d;
   }
   return nullptr;
@@ -83,6 +84,23 @@ void relinquish_memory(Host& host, Domain& d) {
   }
 }
 
+uint32_t grant_frames(const xen_domctl_createdomain& config) {
+  return config.max_grant_frames < 0 ? kMaxGrantFrames
+                                     : static_cast<uint32_t>(config.max_grant_frames);
+}
+
+// This machine has PV guests only, and a PV guest can ask for nothing that HVM needs.
+int check_config(const xen_domctl_createdomain& config) {
+  const uint32_t version = XEN_DOMCTL_GRANT_version(config.grant_opts);
+  if ((config.flags & ~uint32_t{XEN_DOMCTL_CDF_s3_integrity | XEN_DOMCTL_CDF_xs_domain}) ||
+      config.max_vcpus < 1 || config.max_vcpus > kMaxVcpus || version < 1 || version > 2 ||
+      (config.arch.misc_flags & ~uint32_t{XEN_X86_MSR_RELAXED}) ||
+      grant_frames(config) > kMaxGrantFrames)
+    return -EINVAL;
+  if (config.cpupool_id != 0) return -ESRCH;
+  return config.arch.emulation_flags ? -EOPNOTSUPP : 0;
+}
+
 }  // namespace
 
 void set_up_domain0(Host& host) {
@@ -102,17 +120,7 @@ int create_domain(Host& host, DomainNumber& domid, const xen_domctl_createdomain
   } else if (int rc = next_domid(host, domid)) {
     return rc;
   }
-  // This machine has no HVM guests, and a PV guest can ask for nothing that needs them.
-  constexpr uint32_t hvm_only =
-      XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap | XEN_DOMCTL_CDF_oos_off | XEN_DOMCTL_CDF_nested_virt;
-  const uint32_t version = XEN_DOMCTL_GRANT_version(config.grant_opts);
-  if ((config.flags & hvm_only) || config.arch.emulation_flags || config.max_vcpus < 1 ||
-      config.max_vcpus > kMaxVcpus || version < 1 || version > 2)
-    return -EINVAL;
-  if (config.flags & XEN_DOMCTL_CDF_iommu) return -EINVAL;
-  const uint32_t grant_frames =
-      config.max_grant_frames < 0 ? 64 : static_cast<uint32_t>(config.max_grant_frames);
-  if (grant_frames > kMaxGrantFrames) return -EINVAL;
+  if (int rc = check_config(config)) return rc;
 
   Domain* d = free_slot(host, domid);
   if (!d) return -ENOMEM;
@@ -123,7 +131,7 @@ int create_domain(Host& host, DomainNumber& domid, const xen_domctl_createdomain
   d->max_vcpus = config.max_vcpus;
   d->pause_count = 1;
   d->max_port = config.max_evtchn_port < kMaxPorts ? config.max_evtchn_port : kMaxPorts - 1;
-  d->grants.max_frames = grant_frames;
+  d->grants.max_frames = grant_frames(config);
   d->grants.version = 1;
   d->tsc_khz = host.state().cpu_khz;
   d->max_pages = 0xffffffff;
@@ -164,6 +172,8 @@ int kill_domain(Host& host, Domain& d) {
   if (d.domid == 0) return -EINVAL;
   if (d.dying == 2) return 0;
   d.dying = 1;
+  host.state().claimed_pages -= d.outstanding;
+  d.outstanding = 0;
   forget_dirty_log(host, d);
   close_all_ports(host, d);
   release_grants(host, d);
@@ -185,7 +195,7 @@ void shut_down(Host& host, Domain& d, uint8_t reason) {
 
 void resume_domain(Domain& d) {
   d.shutdown = 0;
-  d.shutdown_code = 0;
+  d.shutdown_code = kNotShutDown;
 }
 
 void reap_if_dead(Host& host, Domain& d) {
@@ -207,10 +217,11 @@ void fill_info(const Domain& d, xen_domctl_getdomaininfo& info) {
     blocked = blocked && v.blocked;
     running = running || (!v.blocked && runnable(d));
   }
-  info.flags = (blocked ? XEN_DOMINF_blocked : 0u) | (running ? XEN_DOMINF_running : 0u) |
-               (d.dying == 2 ? XEN_DOMINF_dying : 0u) | (d.shutdown ? XEN_DOMINF_shutdown : 0u) |
-               (d.pause_count ? XEN_DOMINF_paused : 0u) | (d.debugging ? XEN_DOMINF_debugged : 0u) |
-               static_cast<uint32_t>(d.shutdown_code) << XEN_DOMINF_shutdownshift;
+  info.flags = (blocked && info.nr_online_vcpus ? XEN_DOMINF_blocked : 0u) |
+               (running ? XEN_DOMINF_running : 0u) | (d.dying == 2 ? XEN_DOMINF_dying : 0u) |
+               (d.shutdown ? XEN_DOMINF_shutdown : 0u) | (d.pause_count ? XEN_DOMINF_paused : 0u) |
+               (d.debugging ? XEN_DOMINF_debugged : 0u) |
+               d.shutdown_code << XEN_DOMINF_shutdownshift;
   info.tot_pages = d.tot_pages;
   info.max_pages = d.max_pages;
   info.outstanding_pages = d.outstanding;

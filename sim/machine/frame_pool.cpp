@@ -1,6 +1,7 @@
 // The allocator of machine frames and the count of general references.
 #include "sim/machine/frame_pool.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "sim/machine/domains.h"
@@ -120,7 +121,9 @@ void set_up_m2p(Host& host) {
 std::optional<mfn_t> allocate_frames(Host& host, Domain& domain, unsigned order) {
   const uint64_t size = uint64_t{1} << order;
   if (domain.dying || domain.tot_pages + size > domain.max_pages) return std::nullopt;
-  if (host.state().free_pages < size) return std::nullopt;
+  // What is claimed goes to nobody else.
+  const uint64_t claimed = std::min(domain.outstanding, size);
+  if (host.state().free_pages < host.state().claimed_pages + size - claimed) return std::nullopt;
   const auto first = order == 0 ? find_single(host) : find_extent(host, order);
   if (!first) return std::nullopt;
   for (uint64_t n = 0; n < size; ++n) {
@@ -135,6 +138,8 @@ std::optional<mfn_t> allocate_frames(Host& host, Domain& domain, unsigned order)
     fill_fresh(host, mfn);
   }
   domain.tot_pages += size;
+  domain.outstanding -= claimed;
+  host.state().claimed_pages -= claimed;
   return mfn_t(*first);
 }
 

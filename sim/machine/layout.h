@@ -40,6 +40,7 @@ inline constexpr unsigned kMaxCpuidLeaves = 64;
 inline constexpr unsigned kMaxPolicyMsrs = 2;
 
 using DomainNumber = uint16_t;  // a domid as Xen's structures carry it
+inline constexpr uint32_t kNotShutDown = ~0u;
 inline constexpr DomainNumber kNoDomain = 0xffff;
 
 // What a frame may be used as while its type count is above 0 (PGT_* of the hypervisor).
@@ -138,7 +139,7 @@ struct GrantTable {
 struct Domain {
   uint8_t dying;  // 1: being killed, 2: dead, waiting for its last frame
   uint8_t shutdown;
-  uint8_t shutdown_code;
+  uint32_t shutdown_code;  // kNotShutDown while it runs
   uint8_t creation_finished;
   uint8_t privileged;
   uint8_t debugging;
@@ -191,7 +192,8 @@ struct HostState {
   uint64_t random;  // state of the host's own generator
   uint64_t max_page;
   uint64_t free_pages;
-  uint64_t m2p_mfn;  // first of ceil(max_page / 512) frames, in whole 2 MiB chunks
+  uint64_t claimed_pages;  // of them, promised to domains by claims
+  uint64_t m2p_mfn;        // first of ceil(max_page / 512) frames, in whole 2 MiB chunks
   uint64_t scan_cursor;
   uint8_t shadow_paging;
   uint8_t linear_page_tables;

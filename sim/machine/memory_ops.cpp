@@ -208,17 +208,19 @@ long claim(Host& host, Domain& caller, void* arg) {
   const auto& r = *static_cast<xen_memory_reservation_t*>(arg);
   if (!caller.privileged) return -EPERM;
   if (r.extent_start.p || r.extent_order || r.mem_flags) return -EINVAL;
-  Domain* d = named_domain(host, caller, r.domid);
-  if (!d) return -ESRCH;
+  Domain* d = host.find_domain(r.domid);
+  if (!d) return -EINVAL;
   if (r.nr_extents == 0) {
+    host.state().claimed_pages -= d->outstanding;
     d->outstanding = 0;
     return 0;
   }
   if (d->outstanding || r.nr_extents <= d->tot_pages) return -EINVAL;
   if (r.nr_extents > d->max_pages) return -EINVAL;
   const uint64_t wanted = r.nr_extents - d->tot_pages;
-  if (wanted > host.state().free_pages) return -ENOMEM;
+  if (wanted > host.state().free_pages - host.state().claimed_pages) return -ENOMEM;
   d->outstanding = wanted;
+  host.state().claimed_pages += wanted;
   return 0;
 }
 

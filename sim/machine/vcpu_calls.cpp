@@ -181,10 +181,7 @@ long set_segment_base(Vcpu& v, unsigned which, uint64_t base) {
 }
 
 long vm_assist(Domain& d, unsigned command, unsigned type) {
-  const bool known = type == VMASST_TYPE_writable_pagetables ||
-                     type == VMASST_TYPE_architectural_iopl ||
-                     type == VMASST_TYPE_runstate_update_flag || type == VMASST_TYPE_m2p_strict;
-  if (!known) return -EINVAL;
+  if (type > VMASST_TYPE_runstate_update_flag && type != VMASST_TYPE_m2p_strict) return -EINVAL;
   const uint64_t bit = uint64_t{1} << type;
   switch (command) {
     case VMASST_CMD_enable:

@@ -23,7 +23,7 @@ constexpr uint32_t kVcpuMsrs[7] = {
 };
 
 constexpr uint32_t xsave_bytes(uint64_t features) {
-  return features & 4 ? kXsaveBytes : kXsaveLeast;
+  return features == 0 ? 0 : features & 4 ? kXsaveBytes : kXsaveLeast;
 }
 
 Vcpu* find_vcpu(Domain& d, uint32_t id) {

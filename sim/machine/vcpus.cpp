@@ -19,11 +19,6 @@ constexpr uint64_t kVmAssistKnown =
     1ul << VMASST_TYPE_writable_pagetables | 1ul << VMASST_TYPE_pae_extended_cr3 |
     1ul << VMASST_TYPE_architectural_iopl | 1ul << VMASST_TYPE_runstate_update_flag |
     1ul << VMASST_TYPE_m2p_strict;
-// A 64-bit guest cannot use the two that concern 32-bit segments, nor the PAE one.
-constexpr uint64_t kVmAssist64 =
-    kVmAssistKnown & ~(1ul << VMASST_TYPE_4gb_segments | 1ul << VMASST_TYPE_4gb_segments_notify |
-                       1ul << VMASST_TYPE_pae_extended_cr3);
-
 void raise_rpl(uint16_t& selector) {
   selector |= 3;
 }
@@ -93,7 +88,6 @@ void set_up_vcpu(Vcpu& v) {
   v.exists = 1;
   v.down = 1;
   v.kernel_mode = 1;
-  v.xcr0 = v.xcr0_accum = 1;
   v.ext.size = sizeof v.ext;
   vcpu_guest_context_t none{};
   set_fpu(v, none);
@@ -137,7 +131,7 @@ int set_vcpu_context(Host& host, Domain& d, uint32_t id, const vcpu_guest_contex
   vcpu_guest_context_t c = given;
   if (!addresses_canonical(c)) return -EINVAL;
   if ((c.ldt_base & (kPageSize - 1)) || c.ldt_ents > 8192) return -EINVAL;
-  if (id == 0 && (c.vm_assist & ~kVmAssist64)) return -EINVAL;
+  if (id == 0 && (c.vm_assist & ~kVmAssistKnown)) return -EINVAL;
   if ((c.gdt_ents + 511) / 512 > kGdtFrames) return -EINVAL;
   if (!v.initialised) {
     if (!(c.flags & VGCF_in_kernel) && !c.ctrlreg[1]) return -EINVAL;
