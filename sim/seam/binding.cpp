@@ -2,8 +2,8 @@
 #include "sim/seam/binding.h"
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
-#include <memory>
 #include <mutex>
 
 #include "error/error.h"
@@ -19,17 +19,17 @@ std::atomic<Host*> process_host{nullptr};
 // A host named by the environment serves programs that know nothing of the simulation.
 Host* host_from_environment() {
   static std::once_flag once;
-  static std::unique_ptr<Host> host;
+  static Host* host = nullptr;  // lives as long as the program: its mappings are dropped at exit
   std::call_once(once, [] {
     const char* path = getenv("FERRY_SIM_HOST");
     if (!path) return;
     try {
-      host = Host::open_file(path);
+      host = Host::open_file(path).release();
     } catch (const Error& e) {
       fprintf(stderr, "ferry-sim: %s\n", e.what());
     }
   });
-  return host.get();
+  return host;
 }
 
 }  // namespace
