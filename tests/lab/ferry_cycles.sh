@@ -31,7 +31,7 @@ check "the guest is paused" has_state vcpus2 '??p*'
 xl unpause vcpus2
 check "the unpaused guest runs on" runs vcpus2
 check "a guest is saved by its id" ferry save --keep "$(xl domid vcpus2)" $work/keep.ferry
-check "a guest is saved to a pipe" sh -c "ferry save --keep vcpus2 - | cat >$work/piped.ferry"
+check "a guest is saved to a pipe" sh -o pipefail -c "ferry save --keep vcpus2 - | cat >$work/piped.ferry"
 check "the piped image audits clean" ferry audit $work/piped.ferry
 check "inspect tells about it in JSON" sh -c "ferry inspect --json $work/piped.ferry | grep -q '\"vcpus\"'"
 

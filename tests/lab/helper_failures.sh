@@ -41,6 +41,18 @@ check "xl alone is killed" kill_one KILL 'xl save' xl save $name $work/stalled
 intact "xl killed"
 release_pipe
 
+# When a save fails, xl resumes the guest, even one that another save has suspended: what the other save then
+# copies is worth nothing, and it has to say so.
+stalled_pipe $work/stalled 300000
+in_background xl save $name $work/stalled
+check "a save is under way" within 30 suspended
+check "a second xl save is refused" not xl save $name $work/second
+drain_pipe
+ends 60 >/dev/null
+check "the first save does not end well once the guest ran on" [ "$job_status" -ne 0 ]
+intact "two saves"
+release_pipe
+
 xl destroy $name
 umount $work/small
 end_of_checks

@@ -119,7 +119,7 @@ runs() {
 
 # is_sound NAME: nothing that the guest ever printed is a complaint.
 is_sound() {
-  if grep -E 'CORRUPT|BUG:|Oops|Call Trace|back=[^n]' "$(guest_log "$1")"; then return 1; fi
+  if grep -E 'CORRUPT|BUG:|Oops|Call Trace|Out of memory|back=[^n]' "$(guest_log "$1")"; then return 1; fi
 }
 
 last_tick() { grep '^tick' "$(guest_log "$1")" | tail -n 1 | tr -d '\r'; }
@@ -192,11 +192,13 @@ no_lock_held() {
 stalled_pipe() {
   rm -f "$1"
   mkfifo "$1"
-  sh -c "head -c $2 >/dev/null; exec sleep 1000" <"$1" &
+  sh -c "trap 'cat >/dev/null; exit' USR1; head -c $2 >/dev/null; sleep 1000 & wait" <"$1" &
   reader=$!
 }
+# drain_pipe: the reader takes the rest after all.
+drain_pipe() { kill -USR1 "$reader"; }
 release_pipe() {
-  kill "$reader"
+  kill "$reader" 2>/dev/null
   wait "$reader" 2>/dev/null
 }
 
