@@ -35,7 +35,7 @@ cat >$work/pvh.cfg <<CFG
 name = "pvh"
 type = "pvh"
 kernel = "/lab/guest/vmlinuz"
-memory = 64
+memory = 128
 vcpus = 1
 CFG
 if xl create -q -p $work/pvh.cfg >$work/pvh.log 2>&1; then
