@@ -48,7 +48,8 @@ in_background xl save $name $work/stalled
 check "a save is under way" within 30 suspended
 check "a second xl save is refused" not xl save $name $work/second
 drain_pipe
-ends 60 >/dev/null
+ends 60 >$work/first.log
+note "the first save says: $(tail -n 1 $work/first.log)"
 check "the first save does not end well once the guest ran on" [ "$job_status" -ne 0 ]
 intact "two saves"
 release_pipe

@@ -192,7 +192,7 @@ no_lock_held() {
 stalled_pipe() {
   rm -f "$1"
   mkfifo "$1"
-  sh -c "trap 'cat >/dev/null; exit' USR1; head -c $2 >/dev/null; sleep 1000 & wait" <"$1" &
+  sh -c "trap 'cat >/dev/null; exit' USR1; head -c $2 >/dev/null; while :; do usleep 200000; done" <"$1" &
   reader=$!
 }
 # drain_pipe: the reader takes the rest after all.
@@ -208,7 +208,7 @@ in_background() {
   job=$!
 }
 
-has_ended() { [ ! -e /proc/"$1" ] || grep -q '^State:.Z' /proc/"$1"/status; }
+has_ended() { [ ! -e /proc/"$1" ] || grep -qs '^State:.Z' /proc/"$1"/status || [ ! -e /proc/"$1" ]; }
 
 # ends SECONDS: the job ends in time; its exit status is $job_status.
 ends() {
