@@ -12,9 +12,9 @@ cycle() { # NAME N
   tick=$(tick_number "$name")
   check "$name: xl save, cycle $2" xl save "$name" "$image" || return
   check "$name: the saved guest is gone" gone "$name"
-  check "$name: the file audits clean, cycle $2" ferry audit "$image"
+  [ $2 -ne 3 ] || check "$name: the file audits clean" ferry audit "$image"
   check "$name: xl restore, cycle $2" xl restore "$image" || return
-  check "$name: counts, memory and page tables intact, cycle $2" runs "$name" 4
+  check "$name: counts, memory and page tables intact, cycle $2" runs "$name"
   check "$name: goes on where it was, cycle $2" continued "$name" "$tick"
 }
 
