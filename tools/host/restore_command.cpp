@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "audit/audit.h"
 #include "error/error.h"
 #include "proto/image_file.h"
 #include "proto/record_reader.h"
@@ -94,11 +95,16 @@ void refuse_second_copy(Lifecycle& life, Json& config, const Arguments& argument
   config["c_info"]["uuid"] = random_uuid();
 }
 
-// Reads through the whole image. Throws Error(bad_image) for the first thing that is wrong.
-void check_whole(const ImageFile& image) {
-  auto source = image.stream();
-  RecordReader reader(*source);
-  while (auto record = reader.next()) check_digest(*record);
+// Says what is wrong with the image, if that is why it did not restore. Throws Error(bad_image).
+void blame_image(const ImageFile& image) {
+  auto executor = make_thread_executor(1);
+  const audit::Result result = audit::run(image, {}, *executor);
+  if (result.clean()) return;
+  for (const audit::Finding& finding : result.findings.kept())
+    if (finding.rule->severity == audit::Severity::error)
+      fail(Errc::bad_image, "the image is bad: {} (ferry audit shows all that is wrong)",
+           finding.sentence);
+  fail(Errc::bad_image, "the image is bad; ferry audit shows what is wrong");
 }
 
 // Writes the xl file that xl restore reads. False if xl stopped reading.
@@ -157,7 +163,7 @@ void restore(const Arguments& arguments) {
 
   const int status = run_xl(image, header, arguments);
   if (status != 0) {
-    check_whole(image);
+    blame_image(image);
     fail(Errc::internal,
          "xl restore failed ({}); its messages are above, the image itself is sound",
          WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
