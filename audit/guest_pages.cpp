@@ -2,7 +2,8 @@
 //
 //   shared_info   3088 max_pfn   3096 frame_list_list: 0   3112 p2m_cr3: root pfn << 12, or 0
 //                 3120 p2m_vaddr
-//   start_info      56 store_mfn: a pfn       72 console mfn: a pfn
+//   start_info      40 shared_info: 0
+//                   56 store_mfn: a pfn       72 console mfn: a pfn
 #include "audit/guest_pages.h"
 
 #include <array>
@@ -47,6 +48,10 @@ void check_start_info(PageReader& reader, const PageMap& map, const GuestFacts& 
     findings.add(rule, {.pfn = facts.start_info}, "start_info names pfn {:#x} as {}, which is {}.",
                  pfn, what, describe(map, pfn));
   };
+  if (const uint64_t address = load_u64(page, kStartSharedInfoAt); address != 0) {
+    findings.add(rule::start_info_shared_info, {.pfn = facts.start_info},
+                 "start_info has {:#x} for the machine address of shared_info.", address);
+  }
   check(rule::start_info_store, kStartStorePfnAt, "the xenstore page");
   check(rule::start_info_console, kStartConsolePfnAt, "the console page");
 }

@@ -24,6 +24,7 @@ inline constexpr uint64_t kVcpuInKernel = 1u << 2;  // VGCF_in_kernel
 // FIRST_RESERVED_GDT_ENTRY: entries above it are Xen's.
 inline constexpr uint64_t kMaxGdtEntries = 7168;
 inline constexpr uint64_t kGdtEntriesPerPage = 512;
+inline constexpr uint64_t kMaxGdtFrames = 16;  // room in the context
 
 // struct xen_domctl_ext_vcpucontext (xen/domctl.h): { u32 vcpu; u32 size; … }, grown over time.
 inline constexpr size_t kExtendedVcpuAt = 0;
@@ -49,6 +50,7 @@ inline constexpr size_t kSharedP2mCr3At = 3112;
 inline constexpr size_t kSharedP2mVaddrAt = 3120;
 
 // struct start_info, x86_64 form.
+inline constexpr size_t kStartSharedInfoAt = 40;  // a machine address
 inline constexpr size_t kStartStorePfnAt = 56;    // store_mfn
 inline constexpr size_t kStartConsolePfnAt = 72;  // console.domU.mfn
 

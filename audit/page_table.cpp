@@ -26,9 +26,14 @@ struct Table {
     entry.index = index;
     return entry;
   }
-  // "L2 entry 7 of pfn 0x12"
-  std::string name(unsigned index) const {
-    return fmt::format("L{} entry {} of pfn {:#x}", level, index, *place.pfn);
+  // "L2 entry 7 of pfn 0x12 …": put together only if the finding is kept.
+  template <typename... Args>
+  void complain(const Rule& rule, unsigned index, fmt::format_string<Args...> what,
+                Args&&... args) const {
+    findings.add(rule, at(index), [&] {
+      return fmt::format("L{} entry {} of pfn {:#x} {}", level, index, *place.pfn,
+                         fmt::format(what, std::forward<Args>(args)...));
+    });
   }
 };
 
@@ -36,36 +41,31 @@ void check_flags(const Table& table, unsigned index, uint64_t entry) {
   constexpr uint64_t kCache = kPteWriteThrough | kPteCacheDisable;
   if (table.level == 1) {
     if ((entry & (kCache | kPteLargeOrPat)) != 0) {
-      table.findings.add(rule::cache_flags, table.at(index), "{} has cache bits ({:#x}).",
-                         table.name(index), entry & (kCache | kPteLargeOrPat));
+      table.complain(rule::cache_flags, index, "has cache bits ({:#x}).",
+                     entry & (kCache | kPteLargeOrPat));
     }
   } else if ((entry & (kCache | kPteGlobal)) != 0) {
-    table.findings.add(rule::entry_flags, table.at(index),
-                       "{} has bits that Xen refuses above L1 ({:#x}).", table.name(index),
-                       entry & (kCache | kPteGlobal));
+    table.complain(rule::entry_flags, index, "has bits that Xen refuses above L1 ({:#x}).",
+                   entry & (kCache | kPteGlobal));
   }
 }
 
 void check_writable(const Table& table, unsigned index, uint64_t target) {
   if (is_page_table(table.map.kind(target))) {
-    table.findings.add(rule::writable_table, table.at(index),
-                       "{} maps pfn {:#x} writable, but that is {}.", table.name(index), target,
-                       describe(table.map, target));
+    table.complain(rule::writable_table, index, "maps pfn {:#x} writable, but that is {}.", target,
+                   describe(table.map, target));
   } else if (table.map.marked(target, PageMap::kGdtFrame)) {
-    table.findings.add(rule::writable_gdt, table.at(index),
-                       "{} maps pfn {:#x} writable, but that is a frame of a GDT.",
-                       table.name(index), target);
+    table.complain(rule::writable_gdt, index,
+                   "maps pfn {:#x} writable, but that is a frame of a GDT.", target);
   }
 }
 
 // An entry that names a table of its own level.
 void check_linear(const Table& table, unsigned index, uint64_t entry, uint64_t target) {
-  table.findings.add(rule::linear_table, table.at(index),
-                     "{} names pfn {:#x}, a table of the same level.", table.name(index), target);
+  table.complain(rule::linear_table, index, "names pfn {:#x}, a table of the same level.", target);
   if ((entry & kPteWritable) != 0) {
-    table.findings.add(rule::linear_writable, table.at(index),
-                       "{} names a table of the same level, pfn {:#x}, and is writable.",
-                       table.name(index), target);
+    table.complain(rule::linear_writable, index,
+                   "names a table of the same level, pfn {:#x}, and is writable.", target);
   }
   if (target != *table.place.pfn) {  // a table that names itself takes no reference
     table.map.mark(*table.place.pfn, PageMap::kLinearSource);
@@ -75,21 +75,19 @@ void check_linear(const Table& table, unsigned index, uint64_t entry, uint64_t t
 
 void check_entry(const Table& table, unsigned index, uint64_t entry) {
   if (table.level > 1 && (entry & kPteLargeOrPat) != 0) {
-    table.findings.add(rule::large_page, table.at(index), "{} maps a large page.",
-                       table.name(index));
+    table.complain(rule::large_page, index, "maps a large page.");
     return;
   }
   check_flags(table, index, entry);
   const uint64_t target = frame_of_entry(entry);
   if (target >= table.map.size()) {
-    table.findings.add(rule::target_range, table.at(index),
-                       "{} names frame {:#x}, but the guest has {} pfns.", table.name(index),
-                       target, table.map.size());
+    table.complain(rule::target_range, index, "names frame {:#x}, but the guest has {} pfns.",
+                   target, table.map.size());
     return;
   }
   if (!table.map.populated(target)) {
-    table.findings.add(rule::target_absent, table.at(index), "{} names pfn {:#x}, which is {}.",
-                       table.name(index), target, describe(table.map, target));
+    table.complain(rule::target_absent, index, "names pfn {:#x}, which is {}.", target,
+                   describe(table.map, target));
     return;
   }
   const int level = table_level(table.map.kind(target));
@@ -98,9 +96,9 @@ void check_entry(const Table& table, unsigned index, uint64_t entry) {
   } else if (level == static_cast<int>(table.level)) {
     check_linear(table, index, entry, target);
   } else if (level != static_cast<int>(table.level) - 1) {
-    table.findings.add(rule::target_type, table.at(index),
-                       "{} names pfn {:#x}, which is {} instead of an L{} table.",
-                       table.name(index), target, describe(table.map, target), table.level - 1);
+    table.complain(rule::target_type, index,
+                   "names pfn {:#x}, which is {} instead of an L{} table.", target,
+                   describe(table.map, target), table.level - 1);
   }
 }
 
@@ -113,8 +111,7 @@ void check_table(PageMap& map, const Place& place, std::span<const std::byte, kP
     const uint64_t entry = load_u64(bytes, index * sizeof(uint64_t));
     if (table.level == 4 && index >= kFirstXenSlot && index <= kLastXenSlot) {
       if (entry != 0) {
-        findings.add(rule::reserved_slot, table.at(index), "{} is one of Xen's slots and not zero.",
-                     table.name(index));
+        table.complain(rule::reserved_slot, index, "is one of Xen's slots and not zero.");
       }
     } else if ((entry & kPtePresent) != 0) {
       check_entry(table, index, entry);

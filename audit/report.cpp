@@ -24,25 +24,12 @@ uint64_t Findings::count(Severity severity) const {
   return sum;
 }
 
-std::string place_in_words(const Place& place) {
-  std::string words;
-  auto add = [&words](std::string part) {
-    if (!words.empty()) words += ", ";
-    words += part;
-  };
-  if (place.vcpu) add(fmt::format("vCPU {}", *place.vcpu));
-  if (place.pfn) add(fmt::format("pfn {:#x}", *place.pfn));
-  if (place.level) {
-    add(place.index ? fmt::format("L{} entry {}", *place.level, *place.index)
-                    : fmt::format("L{} table", *place.level));
-  } else if (place.index) {
-    add(fmt::format("entry {}", *place.index));
-  }
-  if (place.record) {
-    add(place.offset ? fmt::format("record {} at byte {}", *place.record, *place.offset)
-                     : fmt::format("record {}", *place.record));
-  }
-  return words;
+std::string finding_in_words(const Finding& finding) {
+  const Place& place = finding.place;
+  if (!place.record || !place.offset) return finding.sentence;
+  const std::string record = fmt::format("record {} at byte {}", *place.record, *place.offset);
+  if (finding.sentence.find(record) != std::string::npos) return finding.sentence;
+  return fmt::format("{} [{}]", finding.sentence, record);
 }
 
 }  // namespace ferry::audit

@@ -1,6 +1,7 @@
 // What an audit found: findings by rule, the first few of each in words, all of them counted.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -44,6 +45,12 @@ class Findings {
     kept_.push_back(Finding{&rule, place, fmt::format(format, std::forward<Args>(args)...)});
   }
 
+  // The same where the words themselves cost something: sentence() is called only if needed.
+  template <std::invocable Sentence>
+  void add(const Rule& rule, const Place& place, Sentence&& sentence) {
+    if (counts_[&rule]++ < keep_) kept_.push_back(Finding{&rule, place, sentence()});
+  }
+
   // Appends what another collected; its findings come after ours.
   void merge(Findings&& other);
 
@@ -59,7 +66,8 @@ class Findings {
   std::vector<Finding> kept_;
 };
 
-// "pfn 0x12, L2 entry 7": the place in words; empty if there is none.
-std::string place_in_words(const Place& place);
+// The sentence, which names everything in the guest that it is about, and the record it was found
+// in: "… of pfn 0x6 names … [record 5 at byte 1049]".
+std::string finding_in_words(const Finding& finding);
 
 }  // namespace ferry::audit

@@ -183,6 +183,10 @@ constinit const Rule gdt_frame{
     "Each frame of the GDT is a data page of the guest.",
     "Xen must take the page as a descriptor table, which excludes page tables, absent pages and "
     "pages that a restore rewrites."};
+constinit const Rule gdt_unused{
+    "vcpu.gdt-unused", kWarning, Level::structure, "Frames that the GDT does not use are 0.",
+    "A frame number beyond the GDT's entries can only be a machine frame of the source. A restore "
+    "ignores it."};
 constinit const Rule extended{
     "vcpu.extended", kError, Level::structure,
     "Extended state names its own vCPU and its own size.",
@@ -236,6 +240,11 @@ constinit const Rule start_info_console{
     "start_info's console frame is a pfn of the guest with a frame.",
     "The guest turns it into a pfn before it suspends. A machine frame here leaves the guest "
     "without console."};
+
+constinit const Rule start_info_shared_info{
+    "start-info.shared-info", kWarning, Level::structure,
+    "start_info's address of shared_info is 0.",
+    "It was a machine address of the source. A restore writes the new one."};
 
 constinit const Rule target_range{
     "pt.target-range", kError, Level::full,
@@ -319,6 +328,7 @@ constexpr const Rule* kRules[] = {
     &rule::user_mode,
     &rule::gdt_entries,
     &rule::gdt_frame,
+    &rule::gdt_unused,
     &rule::extended,
     &rule::xsave,
     &rule::vcpu_msrs,
@@ -331,6 +341,7 @@ constexpr const Rule* kRules[] = {
     &rule::start_info_head,
     &rule::start_info_store,
     &rule::start_info_console,
+    &rule::start_info_shared_info,
     &rule::target_range,
     &rule::target_absent,
     &rule::target_type,

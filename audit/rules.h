@@ -45,9 +45,10 @@ extern const Rule page_missing, populated_count, populated_runs, stale_frame_lis
 extern const Rule leaf_list, leaf_kind, stray_leaf, p2m_entry, p2m_absent, p2m_foreign;
 extern const Rule p2m_unlisted, p2m_root, p2m_view;
 extern const Rule vcpu_missing, vcpu_unexpected, context_size, cr3, user_cr3, user_mode;
-extern const Rule gdt_entries, gdt_frame, extended, xsave, vcpu_msrs, cpu_policy_size;
+extern const Rule gdt_entries, gdt_frame, gdt_unused, extended, xsave, vcpu_msrs, cpu_policy_size;
 extern const Rule shared_info_size, shared_info_p2m, shared_info_frame_lists, shared_info_max_pfn;
 extern const Rule start_info_page, start_info_head, start_info_store, start_info_console;
+extern const Rule start_info_shared_info;
 extern const Rule target_range, target_absent, target_type, large_page, reserved_slot;
 extern const Rule entry_flags, cache_flags, linear_table, linear_writable, linear_depth;
 extern const Rule writable_table, writable_gdt;

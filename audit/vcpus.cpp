@@ -99,6 +99,13 @@ void VcpuCheck::check_gdt(std::span<const std::byte> context, const Place& place
                   "Frame {} of the GDT of vCPU {} is pfn {:#x}, which is {}.", i, *place.vcpu, pfn,
                   describe(map_, pfn));
   }
+  for (uint64_t i = frames; i < kMaxGdtFrames; ++i) {
+    const uint64_t frame = load_u64(context, kVcpuGdtFramesAt + i * sizeof(uint64_t));
+    if (frame == 0) continue;
+    findings_.add(rule::gdt_unused, place,
+                  "Frame {} of the GDT of vCPU {} is {:#x}, but the GDT has {} entries.", i,
+                  *place.vcpu, frame, entries);
+  }
 }
 
 void VcpuCheck::find_start_info(std::span<const std::byte> context, const Place& place) {

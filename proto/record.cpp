@@ -60,16 +60,33 @@ std::optional<unsigned> body_field(wire::Cursor& cursor) {
   return static_cast<unsigned>(field);
 }
 
+// How many numbers the field holds if it is a packed array: one byte of each has no top bit.
+size_t numbers_in(const google::protobuf::Descriptor* body, uint64_t field,
+                  std::span<const std::byte> content) {
+  const auto* known = body ? body->FindFieldByNumber(static_cast<int>(field)) : nullptr;
+  if (!known || !known->is_packable() || !known->is_repeated()) return 0;
+  return static_cast<size_t>(std::ranges::count_if(
+      content, [](std::byte b) { return (b & std::byte{0x80}) == std::byte{}; }));
+}
+
 // All of the schema's arrays of numbers are packed, so a body has few fields. The generated classes
-// may spend 50 bytes on each two of a hostile body; with this limit they spend 8 on each one.
+// may spend 50 bytes on each two bytes of a hostile body; with these limits they spend 16 on each
+// number at most, and on few of them.
 void check_fields(const RawRecord& record) {
-  size_t fields = 0;
+  const auto* kind = v1::Record::descriptor()->FindFieldByNumber(static_cast<int>(record.kind));
+  const auto* body = kind ? kind->message_type() : nullptr;
+  size_t fields = 0, numbers = 0;
   for (wire::Cursor cursor(record.body()); !cursor.empty(); ++fields) {
     const auto tag = cursor.varint();
-    if (!tag || *tag >> 3 == 0 || !cursor.skip(*tag & 7))
+    const bool bytes = tag && (*tag & 7) == wire::kLength;
+    const auto content = bytes ? cursor.length_delimited() : std::span<const std::byte>();
+    if (!tag || *tag >> 3 == 0 || !content || (!bytes && !cursor.skip(*tag & 7)))
       fail(Errc::bad_image, "{} holds a malformed field", place_of(record));
     if (fields == kMaxFields)
       fail(Errc::bad_image, "{} has more than {} fields", place_of(record), kMaxFields);
+    numbers += numbers_in(body, *tag >> 3, *content);
+    if (numbers > kMaxNumbers)
+      fail(Errc::bad_image, "{} has more than {} numbers", place_of(record), kMaxNumbers);
   }
 }
 

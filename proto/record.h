@@ -24,8 +24,9 @@ inline constexpr size_t kRecordPrefix = 6;
 inline constexpr size_t kDigestBytes = 16;
 inline constexpr size_t kMagicRecord = 50;
 inline constexpr size_t kEndRecord = 81;
-inline constexpr size_t kMaxRecord = 6 << 20;  // a whole record, prefix included
-inline constexpr size_t kMaxFields = 4096;     // in one body
+inline constexpr size_t kMaxRecord = 6 << 20;   // a whole record, prefix included
+inline constexpr size_t kMaxFields = 4096;      // in one body
+inline constexpr size_t kMaxNumbers = 1 << 19;  // in the packed arrays of one body, together
 inline constexpr uint32_t kFormatMajor = 1;
 
 // How every End record begins.

@@ -25,6 +25,7 @@ TEST(Layout, of_a_vcpu_context_is_xens) {
   EXPECT_EQ(kVcpuGdtEntriesAt, offsetof(vcpu_guest_context_t, gdt_ents));
   EXPECT_EQ(kVcpuUserCr3At, offsetof(vcpu_guest_context_t, ctrlreg[1]));
   EXPECT_EQ(kVcpuCr3At, offsetof(vcpu_guest_context_t, ctrlreg[3]));
+  EXPECT_EQ(kMaxGdtFrames, std::size(vcpu_guest_context_t{}.gdt_frames));
   EXPECT_EQ(kVcpuInKernel, uint64_t{VGCF_in_kernel});
   EXPECT_EQ(kMaxGdtEntries, uint64_t{FIRST_RESERVED_GDT_ENTRY});
 }
@@ -45,6 +46,7 @@ TEST(Layout, of_shared_info_and_start_info_is_xens) {
   EXPECT_EQ(kSharedP2mCr3At, offsetof(shared_info_t, arch.p2m_cr3));
   EXPECT_EQ(kSharedP2mVaddrAt, offsetof(shared_info_t, arch.p2m_vaddr));
   EXPECT_LE(sizeof(shared_info_t), kSharedInfoBytes);
+  EXPECT_EQ(kStartSharedInfoAt, offsetof(start_info_t, shared_info));
   EXPECT_EQ(kStartStorePfnAt, offsetof(start_info_t, store_mfn));
   EXPECT_EQ(kStartConsolePfnAt, offsetof(start_info_t, console.domU.mfn));
 }

@@ -310,6 +310,7 @@ std::vector<Case> vcpu_cases() {
       {"vcpu.gdt-entries", "many", [] { return changed_vcpu(1, kGdtEntries, 7169); }},
       {"vcpu.gdt-frame", "table", [] { return changed_vcpu(1, kGdtFrames, G::kUserL1); }},
       {"vcpu.gdt-frame", "beyond", [] { return changed_vcpu(1, kGdtFrames, 600); }},
+      {"vcpu.gdt-unused", "mfn", [] { return changed_vcpu(1, kGdtFrames + 8, 0x123456); }},
       {"vcpu.extended", "size",
        [] {
          return changed([](G& guest) { guest.vcpu[0].record.mutable_extended()->append(8, 0); });
@@ -350,6 +351,8 @@ std::vector<Case> guest_page_cases() {
        [] { return changed([](G& guest) { guest.head.set_start_info_pfn(G::kData); }); }},
       {"start-info.store", "mfn", [] { return changed_page(G::kStartInfo, 7, 0x123456); }},
       {"start-info.store", "absent", [] { return changed_page(G::kStartInfo, 7, G::kAbsent); }},
+      {"start-info.shared-info", "maddr",
+       [] { return changed_page(G::kStartInfo, 5, 0x123456000); }},
       {"start-info.console", "mfn", [] { return changed_page(G::kStartInfo, 9, 0x123456); }},
   };
 }
@@ -549,7 +552,17 @@ TEST(Audit, names_the_place) {
   EXPECT_EQ(place.level, 2u);
   EXPECT_EQ(place.index, 9u);
   EXPECT_TRUE(place.record && place.offset);
-  EXPECT_EQ(audit::place_in_words(place).find("pfn 0x6, L2 entry 9, record "), 0u);
+  EXPECT_EQ(audit::finding_in_words(result.findings.kept()[0]),
+            fmt::format("L2 entry 9 of pfn 0x6 names pfn 0x48, which is absent. [record {} at byte "
+                        "{}]",
+                        *place.record, *place.offset));
+}
+
+TEST(Audit, names_the_record_once) {
+  const audit::Result result = audit_image(damaged_digest());
+  const std::string words = audit::finding_in_words(result.findings.kept().at(0));
+  EXPECT_NE(words.find("record "), std::string::npos);
+  EXPECT_EQ(words.find("record "), words.rfind("record "));
 }
 
 TEST(Audit, gives_the_same_findings_on_any_number_of_threads) {

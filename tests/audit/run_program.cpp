@@ -3,6 +3,7 @@
 
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,10 +38,11 @@ Outcome run_program(const std::vector<std::string>& arguments) {
   const int rc = ::posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   int status = 0;
-  if (rc != 0 || ::waitpid(pid, &status, 0) != pid)
+  struct rusage usage {};
+  if (rc != 0 || ::wait4(pid, &status, 0, &usage) != pid)
     throw std::runtime_error("cannot run " + arguments[0]);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), contents(out),
-          contents(err)};
+          contents(err), static_cast<uint64_t>(usage.ru_maxrss) * 1024};
 }
 
 }  // namespace ferry::test

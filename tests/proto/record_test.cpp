@@ -134,6 +134,17 @@ TEST(Record, ABodyOfThousandsOfFieldsIsRefusedBeforeItIsDecoded) {
   EXPECT_THROW(parse_record(frame_record(encode_record(record), 0, 0)), Error);
 }
 
+TEST(Record, ABodyOfTooManyNumbersIsRefusedBeforeItIsDecoded) {
+  v1::Record record;
+  record.mutable_populated()->mutable_runs()->Resize(kMaxNumbers, 200);
+  EXPECT_NO_THROW(parse_record(frame_record(encode_record(record), 0, 0)));
+  record.mutable_populated()->add_runs(1);
+  EXPECT_THROW(parse_record(frame_record(encode_record(record), 0, 0)), Error);
+  // The bytes of other fields are no numbers.
+  record.mutable_config()->set_libxl_json(std::string(2 * kMaxNumbers, ' '));
+  EXPECT_NO_THROW(parse_record(frame_record(encode_record(record), 0, 0)));
+}
+
 TEST(Record, OneWithoutABodyOrTooLargeIsNotWritten) {
   EXPECT_THROW(encode_record(v1::Record()), Error);
   v1::Record record;

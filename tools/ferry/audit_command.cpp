@@ -103,10 +103,8 @@ std::string counted(uint64_t n, const char* what) {
 std::string report_as_text(const AuditArguments& arguments, const audit::Result& result) {
   std::string text;
   for (const audit::Finding& finding : result.findings.kept()) {
-    const std::string place = audit::place_in_words(finding.place);
-    text += fmt::format("{:<7} {}: {}{}\n", audit::severity_name(finding.rule->severity),
-                        finding.rule->id, finding.sentence,
-                        place.empty() ? "" : fmt::format(" [{}]", place));
+    text += fmt::format("{:<7} {}: {}\n", audit::severity_name(finding.rule->severity),
+                        finding.rule->id, audit::finding_in_words(finding));
   }
   for (const audit::Rule* rule : audit::all_rules()) {
     const uint64_t count = result.findings.count(*rule);
