@@ -1,6 +1,7 @@
 // A saved file is whole and durable under its name, or it is not there.
 #include "tools/host/image_output.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -78,6 +79,12 @@ TEST_F(ImageOutputTest, a_folder_that_vanishes_before_commit_is_an_error) {
   ImageOutput output(path_);
   fs::remove_all(folder_);
   EXPECT_THROW(output.commit(), Error);
+}
+
+// The engine gets this number, and pipes to us at 0 and 1.
+TEST_F(ImageOutputTest, standard_output_gets_a_number_of_its_own) {
+  EXPECT_GT(ImageOutput("-").fd(), STDERR_FILENO);
+  EXPECT_GE(fcntl(STDOUT_FILENO, F_GETFD), 0);
 }
 
 }  // namespace

@@ -16,7 +16,9 @@ namespace ferry::host {
 
 ImageOutput::ImageOutput(const std::string& path) : path_(path) {
   if (!durable()) {
-    fd_ = STDOUT_FILENO;
+    // The engine's standard output is its conversation with us, so the image needs a number beyond.
+    fd_ = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (fd_ < 0) fail_errno(Errc::io, errno, "cannot write to standard output");
     return;
   }
   struct stat status = {};
@@ -36,7 +38,7 @@ ImageOutput::ImageOutput(const std::string& path) : path_(path) {
 
 ImageOutput::~ImageOutput() {
   if (!temporary_.empty()) unlink(temporary_.c_str());
-  if (durable()) close(fd_);
+  close(fd_);
 }
 
 std::string ImageOutput::folder() const {

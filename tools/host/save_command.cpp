@@ -128,15 +128,18 @@ class SaveCommand {
     const uint64_t guest_bytes = domain.nr_pages * kPageSize;
     FILE* out = arguments_.file == "-" ? stderr : stdout;
     if (arguments_.json) {
-      const nlohmann::ordered_json result = {
+      nlohmann::ordered_json result = {
           {"domain", config.name()},     {"domid", raw(domid_)},
           {"file", arguments_.file},     {"guest_bytes", guest_bytes},
           {"image_bytes", image_bytes_}, {"suspended_seconds", down.count()},
       };
+      if (arguments_.file == "-") result.erase("image_bytes");  // whoever reads it knows
       fmt::print(out, "{}\n", result.dump(2));
     } else if (!arguments_.quiet) {
-      fmt::print(out, "saved {} to {}: {} bytes of guest, {} bytes of image, {:.2f} s\n",
-                 config.name(), arguments_.file, guest_bytes, image_bytes_, down.count());
+      const std::string image =
+          arguments_.file == "-" ? "" : fmt::format(", {} bytes of image", image_bytes_);
+      fmt::print(out, "saved {} to {}: {} bytes of guest{}, {:.2f} s\n", config.name(),
+                 arguments_.file, guest_bytes, image, down.count());
     }
   }
 
