@@ -2,6 +2,9 @@
 // this file needs from outside is checked by the test freestanding_symbols.
 #include "canonicalize/p2m_leaf.h"
 #include "canonicalize/table.h"
+#include "guest/core.h"
+#include "guest/mmu.h"
+#include "guest/pin.h"
 #include "p2m/list.h"
 #include "p2m/m2p.h"
 #include "p2m/published.h"
@@ -64,6 +67,27 @@ struct Kernel {
   ferry::mfn_t root() { return ferry::mfn_t(1); }
 };
 
+struct Machine : Kernel {
+  static constexpr unsigned kMaxCpus = 2;
+  int64_t hypercall(unsigned nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e) {
+    return static_cast<int64_t>(nr + a + b + c + d + e);
+  }
+  bool in_direct_map(uint64_t) const { return true; }
+  ferry::guest_page& page(ferry::pfn_t pfn) { return pages[pfn.raw() & 7]; }
+  unsigned this_cpu() const { return 0; }
+  bool cpu_online(unsigned) const { return true; }
+  uint64_t irq_save() { return 0; }
+  void irq_restore(uint64_t) {}
+  bool irqs_masked() const { return true; }
+  void lock_table(ferry::pfn_t) {}
+  void unlock_table(ferry::pfn_t) {}
+  void lock_pgds() {}
+  void unlock_pgds() {}
+  void call_on(unsigned, void (*function)(void*), void* argument) { function(argument); }
+  void warn(const char*) {}
+  ferry::guest_page pages[8];
+};
+
 template <typename P2m>
 uint64_t use_p2m(Kernel& kernel, P2m& p2m) {
   uint64_t sum = p2m.init(0x1000, 1000) && p2m.build_lists();
@@ -75,6 +99,20 @@ uint64_t use_p2m(Kernel& kernel, P2m& p2m) {
 }
 
 }  // namespace
+
+extern "C" uint64_t use_guest(Machine& machine, ferry::guest_core<Machine>& core) {
+  ferry::mmu<Machine> tables(core);
+  ferry::pinning<Machine> pins(core, tables);
+  const ferry::pfn_t pgd(5);
+  uint64_t sum = core.p2m.init(ferry::p2m_form::list, 0x1000, 9) && core.p2m.build(0, 9, true);
+  sum += core.pte_val(core.make_pte_value(machine.next)) + tables.pgd_alloc(pgd);
+  pins.pin(pgd);
+  tables.set_p4d(0x5000, tables.modify_prot_start(0x6000));
+  tables.write_cr3(pgd);
+  pins.exit_mmap(pgd);
+  tables.pgd_free(pgd);
+  return sum;
+}
 
 extern "C" uint64_t use_writers() {
   Kernel kernel;
