@@ -1,9 +1,12 @@
-// The level of a page table, named as kernels name it, and Xen's number for it. Freestanding-clean.
+// The level of a page table, named as kernels name it, and Xen's number for it. Freestanding-clean;
+// the enumeration is for C too.
 #pragma once
 
 // What a page-table walker tells its callback: the kernel's own enumeration, ordered from the root
 // down. It is global, not ferry's, because guest code spells it so.
 enum pt_level { PT_PGD, PT_PUD, PT_PMD, PT_PTE };
+
+#ifdef __cplusplus
 
 namespace ferry {
 
@@ -44,3 +47,5 @@ constexpr unsigned xen_level_of(pt_level level) {
 }
 
 }  // namespace ferry
+
+#endif  // __cplusplus

@@ -82,6 +82,15 @@ struct feature_info {
 inline constexpr unsigned kXenfeatMmuPtUpdatePreserveAd = 5;
 
 // memory_op
+inline constexpr uint64_t kXenmemDecreaseReservation = 1;
+inline constexpr uint64_t kXenmemPopulatePhysmap = 6;
+struct memory_reservation {
+  uint64_t extent_start;  // address of nr_extents frame numbers
+  uint64_t nr_extents;
+  uint32_t extent_order;
+  uint32_t mem_flags;
+  uint16_t domid;
+};
 inline constexpr uint64_t kXenmemMachphysMapping = 12;
 struct machphys_mapping {
   uint64_t v_start;

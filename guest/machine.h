@@ -38,6 +38,8 @@ concept guest_machine = kernel_memory<M> &&
   // it, below 0 for an error.
   result = m.hypercall(cpu, n, n, n, n, n);
   static_cast<bool>(m.in_direct_map(n));
+  // One byte, for what Xen writes the neighbours of.
+  m.store_byte(n, static_cast<uint8_t>(n));
   // What the kernel keeps for each page of its memory. Until it says after_bootmem() one record
   // for all pages will do.
   m.page(pfn).pinned = true;

@@ -151,10 +151,8 @@ class mmu {
   pfn_t read_cr3() const { return pfn_t(bases_[core_.machine.this_cpu()].told); }
   // What a vCPU runs on for certain: the only thing to look at from another one.
   pfn_t current_cr3(unsigned cpu) const { return pfn_t(bases_[cpu].loaded); }
-  void set_boot_cr3(pfn_t pgd) {
-    base& b = bases_[core_.machine.this_cpu()];
-    b.told = b.loaded = pgd.raw();
-  }
+  // What a vCPU starts on.
+  void set_boot_cr3(unsigned cpu, pfn_t pgd) { bases_[cpu].told = bases_[cpu].loaded = pgd.raw(); }
 
   void flush_tlb() { flush(abi::kTlbFlushLocal, 0); }
   void flush_tlb_one(uint64_t va) { flush(abi::kInvlpgLocal, va); }

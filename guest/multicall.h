@@ -92,6 +92,12 @@ class multicalls {
   }
   lazy_mode lazy() { return mine().lazy; }
 
+  // On any vCPU, for when the others are parked; and on this one.
+  bool waiting_anywhere() const {
+    for (const buffer& b : buffers_)
+      if (b.nr_entries != 0 || b.nr_callbacks != 0) return true;
+    return false;
+  }
   bool waiting() { return mine().nr_entries != 0 || mine().nr_callbacks != 0; }
   uint64_t failures() const { return failures_; }
   const multicall_failure& first_failure() const { return first_failure_; }

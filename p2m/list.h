@@ -125,7 +125,7 @@ class p2m_list {
   void publish(uint64_t shared_info_va) {
     if (flat_) memory_.bug("linear p2m published before it was built");
     shared_info_va_ = shared_info_va;
-    memory_.store(shared_info_va + kSharedInfoP2mGeneration, 0);
+    memory_.store(shared_info_va + kSharedInfoP2mGeneration, generation_);
     memory_.store(shared_info_va + kSharedInfoMaxPfn, max_pfn_);
     memory_.store(shared_info_va + kSharedInfoP2mVaddr, addr_);
     memory_.store(shared_info_va + kSharedInfoFrameListList,
@@ -214,13 +214,13 @@ class p2m_list {
     return true;
   }
 
-  // Tells the toolstack before and after a change of a mapping.
+  // Tells the toolstack before and after a change of a mapping. Counted here, so that a suspend
+  // that was cancelled does not set it back.
   void count_generation() {
     store_barrier();
-    if (shared_info_va_ != 0) {
-      const uint64_t at = shared_info_va_ + kSharedInfoP2mGeneration;
-      memory_.store(at, memory_.load(at) + 1);
-    }
+    ++generation_;
+    if (shared_info_va_ != 0)
+      memory_.store(shared_info_va_ + kSharedInfoP2mGeneration, generation_);
     store_barrier();
   }
 
@@ -310,6 +310,7 @@ class p2m_list {
   uint64_t identity_va_ = 0;
   pfn_t missing_l1_;
   uint64_t shared_info_va_ = 0;
+  uint64_t generation_ = 0;
 };
 
 }  // namespace ferry

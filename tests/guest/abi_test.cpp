@@ -60,6 +60,8 @@ TEST(Abi, numbers_are_xens) {
   SAME(abi::kUvmfAll, UVMF_ALL);
   SAME(abi::kXenverGetFeatures, XENVER_get_features);
   SAME(abi::kXenfeatMmuPtUpdatePreserveAd, XENFEAT_mmu_pt_update_preserve_ad);
+  SAME(abi::kXenmemDecreaseReservation, XENMEM_decrease_reservation);
+  SAME(abi::kXenmemPopulatePhysmap, XENMEM_populate_physmap);
   SAME(abi::kXenmemMachphysMapping, XENMEM_machphys_mapping);
   SAME(abi::kVmasstCmdEnable, VMASST_CMD_enable);
   SAME(abi::kVmasstTypeWritablePagetables, VMASST_TYPE_writable_pagetables);
@@ -115,6 +117,13 @@ TEST(Abi, layouts_are_xens) {
   SAME_FIELD(abi::multicall_entry, args, ::multicall_entry, args);
   SAME(sizeof(abi::feature_info), sizeof(xen_feature_info));
   SAME_FIELD(abi::feature_info, submap, xen_feature_info, submap);
+  SAME(sizeof(abi::memory_reservation), sizeof(xen_memory_reservation));
+  SAME(offsetof(abi::memory_reservation, extent_start),
+       offsetof(xen_memory_reservation, extent_start));
+  SAME_FIELD(abi::memory_reservation, nr_extents, xen_memory_reservation, nr_extents);
+  SAME_FIELD(abi::memory_reservation, extent_order, xen_memory_reservation, extent_order);
+  SAME_FIELD(abi::memory_reservation, mem_flags, xen_memory_reservation, mem_flags);
+  SAME_FIELD(abi::memory_reservation, domid, xen_memory_reservation, domid);
   SAME(sizeof(abi::machphys_mapping), sizeof(xen_machphys_mapping));
   SAME_FIELD(abi::machphys_mapping, v_start, xen_machphys_mapping, v_start);
   SAME_FIELD(abi::machphys_mapping, max_mfn, xen_machphys_mapping, max_mfn);

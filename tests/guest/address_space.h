@@ -6,7 +6,7 @@
 
 #include <map>
 
-#include "tests/guest/test_kernel.h"
+#include "tests/guest/test_guest.h"
 
 namespace ferry {
 
@@ -14,8 +14,8 @@ constexpr uint64_t kUserFlags = kPtePresent | kPteUser;
 
 class AddressSpace {
  public:
-  explicit AddressSpace(TestGuest& g) : g_(g) {
-    if (!g_.kernel.alloc_page(pgd_) || !g_.tables.pgd_alloc(pgd_))
+  explicit AddressSpace(TestGuest& guest) : g_(guest) {
+    if (!g_.kernel.alloc_page(pgd_) || !g_.g.tables.pgd_alloc(pgd_))
       throw std::logic_error("out of memory");
   }
 
@@ -33,13 +33,13 @@ class AddressSpace {
     const uint64_t at = entry(va, true);
     unmap(va);
     const uint64_t value = data.raw() << 12 | kUserFlags | (rw ? kPteRw : 0);
-    g_.tables.set_pte(at, g_.core.make_pte_value(value));
+    g_.g.tables.set_pte(at, g_.g.core.make_pte_value(value));
     model_[va] = value;
   }
   void unmap(uint64_t va) {
     const auto it = model_.find(va);
     if (it == model_.end()) return;
-    g_.tables.set_pte(entry(va, false), 0);
+    g_.g.tables.set_pte(entry(va, false), 0);
     freed_.push_back(it->second >> 12);
     model_.erase(it);
   }
@@ -47,10 +47,10 @@ class AddressSpace {
     const auto it = model_.find(va);
     if (it == model_.end()) return;
     const uint64_t at = entry(va, false);
-    g_.core.calls.flush();  // in lazy mode the entry may not be there yet
-    uint64_t value = g_.tables.modify_prot_start(at) & ~kPteRw;
+    g_.g.core.calls.flush();  // in lazy mode the entry may not be there yet
+    uint64_t value = g_.g.tables.modify_prot_start(at) & ~kPteRw;
     if (rw) value |= kPteRw;
-    g_.tables.modify_prot_commit(at, value);
+    g_.g.tables.modify_prot_commit(at, value);
     it->second = (it->second & ~kPteRw) | (rw ? kPteRw : 0);
   }
   // What the kernel does once the hypercalls were made: pages and tables go back.
@@ -67,20 +67,20 @@ class AddressSpace {
       unmap(model_.lower_bound(base)->first);
     const auto it = tables_.find({1, va >> 21});
     if (it == tables_.end()) return;
-    g_.tables.set_table_entry(table_entry(va, 2), 0);
-    g_.tables.release_table(pfn_t(it->second));
+    g_.g.tables.set_table_entry(table_entry(va, 2), 0);
+    g_.g.tables.release_table(pfn_t(it->second));
     freed_.push_back(it->second);
     tables_.erase(it);
   }
 
   void destroy() {
-    g_.pins.exit_mmap(pgd_);
+    g_.g.pins.exit_mmap(pgd_);
     for (const auto& [va, value] : model_) freed_.push_back(value >> 12);
     for (const auto& [key, pfn] : tables_) {
-      g_.tables.release_table(pfn_t(pfn));
+      g_.g.tables.release_table(pfn_t(pfn));
       freed_.push_back(pfn);
     }
-    g_.tables.pgd_free(pgd_);
+    g_.g.tables.pgd_free(pgd_);
     freed_.push_back(pgd_.raw());
     settle();
     model_.clear();
@@ -105,7 +105,7 @@ class AddressSpace {
       const uint64_t e = g_.kernel.memory(table)[i];
       if ((e & kPtePresent) == 0) continue;
       const uint64_t at = va | i << (12 + 9 * (level - 1));
-      const uint64_t pfn = g_.core.p2m.mfn_to_pfn(frame_of(machine_pte{e}));
+      const uint64_t pfn = g_.g.core.p2m.mfn_to_pfn(frame_of(machine_pte{e}));
       if (level > 1)
         collect(pfn, level - 1, at, seen);
       else
@@ -127,13 +127,13 @@ class AddressSpace {
       fill_page(g_.kernel, g_.kernel.va_of(pfn), 0);
       pt_level pt{};
       if (!pt_level_of(level, pt)) throw std::logic_error("level");
-      g_.tables.alloc_table(pgd_, pfn, pt);
+      g_.g.tables.alloc_table(pgd_, pfn, pt);
       const uint64_t at = table_entry(va, level + 1);
-      const uint64_t value = g_.core.make_pte_value(pfn.raw() << 12 | kTableFlags);
+      const uint64_t value = g_.g.core.make_pte_value(pfn.raw() << 12 | kTableFlags);
       if (level == 3)
-        g_.tables.set_p4d(at, value);
+        g_.g.tables.set_p4d(at, value);
       else
-        g_.tables.set_table_entry(at, value);
+        g_.g.tables.set_table_entry(at, value);
       tables_[key] = pfn.raw();
     }
     return table_entry(va, 1);

@@ -3,6 +3,7 @@
 // refused.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -51,6 +52,14 @@ class FakeXen {
   };
 
   explicit FakeXen(uint64_t nr_frames) : frames_(nr_frames), m2p_(nr_frames, kInvalidPfn) {}
+
+  // An empty host.
+  void reset() {
+    std::fill(frames_.begin(), frames_.end(), Frame{});
+    std::fill(m2p_.begin(), m2p_.end(), kInvalidPfn);
+    cpus_ = {};
+    other_refs.clear();
+  }
 
   Frame& frame(uint64_t mfn) { return frames_.at(mfn); }
   uint64_t nr_frames() const { return frames_.size(); }

@@ -2,9 +2,8 @@
 // this file needs from outside is checked by the test freestanding_symbols.
 #include "canonicalize/p2m_leaf.h"
 #include "canonicalize/table.h"
-#include "guest/core.h"
-#include "guest/mmu.h"
-#include "guest/pin.h"
+#include "guest/guest.h"
+#include "guest/shutdown_request.h"
 #include "p2m/list.h"
 #include "p2m/m2p.h"
 #include "p2m/published.h"
@@ -36,8 +35,13 @@ struct Visitor {
 
 struct Kernel {
   uint64_t next = 100;
-  uint64_t load(uint64_t va) { return *reinterpret_cast<volatile uint64_t*>(va); }
-  void store(uint64_t va, uint64_t value) { *reinterpret_cast<volatile uint64_t*>(va) = value; }
+  // The compiler shall not know what an address is.
+  static volatile uint64_t* at(uint64_t va) {
+    asm("" : "+r"(va));
+    return reinterpret_cast<volatile uint64_t*>(va);
+  }
+  uint64_t load(uint64_t va) { return *at(va); }
+  void store(uint64_t va, uint64_t value) { *at(va) = value; }
   bool try_load(uint64_t va, uint64_t& value) {
     value = load(va);
     return true;
@@ -73,6 +77,7 @@ struct Machine : Kernel {
     return static_cast<int64_t>(nr + a + b + c + d + e);
   }
   bool in_direct_map(uint64_t) const { return true; }
+  void store_byte(uint64_t, uint8_t) {}
   ferry::guest_page& page(ferry::pfn_t pfn) { return pages[pfn.raw() & 7]; }
   unsigned this_cpu() const { return 0; }
   bool cpu_online(unsigned) const { return true; }
@@ -98,20 +103,40 @@ uint64_t use_p2m(Kernel& kernel, P2m& p2m) {
   return sum + ferry::mfn_to_pfn(kernel, p2m, {}, ferry::mfn_t(9));
 }
 
+struct Store {
+  int begin(uint32_t& transaction) { return static_cast<int>(transaction = 0); }
+  int read(uint32_t, const char*, char* to, size_t) {
+    to[0] = 's';
+    return 1;
+  }
+  int write(uint32_t, const char*, const char*) { return 0; }
+  int end(uint32_t, bool) { return 0; }
+};
+
 }  // namespace
 
-extern "C" uint64_t use_guest(Machine& machine, ferry::guest_core<Machine>& core) {
-  ferry::mmu<Machine> tables(core);
-  ferry::pinning<Machine> pins(core, tables);
-  const ferry::pfn_t pgd(5);
-  uint64_t sum = core.p2m.init(ferry::p2m_form::list, 0x1000, 9) && core.p2m.build(0, 9, true);
-  sum += core.pte_val(core.make_pte_value(machine.next)) + tables.pgd_alloc(pgd);
-  pins.pin(pgd);
-  tables.set_p4d(0x5000, tables.modify_prot_start(0x6000));
-  tables.write_cr3(pgd);
-  pins.exit_mmap(pgd);
-  tables.pgd_free(pgd);
-  return sum;
+// The C entry points work on this guest.
+namespace ferry {
+using current_machine = Machine;
+guest<current_machine>& current_guest();
+}  // namespace ferry
+#include "guest/entry_points.inc"
+
+namespace ferry {
+Machine the_machine;
+guest<current_machine>& current_guest() {
+  alignas(guest<Machine>) static unsigned char room[sizeof(guest<Machine>)];
+  return *reinterpret_cast<guest<Machine>*>(room);
+}
+}  // namespace ferry
+
+extern "C" uint64_t use_guest() {
+  Store store;
+  ferry::advertise_requests(store);
+  auto& g = ferry::current_guest();
+  return g.boot({}) + (g.ports.bind_virq(0, 0) + g.ports.bind_ipi(0)) +
+         g.pages.out(ferry::pfn_t(1)) + g.pages.in(ferry::pfn_t(1)) +
+         (ferry::take_request(store, false) == ferry::shutdown_request::suspend);
 }
 
 extern "C" uint64_t use_writers() {

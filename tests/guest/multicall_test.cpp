@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include "tests/guest/test_kernel.h"
+#include "tests/guest/fake_xen.h"
 
 namespace ferry {
 namespace {
@@ -66,6 +66,7 @@ struct Recorder {
   void unlock_p2m() {}
   void bug(const char* sentence) { throw GuestCrash(sentence); }
   bool in_direct_map(uint64_t) { return false; }
+  void store_byte(uint64_t, uint8_t) {}
   guest_page& page(pfn_t) {
     static guest_page p;
     return p;

@@ -4,121 +4,16 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include "tests/guest/address_space.h"
+#include "tests/guest/world.h"
 
 namespace ferry {
 namespace {
-
-// No request may ever be refused, so no failure was hidden in a batch.
-void check_calls(TestGuest& g) {
-  RC_ASSERT(g.core.calls.failures() == 0u);
-  RC_ASSERT(g.kernel.warnings == 0u);
-  for (const auto& call : g.xen.calls) RC_ASSERT(call.result >= 0);
-  g.xen.calls.clear();
-  RC_ASSERT(g.kernel.at_rest());
-}
-
-// What the guest believes of its pages is what Xen has.
-void check_flags(TestGuest& g) {
-  for (uint64_t pfn = 0; pfn < g.kernel.nr_pages(); ++pfn) {
-    const guest_page& page = g.kernel.page(pfn_t(pfn));
-    const FakeXen::Frame& frame = g.xen.frame(g.kernel.mfn(pfn));
-    const bool builders = pfn_t(pfn) == g.core.init_pgd;
-    RC_ASSERT(page.xen_pinned == (frame.pinned && !builders));
-    if (page.xen_pinned) RC_ASSERT(page.pinned);
-    if (frame.count > 0 && frame.type <= FakeXen::l4) RC_ASSERT(page.pinned);
-    if (page.pinned) RC_ASSERT(frame.count > 0 && frame.type != FakeXen::writable);
-  }
-}
-
-uint64_t arbitrary_user_va() {
-  const uint64_t slots[] = {0,          0x1000,         0x200000,      0x3ff000,
-                            0x40000000, 0x7f0000000000, 0x7ffffffff000};
-  return slots[*rc::gen::inRange<size_t>(0, 7)] + *rc::gen::inRange<uint64_t>(0, 1) * 0x1000;
-}
-
-struct World {
-  explicit World(TestGuest& guest) : g(guest) {}
-  TestGuest& g;
-  std::vector<std::unique_ptr<AddressSpace>> spaces;
-
-  AddressSpace& pick() { return *spaces[*rc::gen::inRange<size_t>(0, spaces.size())]; }
-
-  void step() {
-    g.kernel.run_on(*rc::gen::inRange(0u, 4u));
-    const bool lazy = *rc::gen::inRange(0, 3) == 0;
-    const int what = spaces.empty() ? 0 : *rc::gen::inRange(0, 10);
-    if (lazy && what >= 2 && what <= 6) {
-      g.core.calls.enter_lazy(lazy_mode::mmu);
-      for (int i = *rc::gen::inRange(1, 6); i > 0; --i) change(*rc::gen::inRange(2, 7));
-      g.core.calls.leave_lazy(lazy_mode::mmu);
-      RC_ASSERT(!g.core.calls.waiting());
-    } else {
-      change(what);
-    }
-    for (auto& space : spaces) space->settle();
-  }
-
-  void change(int what) {
-    switch (what) {
-      case 0:
-        if (spaces.size() < 4) spaces.push_back(std::make_unique<AddressSpace>(g));
-        break;
-      case 1:
-        if (AddressSpace& s = pick(); !s.pinned()) g.pins.pin(s.pgd());
-        break;
-      case 2:
-      case 3:
-        pick().map(arbitrary_user_va(), *rc::gen::arbitrary<bool>());
-        break;
-      case 4:
-        pick().unmap(arbitrary_user_va());
-        break;
-      case 5:
-        pick().protect(arbitrary_user_va(), *rc::gen::arbitrary<bool>());
-        break;
-      case 6:
-        pick().drop_l1(arbitrary_user_va());
-        break;
-      case 7: {
-        // As a context switch does: pinned first, and put off to its end.
-        AddressSpace& s = pick();
-        if (!s.pinned()) g.pins.pin(s.pgd());
-        g.core.calls.enter_lazy(lazy_mode::cpu);
-        g.tables.write_cr3(s.pgd());
-        RC_ASSERT(g.tables.read_cr3() == s.pgd());
-        g.core.calls.leave_lazy(lazy_mode::cpu);
-        RC_ASSERT(g.tables.current_cr3(g.kernel.this_cpu()) == s.pgd());
-        break;
-      }
-      case 8:
-        g.tables.write_cr3(g.core.init_pgd);
-        break;
-      case 9: {
-        const size_t i = *rc::gen::inRange<size_t>(0, spaces.size());
-        spaces[i]->destroy();
-        spaces.erase(spaces.begin() + static_cast<long>(i));
-        break;
-      }
-    }
-  }
-
-  void check() {
-    check_calls(g);
-    check_flags(g);
-    for (auto& space : spaces) space->check();
-    for (unsigned cpu = 0; cpu < TestKernel::kMaxCpus; ++cpu) {
-      RC_ASSERT(g.xen.cpu(cpu).cr3 == g.kernel.mfn(g.tables.current_cr3(cpu).raw()));
-      const uint64_t user = g.kernel.page(g.tables.current_cr3(cpu)).user_pgd;
-      RC_ASSERT(g.xen.cpu(cpu).user_cr3 == (user == kNoPage ? 0 : g.kernel.mfn(user)));
-    }
-  }
-};
 
 TEST(AddressSpaces, follow_xens_rules_after_every_request_whatever_processes_do) {
   EXPECT_TRUE(rc::check([] {
     TestGuest g(*rc::gen::arbitrary<uint32_t>(),
                 *rc::gen::elementOf(std::vector<p2m_form>{p2m_form::tree, p2m_form::list}));
+    g.booted();
     World world(g);
     const size_t free_pages = g.kernel.free_pages();
     for (int n = *rc::gen::inRange(0, 60); n > 0; --n) {
@@ -128,11 +23,11 @@ TEST(AddressSpaces, follow_xens_rules_after_every_request_whatever_processes_do)
     // A suspend's pinning is undone exactly.
     std::vector<bool> pinned;
     for (auto& space : world.spaces) pinned.push_back(space->pinned());
-    g.pins.pin_all();
+    g.g.pins.pin_all();
     check_calls(g);
     check_flags(g);
     for (auto& space : world.spaces) RC_ASSERT(space->pinned());
-    g.pins.unpin_all();
+    g.g.pins.unpin_all();
     for (size_t i = 0; i < pinned.size(); ++i) RC_ASSERT(world.spaces[i]->pinned() == pinned[i]);
     world.check();
     while (!world.spaces.empty()) {
@@ -147,6 +42,7 @@ TEST(AddressSpaces, follow_xens_rules_after_every_request_whatever_processes_do)
 // More tables than fit in one batch, so locks and callbacks go round several times.
 TEST(Pinning, regression_an_l1_is_locked_from_read_only_to_pinned) {
   TestGuest g;
+  g.booted();
   AddressSpace space(g);
   for (uint64_t i = 0; i < 80; ++i) space.map(i << 21, true);
   g.xen.after_request = [&] {
@@ -154,7 +50,7 @@ TEST(Pinning, regression_an_l1_is_locked_from_read_only_to_pinned) {
     for (uint64_t pfn = 0; pfn < g.kernel.nr_pages(); ++pfn) {
       const guest_page& page = g.kernel.page(pfn_t(pfn));
       const FakeXen::Frame& frame = g.xen.frame(g.kernel.mfn(pfn));
-      const bool read_only = (g.core.map.l1_entry(g.kernel.va_of(pfn_t(pfn))) & kPteRw) == 0;
+      const bool read_only = (g.g.core.map.l1_entry(g.kernel.va_of(pfn_t(pfn))) & kPteRw) == 0;
       if (!page.xen_pinned || pfn_t(pfn) == space.pgd() ||
           pfn == g.kernel.page(space.pgd()).user_pgd)
         continue;
@@ -163,69 +59,74 @@ TEST(Pinning, regression_an_l1_is_locked_from_read_only_to_pinned) {
       }
     }
   };
-  g.pins.pin(space.pgd());
+  g.g.pins.pin(space.pgd());
   EXPECT_TRUE(g.kernel.at_rest());
-  g.pins.unpin(space.pgd());
+  g.g.pins.unpin(space.pgd());
   EXPECT_TRUE(g.kernel.at_rest());
-  EXPECT_EQ(g.core.calls.failures(), 0u);
+  EXPECT_EQ(g.g.core.calls.failures(), 0u);
 }
 
 TEST(Pinning, regression_an_l4_without_a_process_is_pinned_for_a_suspend) {
   TestGuest g;
+  g.booted();
   AddressSpace never_used(g);
-  g.pins.pin_all();
+  g.g.pins.pin_all();
   EXPECT_TRUE(g.xen.frame(g.kernel.mfn(never_used.pgd().raw())).pinned);
-  g.pins.unpin_all();
+  g.g.pins.unpin_all();
   EXPECT_FALSE(g.xen.frame(g.kernel.mfn(never_used.pgd().raw())).pinned);
 }
 
 TEST(Pinning, regression_an_address_space_that_was_never_pinned_is_not_unpinned_at_its_end) {
   TestGuest g;
+  g.booted();
   AddressSpace space(g);
   space.map(0x1000, true);
   space.destroy();
-  EXPECT_EQ(g.core.calls.failures(), 0u);
+  EXPECT_EQ(g.g.core.calls.failures(), 0u);
 }
 
 TEST(Pinning, a_released_table_can_be_written_by_its_next_owner_at_once_even_in_lazy_mode) {
   TestGuest g;
+  g.booted();
   AddressSpace space(g);
   space.map(0x1000, true);
-  g.pins.pin(space.pgd());
+  g.g.pins.pin(space.pgd());
   const pfn_t l1 = g.kernel.pfn_of(space.pte_address(0x1000));
-  EXPECT_FALSE(g.core.map.l1_entry(g.kernel.va_of(l1)) & kPteRw);
-  g.core.calls.enter_lazy(lazy_mode::mmu);
+  EXPECT_FALSE(g.g.core.map.l1_entry(g.kernel.va_of(l1)) & kPteRw);
+  g.g.core.calls.enter_lazy(lazy_mode::mmu);
   space.drop_l1(0x1000);
-  EXPECT_TRUE(g.core.map.l1_entry(g.kernel.va_of(l1)) & kPteRw);
-  g.core.calls.leave_lazy(lazy_mode::mmu);
-  EXPECT_EQ(g.core.calls.failures(), 0u);
+  EXPECT_TRUE(g.g.core.map.l1_entry(g.kernel.va_of(l1)) & kPteRw);
+  g.g.core.calls.leave_lazy(lazy_mode::mmu);
+  EXPECT_EQ(g.g.core.calls.failures(), 0u);
 }
 
 // Another vCPU has been told to leave the address space, but the order waits in its batch.
 TEST(Pinning, regression_no_vcpu_is_left_on_a_dying_address_space_by_a_queued_load) {
   TestGuest g;
+  g.booted();
   AddressSpace space(g), next(g);
   space.map(0x1000, true);
-  g.pins.pin(space.pgd());
-  g.pins.pin(next.pgd());
+  g.g.pins.pin(space.pgd());
+  g.g.pins.pin(next.pgd());
   g.kernel.run_on(1);
-  g.tables.write_cr3(space.pgd());
+  g.g.tables.write_cr3(space.pgd());
   g.kernel.run_on(2);
-  g.tables.write_cr3(space.pgd());
-  g.core.calls.enter_lazy(lazy_mode::cpu);
-  g.tables.write_cr3(next.pgd());
-  EXPECT_EQ(g.tables.read_cr3(), next.pgd());
-  EXPECT_EQ(g.tables.current_cr3(2), space.pgd()) << "still on it, whatever it was told";
+  g.g.tables.write_cr3(space.pgd());
+  g.g.core.calls.enter_lazy(lazy_mode::cpu);
+  g.g.tables.write_cr3(next.pgd());
+  EXPECT_EQ(g.g.tables.read_cr3(), next.pgd());
+  EXPECT_EQ(g.g.tables.current_cr3(2), space.pgd()) << "still on it, whatever it was told";
   g.kernel.run_on(0);
   space.destroy();
-  EXPECT_EQ(g.core.calls.failures(), 0u);
-  EXPECT_EQ(g.tables.current_cr3(1), g.core.init_pgd);
-  EXPECT_EQ(g.tables.current_cr3(2), next.pgd());
+  EXPECT_EQ(g.g.core.calls.failures(), 0u);
+  EXPECT_EQ(g.g.tables.current_cr3(1), g.g.core.init_pgd);
+  EXPECT_EQ(g.g.tables.current_cr3(2), next.pgd());
   EXPECT_EQ(g.xen.cpu(2).cr3, g.kernel.mfn(next.pgd().raw()));
 }
 
 TEST(Pinning, order_is_read_only_first_and_the_l4_last_and_backwards_to_unpin) {
   TestGuest g;
+  g.booted();
   AddressSpace space(g);
   space.map(0x1000, true);
   space.map(0x40000000, true);
@@ -243,12 +144,12 @@ TEST(Pinning, order_is_read_only_first_and_the_l4_last_and_backwards_to_unpin) {
   pins.clear();
   g.xen.after_request = watch;
   const uint64_t user = g.kernel.page(space.pgd()).user_pgd;
-  g.pins.pin(space.pgd());
+  g.g.pins.pin(space.pgd());
   ASSERT_EQ(pins.size(), 4u);
   EXPECT_EQ(pins[2], std::pair(space.pgd().raw(), true));
   EXPECT_EQ(pins[3], std::pair(user, true));
   pins.clear();
-  g.pins.unpin(space.pgd());
+  g.g.pins.unpin(space.pgd());
   ASSERT_EQ(pins.size(), 4u);
   EXPECT_EQ(pins[0], std::pair(space.pgd().raw(), false));
   EXPECT_EQ(pins[1], std::pair(user, false));

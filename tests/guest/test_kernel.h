@@ -8,9 +8,9 @@
 #include <set>
 #include <vector>
 
-#include "guest/core.h"
-#include "guest/mmu.h"
-#include "guest/pin.h"
+#include "guest/abi.h"
+#include "guest/kernel_map.h"
+#include "guest/machine.h"
 #include "tests/guest/fake_xen.h"
 
 namespace ferry {
@@ -37,6 +37,11 @@ class TestKernel {
   void store(uint64_t va, uint64_t value) {
     ++stores;
     xen_.store(cpu_, va, value);
+  }
+  void store_byte(uint64_t va, uint8_t value) {
+    const unsigned shift = va % 8 * 8;
+    const uint64_t word = load(va - va % 8) & ~(uint64_t{0xff} << shift);
+    store(va - va % 8, word | uint64_t{value} << shift);
   }
   bool try_load(uint64_t va, uint64_t& value) {
     if (va >= kM2pVa + 8 * xen_.nr_frames() && va < kDirectMap) return false;
@@ -122,13 +127,14 @@ class TestKernel {
   pfn_t store_page() const { return store_page_; }
   pfn_t console_page() const { return console_page_; }
   uint64_t shared_info_mfn() const { return shared_info_mfn_; }
+  void mask_all_cpus(bool masked) { irqs_off_.fill(masked); }
   Page& memory(uint64_t pfn) { return xen_.frame(mfns_.at(pfn)).page; }
   std::mt19937_64& random() { return random_; }
   uint64_t warnings = 0, stores = 0;
   bool fail_allocations = false;
 
  private:
-  friend class FakeToolstack;
+  friend class FakeDomain;
 
   static void toggle(bool& lock, bool to) {
     if (lock == to) throw GuestCrash("lock taken twice or not held");
@@ -212,35 +218,6 @@ class TestKernel {
   std::array<uint64_t, 4> irqs_off_{};
   std::set<uint64_t> locked_;
   bool pgds_locked_ = false, p2m_locked_ = false;
-};
-
-// A booted guest: p2m in either form, operations in their late form.
-struct TestGuest {
-  explicit TestGuest(uint32_t seed = 1, p2m_form form = p2m_form::tree, uint64_t nr_pages = 700)
-      : xen(nr_pages * 2 + 10),
-        kernel(xen, nr_pages, seed),
-        core(kernel),
-        tables(core),
-        pins(core, tables) {
-    core.init_pgd = kernel.init_pgd();
-    for (unsigned cpu = 0; cpu < TestKernel::kMaxCpus; ++cpu) {
-      kernel.run_on(cpu);
-      tables.set_boot_cr3(core.init_pgd);
-    }
-    kernel.run_on(0);
-    core.p2m.set_m2p({kM2pVa, xen.nr_frames()});
-    if (!core.p2m.init(form, kernel.mfn_list_va(), nr_pages)) throw std::logic_error("boot: p2m");
-    xen.after_request = [this] { xen.verify(); };
-    if (!core.p2m.build(kP2mArea, 4096, true)) throw std::logic_error("boot: p2m lists");
-    core.struct_pages = true;
-    pins.mark_kernel_tables();
-  }
-
-  FakeXen xen;
-  TestKernel kernel;
-  guest_core<TestKernel> core;
-  mmu<TestKernel> tables;
-  pinning<TestKernel> pins;
 };
 
 }  // namespace ferry
