@@ -80,7 +80,7 @@ name = "$name"
 type = "pv"
 kernel = "/lab/guest/vmlinuz"
 ramdisk = "/lab/guest/initrd"
-extra = "console=hvc0 quiet panic=1 workload=\"$((mib / 4)) $vcpus\""
+extra = "console=hvc0 quiet panic=1 nowatchdog workload=\"$((mib / 4)) $vcpus\""
 memory = $mib
 vcpus = $vcpus
 on_poweroff = "destroy"
