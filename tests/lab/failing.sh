@@ -11,14 +11,20 @@ is_intact() {
 
 suspended() { has_state $name '???s??'; }
 asked_to_suspend() { [ "$(xenstore-read "/local/domain/$(xl domid $name)/control/shutdown")" = suspend ]; }
-slow_down() { xl sched-credit2 -d $name -c "$1"; } # percent of a CPU; 0 for no cap
+
+# slow_down PERCENT: of a CPU that the guest gets, 0 for no limit. A guest that has just been limited still
+# has time to spend, so it is given a while to spend it.
+slow_down() {
+  xl sched-credit2 -d $name -c "$1"
+  [ "$1" -eq 0 ] || sleep 3
+}
 
 # interrupt WHEN COMMAND…: starts COMMAND, and once WHEN holds does what Ctrl-C on a terminal does.
 interrupt() {
   local when=$1
   shift
   in_background "$@"
-  within 30 "$when" || return 1
+  within 30 "$when" || { kill -KILL -"$job"; return 1; }
   kill -INT -"$job"
   ends 30 || return 1
   [ $job_status -ne 0 ] || { echo "the command ended well in spite of Ctrl-C"; return 1; }
@@ -38,7 +44,7 @@ kill_one() {
   local signal=$1 pattern=$2
   shift 2
   in_background "$@"
-  within 30 suspended || return 1
+  within 30 suspended || { kill -KILL -"$job"; return 1; }
   kill -"$signal" $(processes "$pattern") || return 1
   ends 30
 }

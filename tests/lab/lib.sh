@@ -49,14 +49,14 @@ fails_with() {
 
 not() { ! "$@"; }
 
-# within SECONDS COMMAND…: COMMAND succeeds at last; it is tried four times a second.
+# within SECONDS COMMAND…: COMMAND succeeds at last; it is tried ten times a second.
 within() {
-  local tries=$(($1 * 4))
+  local tries=$(($1 * 10))
   shift
   while ! "$@"; do
     tries=$((tries - 1))
     [ $tries -gt 0 ] || { echo "still not so: $*"; return 1; }
-    usleep 250000
+    usleep 100000
   done
 }
 
@@ -170,7 +170,7 @@ processes() {
   local dir
   for dir in /proc/[0-9]*; do
     [ "${dir#/proc/}" != $$ ] || continue
-    tr '\0' ' ' <$dir/cmdline 2>/dev/null | grep -qE "^[^ ]*$1" && echo "${dir#/proc/}"
+    { tr '\0' ' ' <$dir/cmdline; } 2>/dev/null | grep -qE "^[^ ]*$1" && echo "${dir#/proc/}"
   done
 }
 is_running() { [ -n "$(processes "$1")" ]; }
