@@ -36,12 +36,6 @@ class StockPrograms : public ::testing::Test {
   std::string folder_;
 };
 
-std::string joined(const std::vector<std::string>& sentences) {
-  std::string all;
-  for (const std::string& s : sentences) all += "\n  " + s;
-  return all;
-}
-
 TEST_F(StockPrograms, VerifyStreamAcceptsTheStockEnginesStreams) {
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -60,6 +54,11 @@ TEST_F(StockPrograms, VerifyStreamAcceptsTheStockEnginesStreams) {
 }
 
 #ifndef FERRY_SANITIZED  // Debian's program cannot load a sanitizer's runtime after the fact
+std::string joined(const std::vector<std::string>& sentences) {
+  std::string all;
+  for (const std::string& s : sentences) all += "\n  " + s;
+  return all;
+}
 
 // Makes a domain as libxl does before it starts its helper; its number and two ports.
 struct Prepared {
