@@ -6,6 +6,7 @@
 
 #include "audit/completeness.h"
 #include "audit/guest_pages.h"
+#include "audit/ldt.h"
 #include "audit/p2m.h"
 #include "audit/p2m_view.h"
 #include "audit/page_reader.h"
@@ -62,20 +63,59 @@ void check_totals(const ImageFile& image, const PageMap& map, const PassTotals& 
   }
 }
 
+// Rules that Xen itself enforces when it loads GDTs and page tables.
+bool breaks_page_tables(const Findings& guest) {
+  const Rule* const rules[] = {&rule::cr3,
+                               &rule::user_cr3,
+                               &rule::gdt_frame,
+                               &rule::gdt_descriptor,
+                               &rule::target_range,
+                               &rule::target_absent,
+                               &rule::target_type,
+                               &rule::large_page,
+                               &rule::reserved_slot,
+                               &rule::entry_flags,
+                               &rule::cache_flags,
+                               &rule::linear_table,
+                               &rule::writable_table,
+                               &rule::writable_gdt};
+  return std::any_of(std::begin(rules), std::end(rules),
+                     [&](const Rule* rule) { return guest.count(*rule) != 0; });
+}
+
+Prediction predict_restore(PageReader& reader, const PageMap& map, const GuestFacts& facts,
+                           Findings& guest) {
+  Prediction prediction = predict(reader, map, facts, breaks_page_tables(guest));
+  // Of rules about single entries all are errors but one: linear tables are fine in the right
+  // order.
+  const uint64_t linear = guest.count(rule::linear_table);
+  const bool only_linear =
+      linear != 0 && guest.count(rule::linear_writable) + guest.count(rule::linear_depth) == 0;
+  if (only_linear && prediction.refusal && guest.count(Severity::error) == 0) {
+    guest.add(rule::pin_refused, prediction.refusal->entry, "{}.", prediction_in_words(prediction));
+  }
+  return prediction;
+}
+
 // What can only be judged after the last record.
-void check_the_whole(const ImageFile& image, const PageMap& map, const GuestFacts& facts,
-                     const PassTotals& totals, Level level, Findings& guest) {
+std::optional<Prediction> check_the_whole(const ImageFile& image, const PageMap& map,
+                                          const GuestFacts& facts, const PassTotals& totals,
+                                          Level level, Findings& guest) {
   PageReader reader(image, map);
   check_totals(image, map, totals, guest);
   check_completeness(map, guest);
   check_p2m_complete(map, facts, guest);
   check_start_info(reader, map, facts, guest);
-  if (level < Level::full) return;
+  if (level < Level::full) return std::nullopt;
   check_linear_depth(map, guest);
   const bool pages_readable =
       guest.count(rule::index_record) == 0 && guest.count(rule::index_kind) == 0;
   if (image.head().linear_p2m() && guest.count(rule::p2m_root) == 0 && pages_readable)
     check_p2m_view(reader, image.head(), map, facts, guest);
+  if (!pages_readable) return std::nullopt;
+  PageReader tables(image, map);  // counts what it reads from here on
+  check_ldt_pages(tables, map, facts, guest);
+  return predict_restore(tables, map, facts, guest);
 }
 
 }  // namespace
@@ -98,7 +138,7 @@ Result run(const ImageFile& image, const Options& options, Executor& executor) {
   if (!sound) {
     result.judged = std::min(options.level, Level::digests);
   } else if (map != nullptr) {
-    check_the_whole(image, *map, prepared.facts, totals, options.level, guest);
+    result.prediction = check_the_whole(image, *map, prepared.facts, totals, options.level, guest);
     result.findings.merge(std::move(guest));
   }
   return result;

@@ -1,6 +1,7 @@
 // Judges a saved image: would it restore, and would the guest be the one that was saved?
 #pragma once
 
+#include "audit/prediction.h"
 #include "audit/report.h"
 #include "pipeline/pipeline.h"
 #include "proto/image_file.h"
@@ -19,6 +20,8 @@ struct Result {
   Level judged;
   uint64_t records = 0;
   uint64_t bytes = 0;  // of the image
+  // Level full only, and only if pages can be read.
+  std::optional<Prediction> prediction = {};
 
   bool clean() const { return findings.count(Severity::error) == 0; }
 };

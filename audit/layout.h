@@ -14,12 +14,33 @@ namespace ferry::audit {
 inline constexpr size_t kVcpuContextBytes = 5168;
 inline constexpr size_t kVcpuFlagsAt = 512;
 inline constexpr size_t kVcpuRdxAt = 616;  // user_regs.rdx
+inline constexpr size_t kVcpuRipAt = 648;
+inline constexpr size_t kVcpuRspAt = 672;
+inline constexpr size_t kVcpuTrapsAt = 720;  // trap_ctxt[256]
+inline constexpr size_t kTraps = 256;
+inline constexpr size_t kTrapBytes = 16;
+inline constexpr size_t kTrapAddressAt = 8;
+inline constexpr size_t kVcpuLdtBaseAt = 4816;
+inline constexpr size_t kVcpuLdtEntriesAt = 4824;
 inline constexpr size_t kVcpuGdtFramesAt = 4832;
 inline constexpr size_t kVcpuGdtEntriesAt = 4960;
+inline constexpr size_t kVcpuKernelSpAt = 4976;
 inline constexpr size_t kVcpuControlRegsAt = 4984;  // ctrlreg[8]
 inline constexpr size_t kVcpuUserCr3At = kVcpuControlRegsAt + 1 * 8;
 inline constexpr size_t kVcpuCr3At = kVcpuControlRegsAt + 3 * 8;
+inline constexpr size_t kVcpuEventCallbackAt = 5112;
+inline constexpr size_t kVcpuFailsafeCallbackAt = 5120;
+inline constexpr size_t kVcpuSyscallCallbackAt = 5128;
+inline constexpr size_t kVcpuVmAssistAt = 5136;
+inline constexpr size_t kVcpuFsBaseAt = 5144;
+inline constexpr size_t kVcpuGsBaseKernelAt = 5152;
+inline constexpr size_t kVcpuGsBaseUserAt = 5160;
 inline constexpr uint64_t kVcpuInKernel = 1u << 2;  // VGCF_in_kernel
+// VMASST_TYPE_*: 0 to 5, and m2p_strict.
+inline constexpr uint64_t kKnownVmAssists = 0x3f | uint64_t{1} << 32;
+inline constexpr uint64_t kMaxVcpus = 8192;  // of a PV guest
+inline constexpr uint64_t kMaxLdtEntries = 8192;
+inline constexpr uint32_t kFlatKernelCs = 0xe033;  // the 64-bit code segment that Xen lends
 
 // FIRST_RESERVED_GDT_ENTRY: entries above it are Xen's.
 inline constexpr uint64_t kMaxGdtEntries = 7168;
@@ -29,11 +50,15 @@ inline constexpr uint64_t kMaxGdtFrames = 16;  // room in the context
 // struct xen_domctl_ext_vcpucontext (xen/domctl.h): { u32 vcpu; u32 size; … }, grown over time.
 inline constexpr size_t kExtendedVcpuAt = 0;
 inline constexpr size_t kExtendedSizeAt = 4;
+inline constexpr size_t kExtendedSyscall32At = 8;  // syscall32_callback_eip
+inline constexpr size_t kExtendedSysenterAt = 16;  // sysenter_callback_eip
+inline constexpr size_t kExtendedVmceCapsAt = 32;  // vmce.caps
 inline constexpr size_t kExtendedLeastBytes = 32;
 inline constexpr size_t kExtendedMostBytes = 128;
 
 // struct xen_domctl_vcpu_msr, struct xen_msr_entry, struct xen_cpuid_leaf.
 inline constexpr size_t kMsrBytes = 16;
+inline constexpr size_t kMostVcpuMsrs = 7;     // that Xen saves and takes
 inline constexpr size_t kCpuidLeafBytes = 24;  // { u32 leaf, subleaf, a, b, c, d; }
 inline constexpr uint32_t kXstateLeaf = 0xd;   // subleaf n: a = bytes, b = offset of component n
 
@@ -41,6 +66,8 @@ inline constexpr uint32_t kXstateLeaf = 0xd;   // subleaf n: a = bytes, b = offs
 // 512 bytes of legacy state and a header of 64.
 inline constexpr size_t kXsaveHeaderBytes = 16;
 inline constexpr size_t kXsaveLegacyBytes = 576;
+inline constexpr size_t kXsaveXstateBvAt = kXsaveHeaderBytes + 512;
+inline constexpr size_t kXsaveXcompBvAt = kXsaveHeaderBytes + 520;
 
 // struct shared_info, x86_64 form.
 inline constexpr size_t kSharedInfoBytes = 4096;  // the whole page travels
@@ -65,6 +92,15 @@ inline constexpr uint64_t kPteCacheDisable = 1u << 4;
 inline constexpr uint64_t kPteLargeOrPat = 1u << 7;  // PSE in L2 to L4, PAT in L1
 inline constexpr uint64_t kPteGlobal = 1u << 8;
 inline constexpr uint64_t kPteFrameMask = 0x000f'ffff'ffff'f000;
+
+// A virtual address that the CPU takes, and one that a PV guest may own (Xen's are left out).
+constexpr bool is_canonical(uint64_t address) {
+  const int64_t sign = static_cast<int64_t>(address) >> 47;
+  return sign == 0 || sign == -1;
+}
+constexpr bool is_guest_address(uint64_t address) {
+  return address < uint64_t{1} << 47 || address >= 0xffff'8800'0000'0000;
+}
 
 constexpr uint64_t frame_of_entry(uint64_t entry) {
   return (entry & kPteFrameMask) >> 12;

@@ -36,7 +36,8 @@ void check_leaf_entry(PageMap& map, const Place& place, uint64_t pfn, uint64_t e
   if ((entry & kIdentity) != 0) return;
   if (pfn < map.size()) map.set_in_p2m(pfn);
   if (entry != pfn || pfn >= map.size()) {
-    findings.add(rule::p2m_entry, place, "The p2m entry of pfn {:#x} names {:#x}.", pfn, entry);
+    findings.add(rule::p2m_entry, place, "The p2m entry of pfn {:#x} names pfn {:#x}, which is {}.",
+                 pfn, entry, describe(map, entry));
   } else if (!map.populated(pfn)) {
     findings.add(rule::p2m_absent, place, "The p2m names pfn {:#x}, which is {}.", pfn,
                  describe(map, pfn));
@@ -45,8 +46,8 @@ void check_leaf_entry(PageMap& map, const Place& place, uint64_t pfn, uint64_t e
 
 }  // namespace
 
-LeafListCheck::LeafListCheck(PageMap& map, GuestFacts& facts, Findings& findings)
-    : map_(map), facts_(facts), findings_(findings) {
+LeafListCheck::LeafListCheck(PageMap& map, GuestFacts& facts, Findings& findings, bool live)
+    : map_(map), facts_(facts), findings_(findings), live_(live) {
   facts_.leaves.assign(leaves_for(map.size()), kNoPfn);
 }
 
@@ -63,7 +64,7 @@ void LeafListCheck::add(const v1::P2mFrames& record, const Place& place) {
   }
   for (uint64_t i = 0; i < count; ++i) {
     uint64_t& leaf = facts_.leaves[first + i];
-    if (leaf != kNoPfn) {
+    if (leaf != kNoPfn && !live_) {
       findings_.add(rule::leaf_list, place, "p2m leaf {} is listed twice.", first + i);
     }
     leaf = record.leaf_pfns(static_cast<int>(i));
@@ -111,6 +112,28 @@ void check_leaf_page(PageMap& map, const GuestFacts& facts, const Place& place,
       entry.index = j;
       check_leaf_entry(map, entry, use->leaf * kEntriesPerTable + j,
                        load_u64(page, j * sizeof(uint64_t)), findings);
+    }
+  }
+}
+
+void check_loose_leaf(const PageMap& map, const Place& place,
+                      std::span<const std::byte, kPageSize> page, bool replaced,
+                      Findings& findings) {
+  Place here = place;
+  for (unsigned j = 0; j < kEntriesPerTable; ++j) {
+    const uint64_t entry = load_u64(page, j * sizeof(uint64_t));
+    here.index = j;
+    if (entry == kInvalid) continue;
+    if ((entry & kForeign) != 0) {
+      if (entry == kForeign) continue;
+      findings.add(rule::p2m_foreign, here,
+                   "Entry {} of pfn {:#x} is foreign and still names a frame ({:#x}).", j,
+                   *place.pfn, entry & ~kForeign);
+    } else if ((entry & kIdentity) == 0) {
+      if (entry < map.size() && (replaced || map.populated(entry))) continue;
+      findings.add(rule::p2m_entry, here,
+                   "Entry {} of pfn {:#x}, in p2m form, names pfn {:#x}, which is {}.", j,
+                   *place.pfn, entry, describe(map, entry));
     }
   }
 }

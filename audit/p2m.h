@@ -12,7 +12,8 @@ namespace ferry::audit {
 // The list of leaves, a record at a time, into facts.leaves and facts.leaf_uses.
 class LeafListCheck {
  public:
-  LeafListCheck(PageMap& map, GuestFacts& facts, Findings& findings);
+  // live: the guest may have moved its p2m while it was saved; the last list counts.
+  LeafListCheck(PageMap& map, GuestFacts& facts, Findings& findings, bool live = false);
   void add(const v1::P2mFrames& record, const Place& place);
   // After the last record.
   void finish();
@@ -21,6 +22,7 @@ class LeafListCheck {
   PageMap& map_;
   GuestFacts& facts_;
   Findings& findings_;
+  const bool live_;
 };
 
 // head's p2m_root_pfn.
@@ -30,6 +32,12 @@ void check_p2m_root(const v1::Head& head, const PageMap& map, Findings& findings
 // different pages.
 void check_leaf_page(PageMap& map, const GuestFacts& facts, const Place& place,
                      std::span<const std::byte, kPageSize> page, Findings& findings);
+
+// A page in leaf form that stands for no leaf of the p2m, or a version that is replaced later: what
+// a restore could not put into memory.
+void check_loose_leaf(const PageMap& map, const Place& place,
+                      std::span<const std::byte, kPageSize> page, bool replaced,
+                      Findings& findings);
 
 // After all leaves: populated pages that the p2m does not name, and pages that are no leaf.
 void check_p2m_complete(const PageMap& map, const GuestFacts& facts, Findings& findings);

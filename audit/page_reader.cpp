@@ -11,6 +11,7 @@ namespace ferry::audit {
 void PageReader::load(uint64_t offset) {
   if (batch_ && batch_->record.offset == offset) return;
   batch_.reset();
+  ++batches_read_;
   RawRecord record = image_.read_record(offset);
   PagesView view = decode_pages(record, image_.head().nr_pfns());
   batch_.emplace();

@@ -119,6 +119,23 @@ void check_table(PageMap& map, const Place& place, std::span<const std::byte, kP
   }
 }
 
+void check_replaced_table(const PageMap& map, const Place& place,
+                          std::span<const std::byte, kPageSize> bytes, Findings& findings) {
+  for (unsigned index = 0; index < kEntriesPerTable; ++index) {
+    const uint64_t entry = load_u64(bytes, index * sizeof(uint64_t));
+    const bool xen = *place.level == 4 && index >= kFirstXenSlot && index <= kLastXenSlot;
+    const bool present = (entry & kPtePresent) != 0;
+    const bool large = present && *place.level > 1 && (entry & kPteLargeOrPat) != 0;
+    if (xen ? entry == 0 : !large && (!present || frame_of_entry(entry) < map.size())) continue;
+    Place here = place;
+    here.index = index;
+    findings.add(
+        rule::replaced_table, here,
+        "L{} entry {} of an earlier version of pfn {:#x} is {:#x}, which no restore takes.",
+        *place.level, index, *place.pfn, entry);
+  }
+}
+
 void check_linear_depth(const PageMap& map, Findings& findings) {
   for (uint64_t pfn = 0; pfn < map.size(); ++pfn) {
     if (!map.marked(pfn, PageMap::kLinearSource) || !map.marked(pfn, PageMap::kLinearTarget))

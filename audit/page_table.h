@@ -13,6 +13,11 @@ namespace ferry::audit {
 void check_table(PageMap& map, const Place& place, std::span<const std::byte, kPageSize> table,
                  Findings& findings);
 
+// Judges a table that a later record replaces: a restore from a pipe still puts it into memory, so
+// its entries must name pfns of the guest.
+void check_replaced_table(const PageMap& map, const Place& place,
+                          std::span<const std::byte, kPageSize> table, Findings& findings);
+
 // After all tables: those that are linear and mapped linearly.
 void check_linear_depth(const PageMap& map, Findings& findings);
 

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "audit/descriptors.h"
 #include "audit/p2m.h"
 #include "audit/page_table.h"
 #include "error/error.h"
@@ -79,6 +80,8 @@ struct Shared {
   PassTotals totals;
   uint64_t next_other = 0;     // offset of the next record that the index root names
   int others_seen = 0;         // how many of its other_offsets have been passed
+  bool memory_begun = false;   // a Populated, P2mFrames or Pages record has been passed
+  bool pages_begun = false;    // a Pages record has
   std::exception_ptr failure;  // the first that is not about the image
 };
 
@@ -118,6 +121,7 @@ class RecordJob final : public Job {
   void judge_contents(std::span<const std::byte> pages);
   void check_known();
   void check_listed();
+  void check_order();
 
   Shared& shared_;
   RawRecord record_;
@@ -160,7 +164,8 @@ void RecordJob::judge_pages() {
   shared_.decoders.give_back(std::move(decoder));
 }
 
-// Only the last version of a page counts: the one that the index points at.
+// The last version of a page counts, the one that the index points at; of earlier ones only what
+// could end a restore.
 void RecordJob::judge_contents(std::span<const std::byte> pages) {
   PageMap& map = *shared_.input.map;
   Place place = place_of_record(record_);
@@ -169,15 +174,24 @@ void RecordJob::judge_contents(std::span<const std::byte> pages) {
     if (!has_data(run.kind)) continue;
     for (uint64_t i = 0; i < run.count; ++i, at += kPageSize) {
       const uint64_t pfn = run.first.raw() + i;
-      if (map.kind(pfn) != run.kind || map.record_offset(pfn) != record_.offset) continue;
+      const bool last = map.kind(pfn) == run.kind && map.record_offset(pfn) == record_.offset;
+      const bool table = is_page_table(run.kind) && shared_.input.level >= Level::full;
+      const bool leaf = run.kind == v1::P2M_LEAF;
+      if (!last && !table && !leaf) continue;
       place.pfn = pfn;
       place.level = {};
+      if (table) place.level = static_cast<unsigned>(table_level(run.kind));
       const auto page = pages.subspan(at).first<kPageSize>();
-      if (run.kind == v1::P2M_LEAF) {
+      if (leaf && (!last || !map.marked(pfn, PageMap::kLeafFrame))) {
+        check_loose_leaf(map, place, page, !last, guest_);
+      } else if (!last) {
+        check_replaced_table(map, place, page, guest_);
+      } else if (leaf) {
         check_leaf_page(map, *shared_.input.facts, place, page, guest_);
-      } else if (is_page_table(run.kind) && shared_.input.level >= Level::full) {
-        place.level = static_cast<unsigned>(table_level(run.kind));
+      } else if (table) {
         check_table(map, place, page, guest_);
+      } else if (shared_.input.level >= Level::full && map.marked(pfn, PageMap::kGdtFrame)) {
+        check_gdt_page(place, page, guest_);
       }
     }
   }
@@ -188,6 +202,7 @@ void RecordJob::account() {
   shared_.bytes.merge(std::move(bytes_));
   shared_.guest.merge(std::move(guest_));
   check_known();
+  check_order();
   if (record_.kind == v1::Record::kPagesFieldNumber) {
     shared_.totals.pages_records++;
     shared_.totals.pages_bytes += record_.bytes.size();
@@ -204,6 +219,23 @@ void RecordJob::check_known() {
   if (record_.kind <= v1::Record::kEndFieldNumber) return;
   shared_.bytes.add(rule::unknown_record, place_of_record(record_),
                     "The record is of kind {}, which this version does not know.", record_.kind);
+}
+
+void RecordJob::check_order() {
+  const uint32_t kind = record_.kind;
+  const bool layout =
+      kind == v1::Record::kPopulatedFieldNumber || kind == v1::Record::kP2MFramesFieldNumber;
+  if (kind == v1::Record::kPagesFieldNumber) {
+    shared_.memory_begun = shared_.pages_begun = true;
+  } else if (kind == v1::Record::kP2MFramesFieldNumber && shared_.input.image.head().live()) {
+    shared_.memory_begun = true;  // again, if the guest moved its p2m meanwhile
+  } else if (kind == v1::Record::kCpuPolicyFieldNumber ? shared_.memory_begun
+                                                       : layout && shared_.pages_begun) {
+    shared_.guest.add(rule::record_order, place_of_record(record_), "{} too late.",
+                      layout ? "The layout of the guest's memory comes" : "The CPU policy comes");
+  } else if (layout) {
+    shared_.memory_begun = true;
+  }
 }
 
 // The index root names every other record, in order: walk both lists side by side.

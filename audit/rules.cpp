@@ -67,6 +67,11 @@ constinit const Rule record_repeated{
     "record.repeated", kError, Level::structure, "What there can be one of comes once.",
     "Two Head, Config, Tsc, SharedInfo or CpuPolicy records may contradict each other, and a "
     "restore would have to choose."};
+constinit const Rule record_order{
+    "record.order", kError, Level::structure,
+    "The CPU policy comes before the guest's memory, and its layout before its pages.",
+    "A restore sets the CPU policy before it allocates memory, and allocates by the list of "
+    "populated pfns. It refuses a policy that comes too late."};
 constinit const Rule no_cpu_policy{
     "record.no-cpu-policy", kWarning, Level::structure, "The image says which CPU the guest saw.",
     "Without a CPU policy a restore falls back to the host's default, and the guest may find "
@@ -175,6 +180,13 @@ constinit const Rule user_mode{
     "vcpu.user-mode", kError, Level::structure,
     "A vCPU that was in user mode has a user page-table base.",
     "Xen refuses a new vCPU that is not in kernel mode and has no user page tables (EINVAL)."};
+constinit const Rule address{
+    "vcpu.address", kError, Level::structure,
+    "Instruction pointer, stacks, segment bases, callbacks and trap handlers are canonical.",
+    "The CPU would fault on any other address, so Xen refuses the vCPU (EINVAL)."};
+constinit const Rule vm_assist{
+    "vcpu.vm-assist", kError, Level::structure, "vm_assist has only bits that Xen knows.",
+    "Xen refuses a vCPU 0 that asks for an assistance it does not have (EINVAL)."};
 constinit const Rule gdt_entries{
     "vcpu.gdt-entries", kError, Level::structure, "The GDT has at most 7168 entries.",
     "The slots above are Xen's own. Xen refuses a larger table (EINVAL)."};
@@ -187,23 +199,63 @@ constinit const Rule gdt_unused{
     "vcpu.gdt-unused", kWarning, Level::structure, "Frames that the GDT does not use are 0.",
     "A frame number beyond the GDT's entries can only be a machine frame of the source. A restore "
     "ignores it."};
+constinit const Rule gdt_descriptor{
+    "vcpu.gdt-descriptor", kError, Level::full,
+    "Each descriptor in a frame of a GDT is absent, code, data or a call gate of the guest's.",
+    "Xen looks at all 512 descriptors of each frame and refuses the GDT (EINVAL) if one is a "
+    "system segment, or a gate into Xen's own segments."};
+constinit const Rule ldt{"vcpu.ldt", kError, Level::structure,
+                         "The LDT begins on a page of the guest's half and has at most 8192 "
+                         "entries.",
+                         "Xen refuses the vCPU otherwise (EINVAL)."};
+constinit const Rule ldt_pages{
+    "vcpu.ldt-pages", kWarning, Level::full,
+    "Each page of the LDT is mapped read-only, and its descriptors are the guest's own.",
+    "A restore does not look at it: Xen does when the guest first uses a selector of the LDT, and "
+    "then faults the guest instead."};
 constinit const Rule extended{
     "vcpu.extended", kError, Level::structure,
     "Extended state names its own vCPU and its own size.",
     "Xen takes the structure by the size it names (32 to 128 bytes) and applies it to the vCPU it "
     "names."};
+constinit const Rule machine_checks{
+    "vcpu.machine-checks", kError, Level::structure,
+    "The machine-check capabilities are among those that Xen offers.",
+    "Xen refuses extended state with others (EINVAL). Those of an Intel host are refused by one of "
+    "AMD too, which this rule cannot see."};
 constinit const Rule xsave{
-    "vcpu.xsave", kError, Level::structure,
-    "The XSAVE area is as large as its features need, and active features are among them.",
-    "Xen wants the exact size that xcr0_accum calls for (EINVAL), and xcr0 within it. Offsets of "
-    "features beyond AVX come from leaf 0xd of the CPU policy."};
-constinit const Rule vcpu_msrs{"vcpu.msrs", kError, Level::structure,
-                               "MSRs come as whole entries of 16 bytes.",
-                               "Otherwise the last entry is cut off."};
+    "vcpu.xsave", kError, Level::structure, "The XSAVE area is as large as its features need.",
+    "Xen wants the exact size that xcr0_accum calls for (EINVAL). Offsets of features beyond AVX "
+    "come from leaf 0xd of the CPU policy."};
+constinit const Rule xsave_features{
+    "vcpu.xsave-features", kError, Level::structure,
+    "The XSAVE masks are ones that the guest's CPU can have, and the area's header agrees.",
+    "Active features must be among those ever used, those among the CPU policy's, and the header "
+    "must name no others and not be compacted. Xen refuses the rest (EINVAL, EOPNOTSUPP)."};
+constinit const Rule vcpu_msrs{
+    "vcpu.msrs", kError, Level::structure, "MSRs come as up to 7 whole entries of 16 bytes.",
+    "Otherwise the last entry is cut off, or there are more than Xen saves."};
+constinit const Rule msr_value{
+    "vcpu.msr-value", kError, Level::structure,
+    "Each MSR is one that Xen saves, with a value that the guest's CPU can have.",
+    "Xen refuses an unknown MSR, and bits that the CPU policy does not offer."};
 constinit const Rule cpu_policy_size{
     "cpu-policy.size", kError, Level::structure,
     "The CPU policy is made of whole CPUID leaves (24 bytes) and MSRs (16 bytes).",
     "Otherwise the last entry is cut off; no leaf at all is no policy."};
+constinit const Rule cpu_policy_leaf{
+    "cpu-policy.leaf", kError, Level::structure,
+    "Xen 4.17 has a place for each CPUID leaf, and those that announce others are right.",
+    "Xen refuses a leaf or subleaf out of its ranges (ERANGE), and more leaves than its host has "
+    "(EINVAL)."};
+constinit const Rule cpu_policy_msr{
+    "cpu-policy.msr", kError, Level::structure,
+    "The policy's MSRs are PLATFORM_INFO and ARCH_CAPABILITIES, without flags.",
+    "Xen refuses others (ERANGE), flags, and bits of PLATFORM_INFO other than CPUID faulting "
+    "(EINVAL)."};
+constinit const Rule tsc_mode{"tsc.mode", kError, Level::structure,
+                              "The TSC's mode is 0 (default), 1 (emulated) or 2 (native).",
+                              "Xen refuses another one (EINVAL)."};
 
 constinit const Rule shared_info_size{
     "shared-info.size", kError, Level::structure, "shared_info has 4096 bytes.",
@@ -269,9 +321,9 @@ constinit const Rule entry_flags{"pt.flags", kError, Level::full,
                                  "Entries of L2, L3 and L4 tables have no cache or global bits.",
                                  "Xen refuses PWT, PCD and G above L1 (EINVAL)."};
 constinit const Rule cache_flags{
-    "pt.cache-flags", kWarning, Level::full, "Entries of L1 tables have no cache bits.",
+    "pt.cache-flags", kError, Level::full, "Entries of L1 tables have no cache bits.",
     "Xen accepts PWT, PCD and PAT only for a domain that owns devices or I/O ranges (EINVAL "
-    "otherwise), and a restored domain has none before its devices are attached."};
+    "otherwise), and a domain has none while it is restored."};
 constinit const Rule linear_table{
     "pt.linear", kWarning, Level::full, "No table maps a table of its own level.",
     "Linear page tables are legal, but Xen accepts them only if it runs with pv-linear-pt, which "
@@ -289,6 +341,16 @@ constinit const Rule writable_table{
 constinit const Rule writable_gdt{
     "pt.writable-gdt", kError, Level::full, "No frame of a GDT is mapped writable.",
     "Xen takes these pages as descriptor tables, which excludes writable mappings."};
+constinit const Rule replaced_table{
+    "pt.replaced", kError, Level::full,
+    "Versions of a page table that are replaced later name pfns of the guest too.",
+    "A restore puts each version into memory as it comes, and refuses one with a frame beyond the "
+    "guest, a large page, or something in Xen's slots."};
+constinit const Rule pin_refused{
+    "pt.refused", kError, Level::full,
+    "Linear page tables come into use in an order that Xen accepts.",
+    "Xen takes a linear entry only if the table that it names is valid already. A restore loads "
+    "vCPUs by number and then pins in order of pfn; here it would come to the entry too early."};
 
 }  // namespace rule
 
@@ -303,6 +365,7 @@ constexpr const Rule* kRules[] = {
     &rule::page_batch,
     &rule::record_missing,
     &rule::record_repeated,
+    &rule::record_order,
     &rule::no_cpu_policy,
     &rule::index_kind,
     &rule::index_record,
@@ -326,13 +389,22 @@ constexpr const Rule* kRules[] = {
     &rule::cr3,
     &rule::user_cr3,
     &rule::user_mode,
+    &rule::address,
+    &rule::vm_assist,
     &rule::gdt_entries,
     &rule::gdt_frame,
     &rule::gdt_unused,
+    &rule::ldt,
     &rule::extended,
+    &rule::machine_checks,
     &rule::xsave,
+    &rule::xsave_features,
     &rule::vcpu_msrs,
+    &rule::msr_value,
     &rule::cpu_policy_size,
+    &rule::cpu_policy_leaf,
+    &rule::cpu_policy_msr,
+    &rule::tsc_mode,
     &rule::shared_info_size,
     &rule::shared_info_p2m,
     &rule::shared_info_frame_lists,
@@ -354,7 +426,11 @@ constexpr const Rule* kRules[] = {
     &rule::linear_depth,
     &rule::writable_table,
     &rule::writable_gdt,
+    &rule::replaced_table,
+    &rule::pin_refused,
     &rule::p2m_view,
+    &rule::gdt_descriptor,
+    &rule::ldt_pages,
 };
 
 }  // namespace

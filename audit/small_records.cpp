@@ -17,7 +17,7 @@ class SmallRecords {
         facts_(facts),
         findings_(findings),
         populated_(head_, map, findings),
-        leaves_(map, facts, findings),
+        leaves_(map, facts, findings, head_.live()),
         vcpus_(head_, map, facts, findings) {
     check_p2m_root(head_, map, findings);
     check_stale_frame_lists(head_, map, findings);
@@ -33,7 +33,8 @@ class SmallRecords {
       case v1::Record::kConfig:
         return once(configs_, "Config", place);
       case v1::Record::kTsc:
-        return once(tscs_, "Tsc", place);
+        once(tscs_, "Tsc", place);
+        return check_tsc(record.tsc(), place);
       case v1::Record::kCpuPolicy:
         once(policies_, "CpuPolicy", place);
         return check_cpu_policy(record.cpu_policy(), place, facts_, findings_);
@@ -69,6 +70,12 @@ class SmallRecords {
   void once(unsigned& count, const char* name, const Place& place) {
     if (count++ == 0) return;
     findings_.add(rule::record_repeated, place, "There is more than one {} record.", name);
+  }
+  void check_tsc(const v1::Tsc& tsc, const Place& place) {
+    constexpr uint32_t kMostMode = 2;  // 0 default, 1 always emulate, 2 never
+    if (tsc.mode() <= kMostMode) return;
+    findings_.add(rule::tsc_mode, place, "The TSC is in mode {}, which Xen does not have.",
+                  tsc.mode());
   }
   void need(bool there, const char* name) {
     if (there) return;

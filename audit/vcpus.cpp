@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "audit/vcpu_state.h"
 #include "proto/pages.h"
 
 namespace ferry::audit {
@@ -26,7 +27,7 @@ VcpuCheck::VcpuCheck(const v1::Head& head, PageMap& map, GuestFacts& facts, Find
 
 void VcpuCheck::add(const v1::Vcpu& vcpu, Place place) {
   place.vcpu = vcpu.id();
-  check_identity(vcpu.id(), place);
+  const bool usable = check_identity(vcpu.id(), place);
   const auto context = bytes_of(vcpu.basic());
   if (context.size() != kVcpuContextBytes) {
     findings_.add(rule::context_size, place,
@@ -34,45 +35,56 @@ void VcpuCheck::add(const v1::Vcpu& vcpu, Place place) {
                   context.size(), kVcpuContextBytes);
     return;
   }
-  check_bases(context, place);
-  check_gdt(context, place);
+  VcpuRoots roots{.id = vcpu.id()};
+  check_bases(context, place, roots);
+  check_gdt(context, place, roots);
   if (vcpu.id() == 0) find_start_info(context, place);
-  check_extended(vcpu, place);
-  check_xsave(vcpu, place);
-  if (vcpu.msrs().size() % kMsrBytes != 0) {
-    findings_.add(rule::vcpu_msrs, place, "The MSRs of vCPU {} have {} bytes.", vcpu.id(),
-                  vcpu.msrs().size());
+  check_registers(context, place, findings_);
+  if (check_ldt(context, place, findings_)) {
+    roots.ldt_base = load_u64(context, kVcpuLdtBaseAt);
+    roots.ldt_entries = load_u64(context, kVcpuLdtEntriesAt);
   }
+  check_extended(vcpu, place, findings_);
+  check_xsave(vcpu, place, facts_, findings_);
+  check_msrs(vcpu, place, facts_.cpu, findings_);
+  if (usable) facts_.vcpus.push_back(std::move(roots));
 }
 
-void VcpuCheck::check_identity(uint32_t id, const Place& place) {
+bool VcpuCheck::check_identity(uint32_t id, const Place& place) {
   auto found = std::lower_bound(expected_.begin(), expected_.end(), id);
-  if (found == expected_.end() || *found != id || id > head_.max_vcpu_id()) {
+  if (found == expected_.end() || *found != id || id > head_.max_vcpu_id() || id >= kMaxVcpus) {
     findings_.add(rule::vcpu_unexpected, place,
                   "There is a record of vCPU {}, which the head does not have online.", id);
-    return;
+    return false;
   }
   const size_t i = static_cast<size_t>(found - expected_.begin());
   if (seen_[i]) {
     findings_.add(rule::vcpu_unexpected, place, "There is a second record of vCPU {}.", id);
+    return false;
   }
   seen_[i] = true;
+  return true;
 }
 
 bool VcpuCheck::is_l4(uint64_t pfn) const {
   return pfn < map_.size() && table_level(map_.kind(pfn)) == 4;
 }
 
-void VcpuCheck::check_bases(std::span<const std::byte> context, const Place& place) {
+void VcpuCheck::check_bases(std::span<const std::byte> context, const Place& place,
+                            VcpuRoots& roots) {
   const uint64_t base = load_u64(context, kVcpuCr3At), user = load_u64(context, kVcpuUserCr3At);
   if (base % kPageSize != 0 || !is_l4(base >> kPageShift)) {
     findings_.add(rule::cr3, place, "cr3 of vCPU {} is {:#x}; pfn {:#x} is {}.", *place.vcpu, base,
                   base >> kPageShift, describe(map_, base >> kPageShift));
+  } else {
+    roots.cr3 = base >> kPageShift;
   }
   if (user != 0 && (user % kPageSize != 1 || !is_l4(user >> kPageShift))) {
     findings_.add(rule::user_cr3, place,
                   "The user page-table base of vCPU {} is {:#x}; pfn {:#x} is {}.", *place.vcpu,
                   user, user >> kPageShift, describe(map_, user >> kPageShift));
+  } else if (user != 0) {
+    roots.user_cr3 = user >> kPageShift;
   }
   if (user == 0 && (load_u64(context, kVcpuFlagsAt) & kVcpuInKernel) == 0) {
     findings_.add(rule::user_mode, place,
@@ -80,7 +92,8 @@ void VcpuCheck::check_bases(std::span<const std::byte> context, const Place& pla
   }
 }
 
-void VcpuCheck::check_gdt(std::span<const std::byte> context, const Place& place) {
+void VcpuCheck::check_gdt(std::span<const std::byte> context, const Place& place,
+                          VcpuRoots& roots) {
   const uint64_t entries = load_u64(context, kVcpuGdtEntriesAt);
   if (entries > kMaxGdtEntries) {
     findings_.add(rule::gdt_entries, place,
@@ -93,6 +106,7 @@ void VcpuCheck::check_gdt(std::span<const std::byte> context, const Place& place
     const uint64_t pfn = load_u64(context, kVcpuGdtFramesAt + i * sizeof(uint64_t));
     if (pfn < map_.size() && (map_.kind(pfn) == v1::DATA || map_.kind(pfn) == v1::ZERO)) {
       map_.mark(pfn, PageMap::kGdtFrame);
+      roots.gdt.push_back(pfn);
       continue;
     }
     findings_.add(rule::gdt_frame, place,
@@ -124,48 +138,9 @@ void VcpuCheck::find_start_info(std::span<const std::byte> context, const Place&
   }
 }
 
-void VcpuCheck::check_extended(const v1::Vcpu& vcpu, const Place& place) {
-  const auto state = bytes_of(vcpu.extended());
-  if (state.empty()) return;
-  if (state.size() < kExtendedLeastBytes || state.size() > kExtendedMostBytes ||
-      load_u32(state, kExtendedSizeAt) != state.size() ||
-      load_u32(state, kExtendedVcpuAt) != vcpu.id()) {
-    findings_.add(rule::extended, place,
-                  "The extended state of vCPU {} has {} bytes and does not fit what it says "
-                  "of itself.",
-                  vcpu.id(), state.size());
-  }
-}
-
-void VcpuCheck::check_xsave(const v1::Vcpu& vcpu, const Place& place) {
-  const auto state = bytes_of(vcpu.xsave());
-  if (state.empty()) return;
-  auto refuse = [&](std::string_view what) {
-    findings_.add(rule::xsave, place, "The XSAVE state of vCPU {} has {} bytes{}.", vcpu.id(),
-                  state.size(), what);
-  };
-  if (state.size() < kXsaveHeaderBytes) return refuse(", too few for its masks");
-  const uint64_t active = load_u64(state, 0), ever = load_u64(state, 8);
-  if (state.size() == kXsaveHeaderBytes) return;  // Xen takes it as nothing
-  if ((active & ~ever) != 0)
-    return refuse(
-        fmt::format("; xcr0 {:#x} has features that xcr0_accum {:#x} has not", active, ever));
-  uint64_t need = kXsaveLegacyBytes;
-  for (size_t i = 2; i < facts_.xsave.size(); ++i) {
-    if ((ever >> i & 1) == 0) continue;
-    const XsaveComponent& component = facts_.xsave[i];
-    if (component.bytes == 0) {  // no policy that says: at least, not exactly, the legacy size
-      if (state.size() < kXsaveHeaderBytes + kXsaveLegacyBytes)
-        refuse(", too few for any features");
-      return;
-    }
-    need = std::max(need, uint64_t{component.offset} + component.bytes);
-  }
-  if (state.size() - kXsaveHeaderBytes != need)
-    refuse(fmt::format(", but the features {:#x} need {}", ever, kXsaveHeaderBytes + need));
-}
-
 void VcpuCheck::finish() {
+  std::sort(facts_.vcpus.begin(), facts_.vcpus.end(),
+            [](const VcpuRoots& a, const VcpuRoots& b) { return a.id < b.id; });
   for (size_t i = 0; i < expected_.size(); ++i) {
     if (seen_[i]) continue;
     findings_.add(rule::vcpu_missing, {.vcpu = expected_[i]}, "There is no record of vCPU {}.",

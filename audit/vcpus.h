@@ -20,12 +20,11 @@ class VcpuCheck {
   void finish();
 
  private:
-  void check_identity(uint32_t id, const Place& place);
-  void check_bases(std::span<const std::byte> context, const Place& place);
-  void check_gdt(std::span<const std::byte> context, const Place& place);
+  // False if this vCPU's roots must not be used.
+  bool check_identity(uint32_t id, const Place& place);
+  void check_bases(std::span<const std::byte> context, const Place& place, VcpuRoots& roots);
+  void check_gdt(std::span<const std::byte> context, const Place& place, VcpuRoots& roots);
   void find_start_info(std::span<const std::byte> context, const Place& place);
-  void check_extended(const v1::Vcpu& vcpu, const Place& place);
-  void check_xsave(const v1::Vcpu& vcpu, const Place& place);
   bool is_l4(uint64_t pfn) const;
 
   const v1::Head& head_;

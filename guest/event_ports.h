@@ -48,6 +48,12 @@ class event_ports {
     for (unsigned i = 0; i < nr_; ++i) unmask(bindings_[i].port);
   }
 
+  // Everything remembered from one call to the next, member by member: visit(member).
+  template <typename Visitor>
+  void visit_state(Visitor& visit) {
+    visit(bindings_), visit(nr_);
+  }
+
  private:
   enum kind_t : uint8_t { virq_kind, ipi_kind };
   struct binding {

@@ -37,6 +37,12 @@ class grant_frames {
     if (nr_ != 0 && !map()) core_.machine.bug("grant table is smaller after a resume");
   }
 
+  // Everything remembered from one call to the next, member by member: visit(member).
+  template <typename Visitor>
+  void visit_state(Visitor& visit) {
+    visit(va_), visit(nr_);
+  }
+
  private:
   bool map() {
     uint64_t frames[kMaxFrames];

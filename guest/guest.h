@@ -104,6 +104,22 @@ class guest {
 
   bool preserves_ad() const { return preserves_ad_; }  // XENFEAT_mmu_pt_update_preserve_ad
 
+  // Everything that the guest half remembers while no batch waits, member by member: visit(member).
+  // Plain data, no addresses of the process: a kernel that is simulated keeps it in the guest's
+  // memory, where it is saved and restored with the guest. The records of pages are the machine's.
+  template <typename Visitor>
+  void visit_state(Visitor& visit) {
+    visit(core.init_pgd), visit(core.struct_pages), visit(core.devices);
+    visit(core.shared_info_va), visit(core.first_pgd);
+    core.p2m.visit_state(visit);
+    tables.visit_state(visit);
+    cpus.visit_state(visit);
+    ports.visit_state(visit);
+    grants.visit_state(visit);
+    suspender.visit_state(visit);
+    visit(boot_), visit(frame_lists_), visit(preserves_ad_);
+  }
+
  private:
   void find_m2p() {
     abi::machphys_mapping mapping{};

@@ -159,6 +159,12 @@ class mmu {
   void flush_tlb_all() { flush(abi::kTlbFlushAll, 0); }
   void flush_tlb_one_all(uint64_t va) { flush(abi::kInvlpgAll, va); }
 
+  // Everything remembered from one call to the next, member by member: visit(member).
+  template <typename Visitor>
+  void visit_state(Visitor& visit) {
+    visit(early_table_va_), visit(bases_);
+  }
+
  private:
   struct base {
     uint64_t told = kNoPage;

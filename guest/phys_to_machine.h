@@ -75,6 +75,14 @@ class phys_to_machine {
     return mfn_t(entry);
   }
 
+  // Everything remembered from one call to the next, member by member: visit(member).
+  template <typename Visitor>
+  void visit_state(Visitor& visit) {
+    visit(form_), visit(m2p_);
+    tree_.visit_state(visit);
+    list_.visit_state(visit);
+  }
+
  private:
   Machine& machine_;
   p2m_form form_ = p2m_form::tree;

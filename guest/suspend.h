@@ -65,6 +65,18 @@ class suspension {
   // The part in which nothing else of the kernel runs. On vCPU 0, the others parked with interrupts
   // off, no batch waiting anywhere.
   suspend_result suspend_now() {
+    const mfn_t start_info = prepare();
+    const uint32_t reason = abi::kShutdownSuspend;
+    return proceed(core_.machine.hypercall(abi::kSchedOp, abi::kSchedopShutdown,
+                                           reinterpret_cast<uint64_t>(&reason), start_info.raw(), 0,
+                                           0));
+  }
+
+  // Its two halves, before and after the hypercall, for a kernel whose vCPU 0 does not come back
+  // from it where it went in.
+  //
+  // What the hypercall wants as its third argument: the frame of start_info.
+  mfn_t prepare() {
     machine_checks();
     grants_.suspend();
     pins_.pin_all();
@@ -72,12 +84,11 @@ class suspension {
     core_.p2m.unpublish();
     core_.shared_info_va = dummy_va_;
     tables_.set_pte_mfn(shared_info_va_, mfn_t(0), 0);
+    return core_.p2m.frame_of(start_info_);
+  }
 
-    const uint32_t reason = abi::kShutdownSuspend;
-    const int64_t answer = core_.machine.hypercall(abi::kSchedOp, abi::kSchedopShutdown,
-                                                   reinterpret_cast<uint64_t>(&reason),
-                                                   core_.p2m.frame_of(start_info_).raw(), 0, 0);
-
+  // answer: what the hypercall gave.
+  suspend_result proceed(int64_t answer) {
     const bool resumed = answer == 0;
     core_.p2m.rebuild_lists();
     map_shared_info();
@@ -96,6 +107,16 @@ class suspension {
     return resumed      ? suspend_result::resumed
            : answer > 0 ? suspend_result::cancelled
                         : suspend_result::refused;
+  }
+
+  // The event channels that the toolstack made for the two rings.
+  unsigned store_port() const { return port(abi::kStartInfoStoreEvtchn); }
+  unsigned console_port() const { return port(abi::kStartInfoConsoleEvtchn); }
+
+  // Everything remembered from one call to the next, member by member: visit(member).
+  template <typename Visitor>
+  void visit_state(Visitor& visit) {
+    visit(start_info_), visit(shared_info_va_), visit(dummy_va_), visit(busy_);
   }
 
   // All of it. Hooks, each the kernel's own work; those that give an int give 0 for done:
@@ -127,8 +148,8 @@ class suspension {
       hooks.stop_machine(run_attempt, &now);
       result = now.result;
       const int cancelled = result != suspend_result::resumed;
-      if (!cancelled) hooks.resume_console(port(abi::kStartInfoConsoleEvtchn));
-      hooks.resume_store(cancelled, port(abi::kStartInfoStoreEvtchn));
+      if (!cancelled) hooks.resume_console(console_port());
+      hooks.resume_store(cancelled, store_port());
       hooks.resume_devices(cancelled);
     }
     hooks.thaw();

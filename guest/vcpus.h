@@ -86,6 +86,12 @@ class vcpus {
         core_.must(op(abi::kVcpuopStopPeriodicTimer, cpu, nullptr), "periodic timer does not stop");
   }
 
+  // Everything remembered from one call to the next, member by member: visit(member).
+  template <typename Visitor>
+  void visit_state(Visitor& visit) {
+    visit(vcpus_);
+  }
+
  private:
   struct vcpu {
     bool possible = false;

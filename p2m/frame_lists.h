@@ -84,6 +84,13 @@ class frame_lists {
     memory_.store(mid + 8 * (leaf % kLeavesPerMid), mfn.raw());
   }
 
+  // Everything remembered from one call to the next, member by member: visit(member).
+  template <typename Visitor>
+  void visit_state(Visitor& visit) {
+    visit(ready_), visit(missing_va_), visit(top_va_), visit(mid_pointers_va_);
+    visit(mid_missing_va_);
+  }
+
  private:
   uint64_t mid_va(uint64_t leaf) const {
     return memory_.load(mid_pointers_va_ + 8 * (leaf / kLeavesPerMid));

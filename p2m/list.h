@@ -147,6 +147,15 @@ class p2m_list {
     return first * kP2mPerPage < size_ && !shares_l1(leaf_slot(first));
   }
 
+  // Everything remembered from one call to the next, member by member: visit(member).
+  template <typename Visitor>
+  void visit_state(Visitor& visit) {
+    lists_.visit_state(visit);
+    visit(flat_), visit(identity_beyond_), visit(addr_), visit(size_), visit(max_pfn_);
+    visit(boot_pages_), visit(missing_va_), visit(identity_va_), visit(missing_l1_);
+    visit(shared_info_va_), visit(generation_);
+  }
+
  private:
   // Present, accessed, no execute; and writable, dirty.
   static constexpr uint64_t kReadOnly = uint64_t{1} << 63 | 0x21;

@@ -125,6 +125,14 @@ class p2m_tree {
     return memory_.load(top_slot(first)) != mid_missing_va_;
   }
 
+  // Everything remembered from one call to the next, member by member: visit(member).
+  template <typename Visitor>
+  void visit_state(Visitor& visit) {
+    lists_.visit_state(visit);
+    visit(top_va_), visit(mid_missing_va_), visit(missing_va_), visit(identity_va_);
+    visit(shared_info_va_), visit(max_pfn_);
+  }
+
  private:
   static constexpr uint64_t leaf_of(pfn_t pfn) { return pfn.raw() / kP2mPerPage; }
   static constexpr uint64_t offset_of(pfn_t pfn) { return pfn.raw() % kP2mPerPage * 8; }

@@ -25,6 +25,13 @@ class Executor {
   // it: no further job is produced or consumed, started work ends, then it is thrown from here.
   virtual void run(const std::function<std::unique_ptr<Job>()>& produce) = 0;
 
+  // The same. idle may be called on the calling thread while it waits for room for another job, a
+  // few times a second.
+  virtual void run(const std::function<std::unique_ptr<Job>()>& produce,
+                   const std::function<void()>& /*idle*/) {
+    run(produce);
+  }
+
   // How many jobs can be worked on at once.
   virtual unsigned width() const = 0;
 };

@@ -13,6 +13,7 @@ class SeededExecutor final : public Executor {
   SeededExecutor(uint64_t seed, unsigned width, std::function<void()> between)
       : random_(seed), width_(width < 1 ? 1 : width), between_(std::move(between)) {}
 
+  using Executor::run;
   void run(const std::function<std::unique_ptr<Job>()>& produce) override {
     std::deque<Slot> line;
     bool ended = false;

@@ -1,4 +1,5 @@
 // The Executor of production: worker threads and one consumer thread.
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -10,6 +11,8 @@
 
 namespace ferry {
 namespace {
+
+constexpr auto kIdleEvery = std::chrono::milliseconds(200);
 
 // One run. Jobs wait in order in `line_`; workers take the first that nobody has taken, the
 // consumer takes the front once it is done.
@@ -26,9 +29,10 @@ class ThreadRun {
     }
   }
 
-  void run(const std::function<std::unique_ptr<Job>()>& produce) {
+  void run(const std::function<std::unique_ptr<Job>()>& produce,
+           const std::function<void()>& idle) {
     try {
-      while (wait_for_room()) {
+      while (wait_for_room(idle)) {
         std::unique_ptr<Job> job = produce();
         if (!job) break;
         std::lock_guard lock(mutex_);
@@ -53,9 +57,15 @@ class ThreadRun {
     bool done = false;
   };
 
-  bool wait_for_room() {
+  bool wait_for_room(const std::function<void()>& idle) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return stopped_ || line_.size() < limit_; });
+    const auto room = [this] { return stopped_ || line_.size() < limit_; };
+    while (!changed_.wait_for(lock, kIdleEvery, room)) {
+      if (!idle) continue;
+      lock.unlock();
+      idle();
+      lock.lock();
+    }
     return !stopped_;
   }
 
@@ -135,8 +145,10 @@ class ThreadExecutor final : public Executor {
  public:
   explicit ThreadExecutor(unsigned threads) : threads_(threads < 1 ? 1 : threads) {}
 
-  void run(const std::function<std::unique_ptr<Job>()>& produce) override {
-    ThreadRun(threads_).run(produce);
+  void run(const std::function<std::unique_ptr<Job>()>& produce) override { run(produce, {}); }
+  void run(const std::function<std::unique_ptr<Job>()>& produce,
+           const std::function<void()>& idle) override {
+    ThreadRun(threads_).run(produce, idle);
   }
   unsigned width() const override { return threads_; }
 

@@ -95,6 +95,7 @@ void GuestMemory::put_pages(std::span<const PageRun> runs, std::span<const std::
 void GuestMemory::collect(std::span<const PageRun> runs, std::span<const std::byte> pages,
                           std::vector<Page>& with_data, std::vector<pfn_t>& zero) {
   const std::byte* bytes = pages.data();
+  std::vector<mfn_t> given_back;
   for (const PageRun& run : runs) {
     for (uint64_t i = 0; i < run.count; ++i) {
       const pfn_t pfn = run.first + i;
@@ -104,19 +105,23 @@ void GuestMemory::collect(std::span<const PageRun> runs, std::span<const std::by
       } else if (run.kind == v1::ZERO) {
         zero.push_back(pfn);
       } else {
-        remove(pfn);
+        forget(pfn, given_back);
         continue;
       }
       frames_.set_kind(pfn, run.kind);
     }
   }
+  for (size_t i = 0; i < given_back.size(); i += kPopulateBatch)
+    depopulate(xen_, domid_,
+               std::span(given_back).subspan(i, std::min(kPopulateBatch, given_back.size() - i)));
 }
 
-// The guest gave this page back after an earlier version of it was sent.
-void GuestMemory::remove(pfn_t pfn) {
+// The guest gave this page back after an earlier version of it, or of a table that refers to it,
+// was sent.
+void GuestMemory::forget(pfn_t pfn, std::vector<mfn_t>& given_back) {
   mfn_t mfn;
   if (!frames_.mfn_of(pfn, mfn)) return;
-  depopulate(xen_, domid_, {&mfn, 1});
+  given_back.push_back(mfn);
   frames_.clear_frame(pfn);
   frames_.set_kind(pfn, v1::ABSENT);
 }

@@ -40,7 +40,7 @@ class GuestMemory {
   void want_referred(const Page& page, std::vector<pfn_t>& wanted) const;
   void copy(const std::vector<Page>& with_data);
   void localise(const Page& page, std::byte* into) const;
-  void remove(pfn_t pfn);
+  void forget(pfn_t pfn, std::vector<mfn_t>& given_back);
 
   const Hypervisor& xen_;
   domid_t domid_;

@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <cerrno>
 #include <cstring>
 #include <vector>
 
@@ -35,9 +36,11 @@ void set_shared_info(const Hypervisor& xen, const DomainInfo& domain, const v1::
   mfn_t root;
   fresh->arch.p2m_cr3 = 0;
   if (!head.linear_p2m()) return;
-  if (!frames.mfn_of(pfn_t(head.p2m_root_pfn()), root))
+  // A guest that was saved live may have moved it since the head was written.
+  const pfn_t root_pfn(head.live() ? saved.arch.p2m_cr3 >> kPageShift : head.p2m_root_pfn());
+  if (!frames.mfn_of(root_pfn, root))
     fail(Errc::bad_image, "the image is bad: the root of its p2m, page {:#x}, has no frame",
-         head.p2m_root_pfn());
+         root_pfn.raw());
   fresh->arch.p2m_cr3 = static_cast<uint64_t>(maddr_of(root));
 }
 
@@ -49,9 +52,13 @@ void pin_all(const Hypervisor& xen, domid_t domid, const FrameMap& frames) {
     pins.push_back({mfn, table_level(kind)});
     pfns.push_back(pfn);
   });
-  if (auto refused = pin_tables(xen, domid, pins))
-    fail(Errc::bad_image, "Xen refused to pin page table {:#x} (L{}) of the guest: {}",
-         pfns[refused->index].raw(), pins[refused->index].level, std::strerror(refused->os_errno));
+  const auto refused = pin_tables(xen, domid, pins);
+  if (!refused) return;
+  const std::string table = fmt::format("page table {:#x} (L{}) of the guest",
+                                        pfns[refused->index].raw(), pins[refused->index].level);
+  // EINVAL is Xen's verdict on the table; anything else says nothing about the image.
+  if (refused->os_errno == EINVAL) fail(Errc::bad_image, "Xen refused to pin {}", table);
+  fail_xen("pin " + table, refused->os_errno);
 }
 
 void seed_grants(const Hypervisor& xen, const RestoreTarget& target, const RestoreResult& rings) {

@@ -1,6 +1,7 @@
 // Restoring a PV guest: from an image into a domain that was just created.
 #include "restore/restore.h"
 
+#include <algorithm>
 #include <mutex>
 #include <vector>
 
@@ -182,7 +183,8 @@ void Restore::take_pages(const RawRecord&, const PagesView& view,
   for (const PageRun& run : view.runs)
     if (run.kind != v1::ABSENT) pages_done_ += run.count;
   if (callbacks_.progress)
-    callbacks_.progress({"restoring memory", pages_done_, head_.populated_pages(), 0});
+    callbacks_.progress({"restoring memory", std::min(pages_done_, head_.populated_pages()),
+                         head_.populated_pages(), 0});
 }
 
 // The reader has seen End. What is left: frames that something asked for but no page filled.

@@ -58,12 +58,13 @@ struct Collector {
 
 }  // namespace
 
-GuestView::GuestView(const Hypervisor& xen, const DomainInfo& domain)
-    : m2p_(xen),
+GuestView::GuestView(const Hypervisor& xen, const DomainInfo& domain,
+                     std::shared_ptr<const MachineToPhys> m2p)
+    : m2p_(std::move(m2p)),
       shared_info_(xen, domain.domid, PROT_READ, {&domain.shared_info, 1}, "shared_info"),
       published_(published_p2m_of(shared_info_.page(0))) {
   p2m_limits limits;
-  limits.nr_mfns = m2p_.nr_mfns();
+  limits.nr_mfns = m2p_->nr_mfns();
   FrameReader reader(xen, domain.domid);
   Collector collector{leaf_mfns_, table_mfns_};
   p2m_read_result walked = read_published_p2m(published_, limits, reader, collector);
@@ -93,7 +94,7 @@ void GuestView::find_lists(const Hypervisor& xen, domid_t domid) {
     published_p2m tree = published_;
     tree.p2m_cr3 = 0;
     p2m_limits limits;
-    limits.nr_mfns = m2p_.nr_mfns();
+    limits.nr_mfns = m2p_->nr_mfns();
     FrameReader reader(xen, domid);
     std::vector<mfn_t> leaves;
     Collector collector{leaves, lists};
@@ -118,16 +119,33 @@ pfn_t GuestView::own_pfn(mfn_t mfn, std::string_view what) const {
   return pfn;
 }
 
+// A guest that may grow says so in max_pfn; what has no memory at the map's end was left out of
+// nr_pfns_ all the same.
+uint64_t GuestView::nr_pfns_with_room() const {
+  constexpr uint64_t kAlways = uint64_t{1} << 20;  // 4 GiB
+  constexpr uint64_t kTimes = 4;
+  return published_.max_pfn <= kTimes * nr_pfns_ + kAlways ? std::max(published_.max_pfn, nr_pfns_)
+                                                           : nr_pfns_;
+}
+
+bool GuestView::still_published() const {
+  const published_p2m now = published_p2m_of(shared_info_.page(0));
+  return now.max_pfn == published_.max_pfn && now.frame_list_list == published_.frame_list_list &&
+         now.p2m_cr3 == published_.p2m_cr3 && now.p2m_vaddr == published_.p2m_vaddr &&
+         now.p2m_generation == published_.p2m_generation;
+}
+
 bool GuestView::frame_of(pfn_t pfn, mfn_t& mfn) const {
+  if (pfn.raw() >= nr_pfns_) return false;
   uint64_t entry = p2m_entry(pfn);
-  if (p2m_kind_of(entry) != p2m_kind::own || entry >= m2p_.nr_mfns()) return false;
+  if (p2m_kind_of(entry) != p2m_kind::own || entry >= m2p_->nr_mfns()) return false;
   mfn = mfn_t(entry);
   return true;
 }
 
 bool GuestView::pfn_of(mfn_t mfn, pfn_t& pfn) const {
-  if (mfn.raw() >= m2p_.nr_mfns()) return false;
-  uint64_t candidate = m2p_.entry(mfn);
+  if (mfn.raw() >= m2p_->nr_mfns()) return false;
+  uint64_t candidate = m2p_->entry(mfn);
   if (candidate >= nr_pfns_ || p2m_entry(pfn_t(candidate)) != mfn.raw()) return false;
   pfn = pfn_t(candidate);
   return true;

@@ -17,16 +17,29 @@ class GuestView {
  public:
   // Maps what it needs, read-only. The p2m is the guest's own memory: a running guest changes it.
   // Throws Error(guest), naming level, index and entry, when the guest publishes no sound p2m.
-  GuestView(const Hypervisor& xen, const DomainInfo& domain);
+  // m2p: shared by the views of one save.
+  GuestView(const Hypervisor& xen, const DomainInfo& domain,
+            std::shared_ptr<const MachineToPhys> m2p);
+  GuestView(const Hypervisor& xen, const DomainInfo& domain)
+      : GuestView(xen, domain, std::make_shared<const MachineToPhys>(xen)) {}
 
   const published_p2m& published() const { return published_; }
   uint64_t nr_pfns() const { return nr_pfns_; }
+
+  // For an image that is begun while the guest runs: also the pfns at the end of the map that have
+  // no memory yet, as far as there are not absurdly many of them.
+  uint64_t nr_pfns_with_room() const;
+
+  // False once a running guest has moved its p2m, made it longer or shorter: then take a new view.
+  // A tree can change without a sign of it.
+  bool still_published() const;
 
   // The raw p2m entry (p2m/entry.h); pfn below nr_pfns().
   uint64_t p2m_entry(pfn_t pfn) const {
     return __atomic_load_n(&p2m_.as<const uint64_t>()[pfn.raw()], __ATOMIC_RELAXED);
   }
-  // True, and the frame, if the p2m gives this pfn a frame that can exist on this host.
+  // True, and the frame, if the p2m gives this pfn a frame that can exist on this host. Any pfn may
+  // be asked.
   bool frame_of(pfn_t pfn, mfn_t& mfn) const;
 
   // True, and the pfn, only if the frame is the guest's own: M2P and p2m agree on it. This is the
@@ -35,7 +48,7 @@ class GuestView {
 
   // The pfn of each p2m leaf, in order of what they describe; several may be the same page.
   const std::vector<pfn_t>& leaf_pfns() const { return leaf_pfns_; }
-  bool is_leaf(pfn_t pfn) const { return leaf_set_[pfn.raw()]; }
+  bool is_leaf(pfn_t pfn) const { return pfn.raw() < nr_pfns_ && leaf_set_[pfn.raw()]; }
 
   // Linear: the L4 behind p2m_cr3. Tree: the frame list list.
   pfn_t root_pfn() const { return root_pfn_; }
@@ -49,7 +62,7 @@ class GuestView {
   void find_lists(const Hypervisor& xen, domid_t domid);
   pfn_t own_pfn(mfn_t mfn, std::string_view what) const;
 
-  MachineToPhys m2p_;
+  std::shared_ptr<const MachineToPhys> m2p_;
   ForeignMapping shared_info_;
   published_p2m published_;
   uint64_t nr_pfns_ = 0;

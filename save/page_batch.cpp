@@ -8,10 +8,14 @@
 #include "canonicalize/p2m_leaf.h"
 #include "canonicalize/table.h"
 #include "save/copy_from_guest.h"
+#include "save/page_kind.h"
 #include "save/start_info_page.h"
 
 namespace ferry {
 namespace {
+
+// Runs of pages without a frame in one record.
+constexpr size_t kMostHoles = 4096;
 
 pt_level level_of(v1::PageKind kind) {
   pt_level level = PT_PTE;
@@ -40,23 +44,48 @@ void BatchContext::give_back(std::unique_ptr<Scratch> scratch) {
   idle.push_back(std::move(scratch));
 }
 
-PageBatch::PageBatch(BatchContext& context, pfn_t& first)
-    : context_(context), sequence_(context.writer.next_sequence()), begin_(first), end_(first) {
-  collect(first);
+PageBatch::PageBatch(BatchContext& context, PageCursor& cursor)
+    : context_(context), guest_(context.guest) {
+  collect(cursor);
+  if (empty()) return;
+  sequence_ = context.writer.next_sequence();
   find_types();
   map();
 }
 
-void PageBatch::collect(pfn_t& first) {
-  const pfn_t limit(std::min(context_.guest.nr_pfns(), first.raw() + kMaxPfnsPerRecord));
-  for (; first < limit && pages_.size() < kPagesPerBatch; ++first) {
+std::unique_ptr<PageBatch> PageBatch::next(BatchContext& context, PageCursor& cursor) {
+  std::unique_ptr<PageBatch> batch(new PageBatch(context, cursor));
+  return batch->empty() ? nullptr : std::move(batch);
+}
+
+void PageBatch::collect(PageCursor& cursor) {
+  const pfn_t end(cursor.wanted ? cursor.wanted->nr_pfns() : guest_->nr_pfns());
+  uint64_t taken = 0;
+  while (taken < kMaxPfnsPerRecord && absent_.size() < kMostHoles &&
+         pages_.size() < kPagesPerBatch) {
+    if (cursor.wanted && cursor.next < end) cursor.next = cursor.wanted->next(cursor.next);
+    if (end <= cursor.next) return;
     Page page;
-    if (context_.guest.frame_of(first, page.mfn)) {
-      page.pfn = first;
+    page.pfn = cursor.next;
+    ++cursor.next;
+    if (!guest_->frame_of(page.pfn, page.mfn)) {
+      add_absent(absent_, page.pfn, 1);
+      if (context_.watcher) context_.watcher->absent(page.pfn);
+    } else if (cursor.pass == PageCursor::Pass::all) {
       pages_.push_back(page);
+    } else {
+      continue;
     }
+    ++taken;
   }
-  end_ = first;
+}
+
+void PageBatch::add_absent(std::vector<PageRun>& runs, pfn_t first, uint64_t count) const {
+  if (!runs.empty() && runs.back().kind == v1::ABSENT &&
+      runs.back().first + runs.back().count == first)
+    runs.back().count += count;
+  else
+    runs.push_back({first, count, v1::ABSENT});
 }
 
 void PageBatch::find_types() {
@@ -71,64 +100,75 @@ void PageBatch::find_types() {
 void PageBatch::map() {
   std::vector<mfn_t> frames;
   frames.reserve(pages_.size());
-  for (const Page& page : pages_)
-    if (page.type != kTypeAbsent) frames.push_back(page.mfn);
-  mapping_ = ForeignMapping(context_.xen, context_.domid, PROT_READ, frames, "pages of the guest");
-}
-
-v1::PageKind PageBatch::kind_of(const Page& page) const {
-  const bool leaf = context_.guest.is_leaf(page.pfn);
-  if (page.type == kTypeNone) return leaf ? v1::P2M_LEAF : v1::DATA;
-  if (page.type == kTypeBroken)
-    fail(Errc::guest, "page {:#x} of the guest is lost: its memory is marked broken",
-         page.pfn.raw());
-  if (leaf)
-    fail(Errc::guest, "page {:#x} holds a part of the guest's p2m but Xen takes it for a table",
-         page.pfn.raw());
-  const auto kind = static_cast<v1::PageKind>(page.type);
-  if (!is_page_table(kind))
-    fail(Errc::internal, "Xen gave page {:#x} the unknown type {}", page.pfn.raw(), page.type);
-  return kind;
+  for (Page& page : pages_) {
+    if (page.type == kTypeAbsent) continue;
+    page.mapped = true;
+    page.at = frames.size();
+    frames.push_back(page.mfn);
+  }
+  if (!context_.running) {
+    mapping_ =
+        ForeignMapping(context_.xen, context_.domid, PROT_READ, frames, "pages of the guest");
+    return;
+  }
+  std::vector<int> errors;
+  mapping_ = ForeignMapping(context_.xen, context_.domid, PROT_READ, frames, errors);
+  for (Page& page : pages_)
+    if (page.mapped && errors[page.at] != 0) page.mapped = false;  // given back a moment ago
 }
 
 // To pfn form, in place.
 void PageBatch::convert(const Page& page, v1::PageKind kind, std::byte* copy) const {
   auto& entries = *reinterpret_cast<table_page*>(copy);
   if (is_page_table(kind)) {
-    entry_result r = canonicalize_table(level_of(kind), entries, entries, context_.guest);
+    entry_result r = canonicalize_table(level_of(kind), entries, entries, *guest_);
     if (!r.ok()) fail_entry(page.pfn, kind_name(kind), r);
   } else if (kind == v1::P2M_LEAF) {
-    entry_result r = canonicalize_p2m_leaf(entries, entries, context_.guest);
+    entry_result r = canonicalize_p2m_leaf(entries, entries, *guest_);
     if (!r.ok()) fail_entry(page.pfn, "part of its p2m", r);
   } else if (page.pfn == context_.start_info) {
-    canonicalize_start_info(copy, context_.guest.nr_pfns());
+    canonicalize_start_info(copy, guest_->nr_pfns());
   }
+}
+
+// True if the page has data, which then is in copy.
+bool PageBatch::take(const Page& page, std::byte* copy) {
+  PageWatcher* const watcher = context_.watcher;
+  if (page.type == kTypeAbsent) {
+    add_absent(runs_, page.pfn, 1);
+    if (watcher) watcher->sent(page.pfn, page.mfn, v1::ABSENT, nullptr);
+    return false;
+  }
+  if (!page.mapped) {
+    watcher->put_off(page.pfn);
+    return false;
+  }
+  const bool some = copy_from_guest(mapping_.page(page.at), copy);
+  if (watcher) watcher->copied(page.pfn, copy);
+  const v1::PageKind kind = page_kind(page.pfn, page.type, guest_->is_leaf(page.pfn));
+  const bool zero = kind == v1::DATA && !some;
+  if (!zero) convert(page, kind, copy);
+  append_page(runs_, page.pfn, zero ? v1::ZERO : kind);
+  if (watcher) watcher->sent(page.pfn, page.mfn, kind, copy);
+  return !zero;
 }
 
 void PageBatch::work() {
   auto scratch = context_.take_scratch();
   scratch->pages.resize(kPagesPerBatch * kPageSize);
-  size_t mapped = 0, copied = 0;
-  pfn_t next = begin_;
+  size_t copied = 0;
+  auto hole = absent_.begin();
   for (const Page& page : pages_) {
-    for (; next < page.pfn; ++next) append_page(runs_, next, v1::ABSENT);
-    ++next;
-    if (page.type == kTypeAbsent) {
-      append_page(runs_, page.pfn, v1::ABSENT);
-      continue;
+    for (; hole != absent_.end() && hole->first < page.pfn; ++hole)
+      add_absent(runs_, hole->first, hole->count);
+    try {
+      copied += take(page, scratch->pages.data() + copied * kPageSize);
+    } catch (const Error& e) {
+      if (!context_.running || e.code() != Errc::guest || page.type == kTypeBroken) throw;
+      context_.watcher->put_off(page.pfn);
     }
-    std::byte* copy = scratch->pages.data() + copied * kPageSize;
-    const bool some = copy_from_guest(mapping_.page(mapped++), copy);
-    v1::PageKind kind = kind_of(page);
-    if (kind == v1::DATA && !some) {
-      append_page(runs_, page.pfn, v1::ZERO);
-      continue;
-    }
-    convert(page, kind, copy);
-    append_page(runs_, page.pfn, kind);
-    ++copied;
   }
-  for (; next < end_; ++next) append_page(runs_, next, v1::ABSENT);
+  for (; hole != absent_.end(); ++hole) add_absent(runs_, hole->first, hole->count);
   mapping_.unmap();
   record_ = scratch->encoder.encode(sequence_, context_.round, runs_,
                                     std::span(scratch->pages).first(copied * kPageSize));

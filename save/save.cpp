@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "save/live/live_pages.h"
 #include "save/page_batch.h"
 #include "save/static_records.h"
 #include "save/vcpu_records.h"
@@ -31,34 +32,79 @@ class Save {
         callbacks_(callbacks) {}
 
   SaveResult run() {
-    suspend();
-    const DomainInfo domain = get_domain(xen_, domid_);
-    const GuestView guest(xen_, domain);
-    const std::vector<v1::Vcpu> vcpus = read_vcpus(xen_, domain, guest);
-    v1::Head head = make_head(xen_, domain, guest, vcpus);
-    head.set_start_info_pfn(start_info_of(vcpus.front()).raw());
-    const uint64_t guest_bytes = head.populated_pages() * kPageSize;
-
-    RecordWriter writer(sink_, guest.nr_pfns());
-    write_head(writer, head);
-    write_static_records(xen_, domain, guest, writer);
-    write_pages(guest, head, writer);
-    write_state(guest, vcpus, writer);
-    check_still_suspended();
-    if (options_.timeline) write_timeline(head.populated_pages(), writer);
-    writer.finish();
-    return {guest_bytes, writer.bytes_written(), microseconds(Clock::now() - suspended_at_)};
+    const DomainInfo before = get_domain(xen_, domid_);
+    check_can_save(xen_, before);
+    return options_.live && !before.suspended ? run_live(before) : run_suspended(before);
   }
 
  private:
-  // Everything that can be refused is refused while the guest still runs.
-  void suspend() {
-    const DomainInfo before = get_domain(xen_, domid_);
-    check_can_save(xen_, before);
+  SaveResult run_suspended(const DomainInfo& before) {
     if (!before.suspended) {
+      // Everything that can be refused is refused while the guest still runs.
       { GuestView looked_at(xen_, before); }
-      callbacks_.suspend();
+      suspend();
     }
+    const DomainInfo domain = get_domain(xen_, domid_);
+    const auto guest = std::make_shared<const GuestView>(xen_, domain);
+    const std::vector<v1::Vcpu> vcpus = read_vcpus(xen_, domain, *guest);
+    v1::Head head = make_head(xen_, domain, *guest, guest->nr_pfns());
+    head.set_start_info_pfn(start_info_of(vcpus.front()).raw());
+    const uint64_t guest_bytes = head.populated_pages() * kPageSize;
+
+    RecordWriter writer(sink_, guest->nr_pfns());
+    write_head(writer, head);
+    write_static_records(xen_, domain, *guest, head.nr_pfns(), writer);
+    write_pages(guest, head, writer);
+    write_state(*guest, vcpus, writer);
+    check_still_suspended();
+    if (options_.timeline) write_timeline(LiveReport{}, head.populated_pages(), writer);
+    writer.finish();
+    return {guest_bytes, writer.bytes_written(), microseconds(Clock::now() - suspended_at_), {}};
+  }
+
+  SaveResult run_live(const DomainInfo& before) {
+    const auto m2p = std::make_shared<const MachineToPhys>(xen_);
+    auto first = std::make_shared<const GuestView>(xen_, before, m2p);
+    const std::vector<pfn_t> first_leaves = first->leaf_pfns();
+    v1::Head head = make_head(xen_, before, *first, first->nr_pfns_with_room());
+    head.set_live(true);
+    const uint64_t guest_bytes = head.populated_pages() * kPageSize;
+    LimitedSink sink(sink_, options_.live->control, callbacks_.stop);
+    RecordWriter writer(sink, head.nr_pfns());
+    write_head(writer, head);
+    write_static_records(xen_, before, *first, head.nr_pfns(), writer);
+
+    BatchContext context{
+        xen_, domid_, std::move(first), pfn_t(~uint64_t{0}), writer, options_.level, 0, 0, {}};
+    LivePages pages(context, head.nr_pfns(), m2p, executor_, *options_.live,
+                    [this] { check_stop(); });
+    pages.send_while_running();
+    pages.set_phase("suspending");
+    suspend();
+    sink.lift();
+    const DomainInfo domain = get_domain(xen_, domid_);
+    context.guest = std::make_shared<const GuestView>(xen_, domain, m2p);
+    const std::vector<v1::Vcpu> vcpus = read_vcpus(xen_, domain, *context.guest);
+    context.start_info = start_info_of(vcpus.front());
+    pages.send_the_rest();
+    if (context.guest->leaf_pfns() != first_leaves)
+      write_p2m_frames(*context.guest, head.nr_pfns(), writer);
+    write_state(*context.guest, vcpus, writer);
+    check_still_suspended();
+    if (options_.timeline) write_timeline(pages.report(), 0, writer);
+    writer.finish();
+    return {guest_bytes, writer.bytes_written(), microseconds(Clock::now() - suspended_at_),
+            pages.report()};
+  }
+
+  void check_stop() const {
+    if (callbacks_.stop && *callbacks_.stop) fail(Errc::aborted, "the save was told to stop");
+  }
+
+  void suspend() {
+    check_stop();
+    callbacks_.suspend();
+    check_stop();
     suspended_at_ = Clock::now();
     // Whoever was asked may have answered too early or for another reason: only Xen knows.
     if (!get_domain(xen_, domid_).suspended)
@@ -83,7 +129,8 @@ class Save {
     writer.write(std::move(config));
   }
 
-  void write_pages(const GuestView& guest, const v1::Head& head, RecordWriter& writer) {
+  void write_pages(const std::shared_ptr<const GuestView>& guest, const v1::Head& head,
+                   RecordWriter& writer) {
     BatchContext context{xen_,
                          domid_,
                          guest,
@@ -93,11 +140,10 @@ class Save {
                          0,
                          head.populated_pages(),
                          callbacks_.progress};
-    pfn_t next(0);
+    PageCursor cursor;
     executor_.run([&]() -> std::unique_ptr<Job> {
-      if (callbacks_.stop && *callbacks_.stop) fail(Errc::aborted, "the save was told to stop");
-      if (next.raw() >= guest.nr_pfns()) return nullptr;
-      return std::make_unique<PageBatch>(context, next);
+      check_stop();
+      return PageBatch::next(context, cursor);
     });
   }
 
@@ -118,7 +164,7 @@ class Save {
     }
   }
 
-  void write_timeline(uint64_t pages, RecordWriter& writer) const {
+  void write_timeline(const LiveReport& rounds, uint64_t pages, RecordWriter& writer) const {
     const auto now = Clock::now();
     const auto wall = std::chrono::system_clock::now() - (now - started_at_);
     char host[256] = {};
@@ -130,8 +176,12 @@ class Save {
     timeline->set_suspended_us(microseconds(suspended_at_ - started_at_));
     timeline->set_finished_us(microseconds(now - started_at_));
     timeline->set_host(host);
-    timeline->add_round_us(microseconds(now - started_at_));
-    timeline->add_round_pages(pages);
+    if (rounds.round_us.empty()) {
+      timeline->add_round_us(microseconds(now - started_at_));
+      timeline->add_round_pages(pages);
+    }
+    for (uint64_t us : rounds.round_us) timeline->add_round_us(us);
+    for (uint64_t sent : rounds.round_pages) timeline->add_round_pages(sent);
     writer.write(std::move(record));
   }
 

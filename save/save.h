@@ -8,6 +8,7 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/progress.h"
 #include "proto/byte_stream.h"
+#include "save/live/live_options.h"
 #include "xen/domain.h"
 
 namespace ferry {
@@ -16,6 +17,9 @@ struct SaveOptions {
   int level = 2;                     // of zstd; 0 stores raw pages
   std::optional<v1::Config> config;  // what to put into the image for `ferry restore`
   bool timeline = true;              // times and host name; false: same state, same bytes
+  // Copies the memory while the guest runs and suspends it for the rest. Ignored for a guest that
+  // is suspended already.
+  std::optional<LiveOptions> live;
 };
 
 // What the engine asks of whoever looks after the domain's life (libxl, or a simulation).
@@ -31,6 +35,7 @@ struct SaveResult {
   uint64_t guest_bytes = 0;
   uint64_t image_bytes = 0;
   uint64_t suspended_us = 0;  // from the guest's suspension to the end of the image
+  std::optional<LiveReport> live;
 };
 
 // Saves the domain into sink. The guest is suspended afterwards, and the image is whole but no

@@ -23,4 +23,9 @@ void canonicalize_start_info(std::byte* copy, uint64_t nr_pfns) {
   page->shared_info = 0;  // a machine address
 }
 
+std::array<pfn_t, 2> rings_of_start_info(const std::byte* page) {
+  const auto* start = reinterpret_cast<const start_info_x86_64_t*>(page);
+  return {pfn_t(start->store_mfn), pfn_t(start->console.domU.mfn)};
+}
+
 }  // namespace ferry

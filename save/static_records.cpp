@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "xen/cpu_policy.h"
+#include "xen/vcpu.h"
 
 namespace ferry {
 namespace {
@@ -50,18 +51,6 @@ void write_populated(const GuestView& guest, RecordWriter& writer) {
   flush(0);
 }
 
-void write_p2m_frames(const GuestView& guest, RecordWriter& writer) {
-  const auto& leaves = guest.leaf_pfns();
-  for (size_t first = 0; first < leaves.size(); first += kMaxNumbersPerRecord) {
-    v1::Record record;
-    auto* frames = record.mutable_p2m_frames();
-    frames->set_first_leaf(first);
-    const size_t end = std::min(leaves.size(), first + kMaxNumbersPerRecord);
-    for (size_t i = first; i < end; ++i) frames->add_leaf_pfns(leaves[i].raw());
-    writer.write(std::move(record));
-  }
-}
-
 uint64_t count_populated(const GuestView& guest) {
   uint64_t count = 0;
   mfn_t ignored;
@@ -85,14 +74,15 @@ void add_runs(const std::vector<pfn_t>& ascending,
 }  // namespace
 
 v1::Head make_head(const Hypervisor& xen, const DomainInfo& domain, const GuestView& guest,
-                   const std::vector<v1::Vcpu>& vcpus) {
+                   uint64_t nr_pfns) {
   v1::Head head;
   head.set_guest_width(8);
   head.set_pt_levels(4);
-  head.set_nr_pfns(guest.nr_pfns());
+  head.set_nr_pfns(nr_pfns);
   head.set_populated_pages(count_populated(guest));
   head.set_max_vcpu_id(domain.max_vcpu_id);
-  for (const v1::Vcpu& vcpu : vcpus) head.add_online_vcpus(vcpu.id());
+  for (uint32_t id = 0; id <= domain.max_vcpu_id; ++id)
+    if (vcpu_online(xen, domain.domid, id)) head.add_online_vcpus(id);
   head.set_linear_p2m(guest.published().linear());
   if (guest.published().linear()) head.set_p2m_vaddr(guest.published().p2m_vaddr);
   head.set_p2m_root_pfn(guest.root_pfn().raw());
@@ -102,11 +92,24 @@ v1::Head make_head(const Hypervisor& xen, const DomainInfo& domain, const GuestV
   return head;
 }
 
+void write_p2m_frames(const GuestView& guest, uint64_t nr_pfns, RecordWriter& writer) {
+  std::vector<pfn_t> leaves = guest.leaf_pfns();
+  leaves.resize((nr_pfns + kP2mPerPage - 1) / kP2mPerPage, leaves.back());
+  for (size_t first = 0; first < leaves.size(); first += kMaxNumbersPerRecord) {
+    v1::Record record;
+    auto* frames = record.mutable_p2m_frames();
+    frames->set_first_leaf(first);
+    const size_t end = std::min(leaves.size(), first + kMaxNumbersPerRecord);
+    for (size_t i = first; i < end; ++i) frames->add_leaf_pfns(leaves[i].raw());
+    writer.write(std::move(record));
+  }
+}
+
 void write_static_records(const Hypervisor& xen, const DomainInfo& domain, const GuestView& guest,
-                          RecordWriter& writer) {
+                          uint64_t nr_pfns, RecordWriter& writer) {
   write_cpu_policy(xen, domain.domid, writer);
   write_populated(guest, writer);
-  write_p2m_frames(guest, writer);
+  write_p2m_frames(guest, nr_pfns, writer);
 }
 
 v1::SharedInfo make_shared_info(const GuestView& guest) {

@@ -9,12 +9,17 @@
 
 namespace ferry {
 
+// nr_pfns: of the image, no fewer than the guest's.
 v1::Head make_head(const Hypervisor& xen, const DomainInfo& domain, const GuestView& guest,
-                   const std::vector<v1::Vcpu>& vcpus);
+                   uint64_t nr_pfns);
 
 // CpuPolicy, Populated and P2mFrames, the large ones split into several records.
 void write_static_records(const Hypervisor& xen, const DomainInfo& domain, const GuestView& guest,
-                          RecordWriter& writer);
+                          uint64_t nr_pfns, RecordWriter& writer);
+
+// P2mFrames alone: again, when the guest has moved its p2m. Where the guest's view ends before
+// nr_pfns, its last leaf stands for all of the rest.
+void write_p2m_frames(const GuestView& guest, uint64_t nr_pfns, RecordWriter& writer);
 
 // The page as it travels: no machine frame of this host is left in it.
 v1::SharedInfo make_shared_info(const GuestView& guest);

@@ -1,11 +1,13 @@
-// The life of a domain as libxl looks after it: names, configuration, suspend, resume, destroy.
-// The memory engine never sees this.
+// The life of a domain: names, configuration, suspend, resume, destroy. The memory engine never
+// sees this. On a host it is libxl's (xen/libxl_lifecycle.h); over a simulated machine it is
+// sim/toolstack/lifecycle.h. What saves or resumes a guest without losing it
+// (tools/host/save_guest.h, tools/host/resume_guest.h) is written against this interface, and so is
+// the same on both.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "p2m/frames.h"
 
@@ -13,33 +15,37 @@ namespace ferry {
 
 class Lifecycle {
  public:
-  // Throws Error(no_xen).
-  Lifecycle();
-  ~Lifecycle();
-  Lifecycle(const Lifecycle&) = delete;
-  Lifecycle& operator=(const Lifecycle&) = delete;
+  virtual ~Lifecycle() = default;
 
   // A name or a number. Throws Error(no_domain).
-  domid_t find(const std::string& name_or_id);
-  std::string name(domid_t domid);
+  virtual domid_t find(const std::string& name_or_id) = 0;
+  virtual std::string name(domid_t domid) = 0;
 
   // The running domain with this uuid (16 bytes), if there is one.
-  std::optional<domid_t> find_uuid(const std::string& uuid);
+  virtual std::optional<domid_t> find_uuid(const std::string& uuid) = 0;
 
-  // libxl_domain_config_to_json() of what would be needed to create it again. Throws.
-  std::string config_json(domid_t domid);
+  // What would be needed to create it again, as libxl_domain_config_to_json() writes it. Throws.
+  virtual std::string config_json(domid_t domid) = 0;
 
-  // Asks the guest and waits until it is suspended. Throws Error(guest).
-  void suspend(domid_t domid);
+  // Asks the guest and waits until it is suspended. Throws Error(guest); the guest may be suspended
+  // all the same.
+  virtual void suspend(domid_t domid) = 0;
   // A suspended guest goes on where it was, its suspension cancelled. Throws Error(needs_operator).
-  void resume(domid_t domid);
-  // Resumes it, but keeps its vCPUs paused.
-  void resume_paused(domid_t domid);
-  void destroy(domid_t domid);
+  virtual void resume(domid_t domid) = 0;
+  // Resumes it, but keeps its vCPUs paused. Throws Error(needs_operator).
+  virtual void resume_paused(domid_t domid) = 0;
+  // Throws Error(needs_operator).
+  virtual void destroy(domid_t domid) = 0;
 
- private:
-  struct State;
-  std::unique_ptr<State> state_;
+  // Throw Error(internal).
+  virtual void rename(domid_t domid, const std::string& name) = 0;
+  virtual void unpause(domid_t domid) = 0;
 };
+
+// The sentences of a guest that needs the operator. Each ends with the command that puts it right,
+// which works once the reason is gone. Throw Error(needs_operator).
+[[noreturn]] void fail_to_resume(domid_t domid, std::string_view why);
+[[noreturn]] void fail_to_pause(domid_t domid, std::string_view why);    // of a saved guest
+[[noreturn]] void fail_to_destroy(domid_t domid, std::string_view why);  // of a saved guest
 
 }  // namespace ferry

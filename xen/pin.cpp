@@ -27,16 +27,17 @@ bool unpin(const Hypervisor& xen, domid_t domid, mfn_t mfn) {
 
 // xc_mmuext_op does not say how far a batch came, but Xen stopped at the first refusal. A pin that
 // was done can be undone; one that was not cannot: that tells them apart without pinning anything
-// twice.
-RefusedPin find_refused(const Hypervisor& xen, domid_t domid, std::span<const Pin> pins) {
+// twice. Nothing if all are pinned in the end: then the batch had met a passing trouble.
+std::optional<RefusedPin> find_refused(const Hypervisor& xen, domid_t domid,
+                                       std::span<const Pin> pins) {
   for (size_t i = 0; i < pins.size(); ++i) {
     if (!unpin(xen, domid, pins[i].mfn)) {
       if (pin_batch(xen, domid, pins.subspan(i, 1))) continue;
-      return {i, errno};
+      return RefusedPin{i, errno};
     }
-    if (!pin_batch(xen, domid, pins.subspan(i, 1))) return {i, errno};
+    if (!pin_batch(xen, domid, pins.subspan(i, 1))) return RefusedPin{i, errno};
   }
-  return {pins.size() - 1, EAGAIN};
+  return std::nullopt;
 }
 
 }  // namespace
@@ -46,9 +47,10 @@ std::optional<RefusedPin> pin_tables(const Hypervisor& xen, domid_t domid,
   for (size_t done = 0; done < pins.size();) {
     auto batch = pins.subspan(done, std::min(pins.size() - done, kMaxPinBatch));
     if (!pin_batch(xen, domid, batch)) {
-      RefusedPin refused = find_refused(xen, domid, batch);
-      refused.index += done;
-      return refused;
+      if (auto refused = find_refused(xen, domid, batch)) {
+        refused->index += done;
+        return refused;
+      }
     }
     done += batch.size();
   }

@@ -8,6 +8,8 @@
 #include <string>
 #include <thread>
 
+#include "xen/lifecycle.h"
+
 extern "C" {
 #include <xenstore.h>
 }
@@ -46,12 +48,6 @@ bool withdraw(const Xenstore& store, domid_t domid) {
   }
 }
 
-[[noreturn]] void give_up(domid_t domid, const char* why) {
-  fail(Errc::needs_operator,
-       "domain {} is suspended and could not be resumed ({}); try: ferry resume {}", raw(domid),
-       why, raw(domid));
-}
-
 }  // namespace
 
 void undo_suspend(const Hypervisor& xen, domid_t domid) {
@@ -69,10 +65,20 @@ void undo_suspend(const Hypervisor& xen, domid_t domid) {
   try {
     resume_fast(xen, domid);
   } catch (const Error& e) {
-    give_up(domid, e.what());
+    fail_to_resume(domid, e.what());
   }
   if (!store || !xs_resume_domain(store.get(), raw(domid)))
-    give_up(domid, "xenstored does not know that it runs again");
+    fail_to_resume(domid, "xenstored does not know that it runs again");
+}
+
+bool says_it_can_suspend(domid_t domid) {
+  const Xenstore store;
+  if (!store) return false;
+  const std::string path = fmt::format("/local/domain/{}/control/feature-suspend", raw(domid));
+  unsigned length = 0;
+  const std::unique_ptr<void, void (*)(void*)> value(
+      xs_read(store.get(), XBT_NULL, path.c_str(), &length), std::free);
+  return value && std::string_view(static_cast<char*>(value.get()), length) == "1";
 }
 
 }  // namespace ferry

@@ -11,4 +11,7 @@ namespace ferry {
 // it. Throws Error(needs_operator), saying what to do, if the guest cannot be brought back.
 void undo_suspend(const Hypervisor& xen, domid_t domid);
 
+// True if the guest has left word in xenstore that it answers a request to suspend.
+bool says_it_can_suspend(domid_t domid);
+
 }  // namespace ferry

@@ -8,7 +8,7 @@
 
 namespace ferry::sim {
 
-// How a restorer may treat what has no single right answer. Each field names one difference on
+// How an engine may treat what has no single right answer. Each field names one difference on
 // purpose.
 struct RestoreRules {
   // Identity entries of p2m leaves come back as they were; otherwise they become invalid.
@@ -19,11 +19,14 @@ struct RestoreRules {
   bool fixes_p2m_cr3 = false;
   // start_info.nr_pages counts up to the end of the p2m; otherwise it stays the guest's own.
   bool counts_pages_to_p2m_end = true;
+  // A page table that still holds a foreign frame after suspension ends the save with a sentence;
+  // otherwise the page is silently left out of what is called a saved guest.
+  bool refuses_foreign_frames = false;
 };
 
 // What Debian's libxenguest 4.17 does, and what ferry does.
 inline constexpr RestoreRules kStockRules{};
-inline constexpr RestoreRules kFerryRules{true, true, true, false};
+inline constexpr RestoreRules kFerryRules{true, true, true, false, true};
 
 // Compares a restored guest with what `source`'s guest looked like (a view taken after its
 // suspension). Empty when it is the same guest; at most 20 sentences otherwise.

@@ -51,6 +51,9 @@ VcpuView view_vcpu(Host& host, const Domain& d, uint32_t id) {
     c.gdt_frames[i] = pfn_of(host, d.domid, c.gdt_frames[i]);
   if (id == 0) c.user_regs.rdx = pfn_of(host, d.domid, c.user_regs.rdx);
   view.ext = v.ext;
+  // Xen sees to this when it takes a context, so one that was never set changes on its way.
+  view.ext.sysenter_callback_cs |= 3;
+  view.ext.syscall32_callback_cs |= 3;
   view.xcr0 = v.xcr0;
   view.xcr0_accum = v.xcr0_accum;
   view.xsave.assign(v.xsave, v.xsave + (v.xcr0_accum & 4 ? kXsaveBytes : 576));

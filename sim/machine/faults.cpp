@@ -30,7 +30,7 @@ constexpr std::array<KindFacts, static_cast<size_t>(CallKind::kinds)> kKinds = {
     {"memory_populate", ENOMEM},
     {"memory_other", EINVAL},
     {"mmu_update", EINVAL},
-    {"mmuext_op", EINVAL},
+    {"mmuext_op", ENOMEM},  // EINVAL would be a verdict on a page table
     {"event_channel", ENOSPC},
     {"grant_table", EINVAL},
     {"sched_op", EINVAL},

@@ -102,6 +102,18 @@ AccessResult guest_write(Host& host, Domain& d, uint32_t vcpu, uint64_t va, cons
   });
 }
 
+void deliver_page_fault(Host& host, Domain& d, uint32_t vcpu, uint64_t cr2) {
+  HostLock lock(host);
+  Vcpu& v = d.vcpus[vcpu];
+  v.context.ctrlreg[2] = cr2;
+  vcpu_info_t* info = nullptr;
+  if (v.vcpu_info_mfn)
+    info = reinterpret_cast<vcpu_info_t*>(host.page(mfn_t(v.vcpu_info_mfn)) + v.vcpu_info_offset);
+  else if (vcpu < XEN_LEGACY_MAX_VCPUS)
+    info = &reinterpret_cast<shared_info_t*>(host.page(mfn_t(d.shared_info_mfn)))->vcpu_info[vcpu];
+  if (info) info->arch.cr2 = cr2;
+}
+
 bool translate(Host& host, const Vcpu& v, uint64_t va, mfn_t& mfn) {
   const auto at = find_l1e(host, v, va);
   if (!at) return false;

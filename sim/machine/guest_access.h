@@ -26,6 +26,10 @@ AccessResult guest_read(Host& host, Domain& domain, uint32_t vcpu, uint64_t va, 
 AccessResult guest_write(Host& host, Domain& domain, uint32_t vcpu, uint64_t va, const void* in,
                          size_t bytes);
 
+// What Xen does with a fault before the guest's handler runs: the address goes to the vCPU's
+// vcpu_info, wherever that is at this time.
+void deliver_page_fault(Host& host, Domain& domain, uint32_t vcpu, uint64_t cr2);
+
 // The frame behind an address, or nothing; touches no bits.
 bool translate(Host& host, const Vcpu& vcpu, uint64_t va, mfn_t& mfn);
 

@@ -33,6 +33,7 @@ inline constexpr unsigned kMaxPorts = 1024;
 inline constexpr unsigned kMaxGrantFrames = 64;
 inline constexpr unsigned kMaxMaptrack = 4096;
 inline constexpr uint64_t kMaxTrackedPfn = uint64_t{1} << 24;  // 64 GiB of guest a log-dirty bitmap
+inline constexpr unsigned kNameBytes = 64;
 inline constexpr unsigned kGdtFrames = 14;
 inline constexpr unsigned kXsaveBytes = 512 + 64 + 256;  // legacy area, header, AVX
 inline constexpr uint64_t kXfeatureMask = 7;             // x87, SSE, AVX
@@ -149,6 +150,7 @@ struct Domain {
   uint32_t ssidref;
   uint32_t flags;  // XEN_DOMCTL_CDF_*
   xen_domain_handle_t handle;
+  char name[kNameBytes];  // what xenstore would hold; zero-terminated
   xen_arch_domainconfig arch_config;
   uint64_t tot_pages, max_pages, outstanding, special_pages;
   uint64_t shared_info_mfn;
@@ -183,6 +185,18 @@ enum class FrameOrder : uint8_t {
   contiguous,  // single frames come one after the other, as on a fresh host
 };
 
+// What a hypervisor's log says of a page table that it refused: the entry it stumbled over first,
+// then those on the way up to it.
+struct RefusedEntry {
+  uint64_t table;  // mfn
+  uint32_t level, slot;
+};
+struct RefusalLog {
+  uint64_t refusals;  // counts the first entries
+  uint32_t depth;     // of the last one
+  RefusedEntry path[4];
+};
+
 struct HostState {
   uint64_t magic;
   uint64_t bytes;
@@ -201,8 +215,9 @@ struct HostState {
   FrameOrder frame_order;
   DomainNumber last_domid;
   uint32_t cpu_khz;
-  uint64_t nanoseconds;              // the host's clock: advances with the calls, never by itself
-  uint64_t calls;                    // of the toolstack, counted for fault injection and replay
+  uint64_t nanoseconds;  // the host's clock: advances with the calls, never by itself
+  uint64_t calls;        // of the toolstack, counted for fault injection and replay
+  RefusalLog refusal_log;
   DomainNumber domids[kMaxDomains];  // of the slots below, kNoDomain when free
   uint8_t slot_used[kMaxDomains];    // whether a slot has to be cleared before its next use
   Domain domains[kMaxDomains];

@@ -194,12 +194,14 @@ long compat_machphys_list(Host& host, void* arg) {
   return 0;
 }
 
-long machphys_mapping(Host& host, void* arg) {
+// A guest asks once in its life, and may meet larger hosts in it: it is told all that could be.
+long machphys_mapping(Host& host, const Domain& caller, void* arg) {
   if (!arg) return -EFAULT;
   auto& mapping = *static_cast<xen_machphys_mapping_t*>(arg);
   mapping.v_start = 0xffff800000000000;
   mapping.v_end = 0xffff804000000000;
-  mapping.max_mfn = host.state().max_page - 1;
+  mapping.max_mfn = caller.privileged ? host.state().max_page - 1
+                                      : (mapping.v_end - mapping.v_start) / sizeof(uint64_t) - 1;
   return 0;
 }
 
@@ -245,7 +247,7 @@ long memory_op(Host& host, Domain& caller, uint32_t command, void* arg) {
     case XENMEM_machphys_compat_mfn_list:
       return caller.privileged ? compat_machphys_list(host, arg) : -EPERM;
     case XENMEM_machphys_mapping:
-      return machphys_mapping(host, arg);
+      return machphys_mapping(host, caller, arg);
     case XENMEM_claim_pages:
       return claim(host, caller, arg);
     default:

@@ -38,13 +38,24 @@ void drop_entries(Host& host, unsigned level, mfn_t table, unsigned end) {
   }
 }
 
+void log_refusal(Host& host, bool first, mfn_t table, unsigned level, unsigned slot) {
+  RefusalLog& log = host.state().refusal_log;
+  if (first) {
+    ++log.refusals;
+    log.depth = 0;
+  }
+  if (log.depth < 4) log.path[log.depth++] = {table.raw(), level, slot};
+}
+
 int promote_table(Host& host, unsigned level, mfn_t table, DomainNumber owner) {
   uint64_t* e = host.entries(table);
   for (unsigned slot = 0; slot < 512; ++slot) {
     if (!is_guest_slot(level, slot) || !pte_present(e[slot])) continue;
+    const uint64_t refusals = host.state().refusal_log.refusals;
     const int rc = level == 1 ? get_page_from_l1e(host, e[slot], owner, owner)
                               : get_page_from_table_entry(host, level, e[slot], table, owner);
     if (rc) {
+      log_refusal(host, host.state().refusal_log.refusals == refusals, table, level, slot);
       drop_entries(host, level, table, slot);
       return rc;
     }
@@ -56,8 +67,11 @@ int promote_table(Host& host, unsigned level, mfn_t table, DomainNumber owner) {
 
 int promote_descriptors(Host& host, mfn_t mfn) {
   uint64_t* descriptors = host.entries(mfn);
-  for (unsigned i = 0; i < 512; ++i)
-    if (!check_descriptor(descriptors[i])) return -EINVAL;
+  for (unsigned i = 0; i < 512; ++i) {
+    if (check_descriptor(descriptors[i])) continue;
+    log_refusal(host, true, mfn, 0, i);
+    return -EINVAL;
+  }
   return 0;
 }
 
@@ -231,7 +245,7 @@ bool check_descriptor(uint64_t& descriptor) {
   if (!(high & code_or_data)) {
     if ((high & type_mask) == 0) return true;  // second half of a call gate
     if ((high & type_mask) != call_gate) return false;
-    const uint32_t selector = low >> 16;
+    const uint32_t selector = low >> 16 | 3;  // raised to ring 3 before it is judged
     // The target has to be a code segment that Xen keeps for guests or one of the guest's own.
     const bool of_guest = (selector >> 3) < FIRST_RESERVED_GDT_ENTRY || (selector & 4);
     if (!of_guest && selector != FLAT_KERNEL_CS) return false;

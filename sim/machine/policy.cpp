@@ -11,6 +11,7 @@ namespace {
 constexpr uint32_t kNoSubleaf = XEN_CPUID_NO_SUBLEAF;
 constexpr uint32_t kMaxBasic = 0xd, kMaxExtended = 0x80000008;
 constexpr uint32_t kPlatformInfo = 0xce, kArchCaps = 0x10a;
+constexpr uint64_t kHostPlatformInfo = 0x80000000;  // the host can fault CPUID
 
 // A plain x86-64 CPU with SSE4.2 and AVX; leaves that are not here are all zero.
 constexpr xen_cpuid_leaf_t kLeaves[] = {
@@ -80,9 +81,11 @@ int set_policy(Domain& domain, xen_domctl_cpu_policy& policy) {
   }
   for (uint32_t i = 0; i < policy.nr_msrs; ++i) {
     const xen_msr_entry_t& msr = policy.msrs.p[i];
-    if (msr.flags || (msr.idx != kPlatformInfo && msr.idx != kArchCaps)) {
+    const bool known = msr.idx == kPlatformInfo || msr.idx == kArchCaps;
+    const bool beyond = msr.idx == kPlatformInfo && (msr.val & ~kHostPlatformInfo) != 0;
+    if (msr.flags || !known || beyond) {
       policy.err_msr = msr.idx;
-      return msr.flags ? -EINVAL : -ERANGE;
+      return msr.flags || beyond ? -EINVAL : -ERANGE;
     }
   }
   if (policy.nr_leaves) {

@@ -78,7 +78,8 @@ int set_ext_context(Domain& d, const xen_domctl_ext_vcpucontext& ext) {
   if (ext.size < offsetof(xen_domctl_ext_vcpucontext, vmce)) return -EINVAL;
   if (!is_canonical(ext.sysenter_callback_eip) || !is_canonical(ext.syscall32_callback_eip))
     return -EINVAL;
-  constexpr uint64_t known_caps = 0x1000000;  // MCG_SER_P
+  // Of an Intel host: the number of banks, CTL_P, TES_P, SER_P, LMCE_P.
+  constexpr uint64_t known_caps = 0xff | 0x100 | 0x800 | 0x1000000 | 0x8000000;
   if (ext.size >= offsetof(xen_domctl_ext_vcpucontext, vmce) + 8 && (ext.vmce.caps & ~known_caps))
     return -EINVAL;
   const size_t keep = ext.size < sizeof ext ? ext.size : sizeof ext;

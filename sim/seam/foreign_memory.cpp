@@ -153,6 +153,13 @@ xenforeignmemory_resource_handle* xenforeignmemory_map_resource(xenforeignmemory
   const bool writable = prot & PROT_WRITE;
   std::vector<uint64_t> frames =
       take_frames(host, domid, writable, arr.size(), arr.data(), errors.data());
+  // A resource is mapped whole or not at all.
+  for (const int error : errors) {
+    if (error == 0) continue;
+    give_back(host, writable, frames);
+    errno = -error;
+    return nullptr;
+  }
   void* at = add_mapping(host, *paddr, prot, 0, frames);
   if (!at) {
     give_back(host, writable, frames);

@@ -102,7 +102,8 @@ TEST_F(Cli, audit_limits_what_it_prints) {
   for (unsigned i = 0; i < 50; ++i)
     guest.page(TestGuest::kUserL2).words[100 + i] = table_entry(TestGuest::kData);
   const Outcome outcome = ferry({"audit", "--limit", "3", file("many.ferry", build(guest))});
-  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 3 + 1 + 1);
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 3 + 1 + 1 + 1);
+  EXPECT_THAT(outcome.out, HasSubstr("restore Xen would refuse (EINVAL) to load the user page "));
   EXPECT_THAT(outcome.out, HasSubstr("error   pt.target-type: 47 more\n"));
 }
 
@@ -115,6 +116,10 @@ TEST_F(Cli, audit_speaks_json) {
   const json bad = json::parse(outcome.out);
   EXPECT_EQ(bad["verdict"], "bad");
   EXPECT_EQ(bad["errors"], 1);
+  EXPECT_EQ(bad["restore"]["accepted"], false);
+  EXPECT_EQ(bad["restore"]["errno"], "EINVAL");
+  EXPECT_EQ(clean["restore"]["accepted"], true);
+  EXPECT_EQ(clean["restore"]["pins"], 3);
   EXPECT_EQ(bad["rules"][0]["id"], "pt.target-type");
   const json& finding = bad["findings"][0];
   EXPECT_EQ(finding["rule"], "pt.target-type");

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "proto/record_reader.h"
 #include "proto/record_writer.h"
 
 namespace ferry::test {
@@ -52,7 +53,11 @@ TestVcpu make_vcpu(unsigned id) {
   xsave.resize(16 + 832);
   put_u64(xsave, 0, 7);
   put_u64(xsave, 8, 7);
-  vcpu.record.set_msrs(std::string(32, '\1'));
+  put_u64(xsave, 16 + 512, 7);
+  std::string& msrs = *vcpu.record.mutable_msrs();
+  put_u32(msrs, 0xc0000103);  // TSC_AUX
+  msrs.resize(16);
+  put_u64(msrs, 8, id + 1);
   return vcpu;
 }
 
@@ -117,8 +122,11 @@ void make_data(TestGuest& guest) {
   guest.pages[G::kStartInfo].words[kConsoleWord] = G::kConsole;
   guest.pages[G::kStore] = data(G::kStore);
   guest.pages[G::kConsole].kind = v1::ZERO;
-  guest.pages[G::kGdt0] = data(G::kGdt0);
-  guest.pages[G::kGdt1] = data(G::kGdt1);
+  for (uint64_t gdt : {G::kGdt0, G::kGdt1}) {
+    guest.pages[gdt].words[1] = 0x00affb000000ffff;  // 64-bit code of ring 3
+    guest.pages[gdt].words[2] = 0x00cff3000000ffff;  // data
+    guest.pages[gdt].words[4] = 0x0000ec000010abcd;  // a call gate into the code segment
+  }
   for (uint64_t pfn = G::kData; pfn < G::kZero; ++pfn) guest.pages[pfn] = data(pfn);
   for (uint64_t pfn = G::kZero; pfn < G::kAbsent; ++pfn) guest.pages[pfn].kind = v1::ZERO;
   guest.pages[G::kLast - 1] = data(1);
@@ -189,6 +197,22 @@ void write_pages(RecordWriter& writer, const TestGuest& guest) {
   batches.flush();
 }
 
+void read_pages(const PagesView& view, std::span<const std::byte> bytes,
+                std::map<uint64_t, TestPage>& pages) {
+  for (const PageRun& run : view.runs) {
+    for (uint64_t i = 0; i < run.count; ++i) {
+      const uint64_t pfn = run.first.raw() + i;
+      pages.erase(pfn);
+      if (run.kind == v1::ABSENT) continue;
+      TestPage& page = pages[pfn];
+      page.kind = run.kind;
+      if (!has_data(run.kind)) continue;
+      std::memcpy(page.words.data(), bytes.data(), kPageSize);
+      bytes = bytes.subspan(kPageSize);
+    }
+  }
+}
+
 std::vector<uint64_t> populated_runs(const TestGuest& guest) {
   std::vector<uint64_t> runs;
   uint64_t next = 0;
@@ -228,11 +252,44 @@ TestGuest::TestGuest(unsigned vcpus) {
   set_shared_info(kP2mCr3, kKernelL4 << 12);
   set_shared_info(kP2mVirtual, kP2mVaddr);
   put_cpuid(*cpu_policy.mutable_cpuid_leaves(), {0, ~0u, 0xd, 0, 0, 0});
+  put_cpuid(*cpu_policy.mutable_cpuid_leaves(), {0x80000001, ~0u, 0, 0, 0, 1u << 27});  // RDTSCP
   put_cpuid(*cpu_policy.mutable_cpuid_leaves(), {0xd, 0, 7, 0, 832, 0});
   put_cpuid(*cpu_policy.mutable_cpuid_leaves(), {0xd, 2, 256, 576, 0, 0});
-  cpu_policy.set_msrs(std::string(32, '\2'));
+  put_cpuid(*cpu_policy.mutable_cpuid_leaves(), {1, ~0u, 0x306a9, 0, 0, 0});
+  put_u32(*cpu_policy.mutable_msrs(), 0xce);
+  put_u32(*cpu_policy.mutable_msrs(), 0);
+  cpu_policy.mutable_msrs()->resize(16);
   tsc.set_mode(1);
   tsc.set_khz(2000000);
+}
+
+TestGuest TestGuest::of_image(const Bytes& image) {
+  TestGuest guest(0);
+  guest.pages.clear();
+  guest.unmentioned.clear();
+  MemorySource source(image);
+  RecordReader reader(source);
+  PagesDecoder decoder;
+  while (const std::optional<RawRecord> raw = reader.next()) {
+    if (raw->kind == v1::Record::kPagesFieldNumber) {
+      const PagesView view = decode_pages(*raw, guest.head.nr_pfns());
+      read_pages(view, decoder.decompress(*raw, view), guest.pages);
+      continue;
+    }
+    const v1::Record record = parse_record(*raw);
+    if (record.has_head()) guest.head = record.head();
+    if (record.has_cpu_policy()) guest.cpu_policy = record.cpu_policy();
+    if (record.has_config()) guest.config = record.config();
+    if (record.has_tsc()) guest.tsc = record.tsc();
+    if (record.has_shared_info()) guest.shared_info = record.shared_info();
+    if (record.has_vcpu()) guest.vcpu.push_back({record.vcpu()});
+    if (record.has_p2m_frames())
+      guest.leaves.assign(record.p2m_frames().leaf_pfns().begin(),
+                          record.p2m_frames().leaf_pfns().end());
+    if (record.has_populated())
+      guest.populated.emplace(record.populated().runs().begin(), record.populated().runs().end());
+  }
+  return guest;
 }
 
 void TestGuest::set_shared_info(size_t at, uint64_t value) {

@@ -50,6 +50,9 @@ struct TestGuest {
   static constexpr uint64_t kP2mVaddr = 0xffffc90000000000;
 
   explicit TestGuest(unsigned vcpus = 2);
+  // The guest that a small image holds, the last version of each page; to be changed and built
+  // again. Of records that can come several times only one Populated and one P2mFrames are read.
+  static TestGuest of_image(const Bytes& image);
 
   v1::Head head;
   std::map<uint64_t, TestPage> pages;              // what is not here is absent

@@ -47,11 +47,21 @@ class FileOf {
 
 void expect_modest(uint64_t pfns, const std::function<Bytes()>& make) {
   FileOf file(make);
-  for (const char* command : {"audit", "inspect"}) {
-    const Outcome outcome = run_program({FERRY_PROGRAM, command, file.path()});
+  const std::vector<std::vector<std::string>> commands = {
+      {"audit", file.path()},
+      {"inspect", file.path()},
+      {"inspect", "--pages", file.path()},
+      {"walk", file.path(), "0xffffffff81000000"},
+      {"cat", "--vaddr", "0xffffffff81000000", file.path()},
+      {"convert", file.path(), "/dev/null"},  // is refused only after the image was opened
+      {"convert", "--to", "libxc", file.path(), file.path() + ".converted"}};
+  for (std::vector<std::string> words : commands) {
+    words.insert(words.begin(), FERRY_PROGRAM);
+    const Outcome outcome = run_program(words);
     EXPECT_LT(outcome.exit_code, 128);
     EXPECT_GT(outcome.peak_bytes, 1u << 20);
-    EXPECT_LE(outcome.peak_bytes, (64u << 20) + 32 * pfns) << command << ": " << outcome.err;
+    EXPECT_LE(outcome.peak_bytes, (64u << 20) + 32 * pfns) << words[1] << ": " << outcome.err;
+    std::filesystem::remove(file.path() + ".converted");
   }
 }
 

@@ -35,7 +35,7 @@ class Toolstack {
 }  // namespace
 
 Saved engine_save(Host& host, uint32_t domid, Executor& executor, const SaveOptions& options,
-                  const std::function<void()>& suspend) {
+                  const std::function<void()>& suspend, const StopFlag* stop) {
   Saved saved;
   MemorySink sink;
   attempt(host, saved, [&] {
@@ -45,6 +45,7 @@ Saved engine_save(Host& host, uint32_t domid, Executor& executor, const SaveOpti
       saved.asked_to_suspend = true;
       if (suspend) suspend();
     };
+    callbacks.stop = stop;
     save_domain(xen, domid_t{static_cast<uint16_t>(domid)}, sink, executor, options, callbacks);
   });
   saved.image = sink.bytes();

@@ -27,7 +27,7 @@ struct Saved : Outcome {
 
 // Saves a domain of host. suspend is what the life cycle does when it is asked to.
 Saved engine_save(Host& host, uint32_t domid, Executor& executor, const SaveOptions& options = {},
-                  const std::function<void()>& suspend = {});
+                  const std::function<void()>& suspend = {}, const StopFlag* stop = nullptr);
 
 struct Restored : Outcome {
   uint32_t domid = 0;

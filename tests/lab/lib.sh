@@ -66,7 +66,8 @@ mode_of() { stat -c %a "$1"; }
 
 # Guests ---------------------------------------------------------------------------------------------
 
-# start_guest NAME VCPUS MIB [EXTRA_CONFIG_LINE…]: a PV guest whose workload checks a quarter of its memory.
+# start_guest NAME VCPUS MIB [EXTRA_CONFIG_LINE…]: a PV guest whose workload checks WORKLOAD_MIB or a sixth of its
+# memory: with more, small guests run out of it now and then.
 start_guest() {
   guest_config "$@" >$work/"$1".cfg
   xl create -q $work/"$1".cfg
@@ -80,7 +81,7 @@ name = "$name"
 type = "pv"
 kernel = "/lab/guest/vmlinuz"
 ramdisk = "/lab/guest/initrd"
-extra = "console=hvc0 quiet panic=1 nowatchdog workload=\"$((mib / 4)) $vcpus\""
+extra = "console=hvc0 quiet panic=1 nowatchdog workload=\"${WORKLOAD_MIB:-$((mib / 6))} $vcpus\""
 memory = $mib
 vcpus = $vcpus
 on_poweroff = "destroy"

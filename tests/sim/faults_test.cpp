@@ -70,17 +70,17 @@ TEST(Faults, NoFailingCallOfARestoreLeaksAnything) {
     lseek(fd, 0, SEEK_SET);
     b->faults().clear();
     if (failing) b->faults().fail_call(failing);
-    const Restored r = stock_restore(*b, fd, 300, 2);
+    const StockRestored r = stock_restore(*b, fd, 300, 2);
     expect_nothing_open(failing);
     return r;
   };
-  const Restored good = restore(0);
+  const StockRestored good = restore(0);
   ASSERT_EQ(good.os_errno, 0);
   const uint64_t sites = b->faults().calls();
   unsigned failed = 0;
   const uint64_t free_before = b->state().free_pages;
   for (uint64_t n = 1; n <= sites; ++n) {
-    const Restored r = restore(n);
+    const StockRestored r = restore(n);
     failed += r.os_errno != 0;
     if (!r.domid) continue;
     if (r.os_errno == 0 && n % 8 == 0) {

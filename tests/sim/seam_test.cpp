@@ -68,6 +68,32 @@ TEST_F(Seam, ANewDomainStartsPausedAndEmpty) {
   EXPECT_NE(xc_domain_getinfo(xch_, domid, 1, &info), 1);
 }
 
+// A failing page once left a hole in it that the caller ran into.
+TEST_F(Seam, AResourceIsMappedWholeOrNotAtAll) {
+  const uint32_t domid = create();
+  xenforeignmemory_handle* memory = xenforeignmemory_open(nullptr, 0);
+  const auto map = [&](void*& at) {
+    return xenforeignmemory_map_resource(memory, static_cast<::domid_t>(domid),
+                                         XENMEM_resource_grant_table, 0, 0, 2, &at,
+                                         PROT_READ | PROT_WRITE, 0);
+  };
+  for (uint64_t page = 1; page <= 2; ++page) {
+    void* at = nullptr;
+    host_->faults().clear();
+    host_->faults().fail_nth(CallKind::map_foreign_page, page, ENOMEM);
+    EXPECT_EQ(map(at), nullptr);
+    EXPECT_EQ(errno, ENOMEM);
+  }
+  host_->faults().clear();
+  void* at = nullptr;
+  xenforeignmemory_resource_handle* resource = map(at);
+  ASSERT_NE(resource, nullptr);
+  static_cast<char*>(at)[2 * ferry::kPageSize - 1] = 1;
+  EXPECT_EQ(xenforeignmemory_unmap_resource(memory, resource), 0);
+  xenforeignmemory_close(memory);
+  EXPECT_EQ(xc_domain_destroy(xch_, domid), 0);
+}
+
 TEST_F(Seam, PopulatedMemoryCanBeMappedAndKeepsWhatIsWritten) {
   const uint32_t domid = create();
   ASSERT_EQ(xc_domain_setmaxmem(xch_, domid, 64 * 4), 0);

@@ -52,9 +52,9 @@ int stock_save(Host& host, uint32_t domid, int fd, bool live, const std::functio
   return rc == 0 ? 0 : errno ? errno : EIO;
 }
 
-Restored stock_restore(Host& host, int fd, uint64_t pages, unsigned vcpus) {
+StockRestored stock_restore(Host& host, int fd, uint64_t pages, unsigned vcpus) {
   BindThread bind(host);
-  Restored out;
+  StockRestored out;
   Interface xch = open_interface();
   if (!xch) {
     out.os_errno = errno;

@@ -15,13 +15,13 @@ int stock_save(
     Host& host, uint32_t domid, int fd, bool live = false,
     const std::function<int()>& suspend = [] { return 1; });
 
-struct Restored {
+struct StockRestored {
   int os_errno = 0;  // 0: done
   uint32_t domid = 0;
   unsigned long store_mfn = 0, console_mfn = 0;
 };
 // Creates a domain with room for that many pages and restores the stream at fd into it.
-Restored stock_restore(Host& host, int fd, uint64_t pages, unsigned vcpus);
+StockRestored stock_restore(Host& host, int fd, uint64_t pages, unsigned vcpus);
 
 // An anonymous file.
 int scratch_file();

@@ -37,7 +37,7 @@ class StockPrograms : public ::testing::Test {
 };
 
 TEST_F(StockPrograms, VerifyStreamAcceptsTheStockEnginesStreams) {
-  for (uint64_t seed = 1; seed <= 3; ++seed) {
+  for (uint64_t seed = 1; seed <= 25; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const GuestSpec spec = GuestSpec::random(seed, 1024);
     auto host = Host::create({.seed = seed, .frames = spec.pages + 2048});
@@ -141,7 +141,7 @@ void round_trip(const std::string& folder, uint64_t seed) {
 }
 
 TEST_F(StockPrograms, TheStockSaveHelperMovesAGuestBetweenTwoHostsInFiles) {
-  for (uint64_t seed = 1; seed <= 4; ++seed) round_trip(folder_, seed);
+  for (uint64_t seed = 1; seed <= 12; ++seed) round_trip(folder_, seed);
 }
 
 #endif

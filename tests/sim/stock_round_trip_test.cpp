@@ -26,7 +26,7 @@ void round_trip(uint64_t seed, uint64_t most_pages) {
   const int fd = scratch_file();
   ASSERT_EQ(stock_save(*a, guest.domid, fd), 0);
   ASSERT_EQ(lseek(fd, 0, SEEK_SET), 0);
-  const Restored restored = stock_restore(*b, fd, spec.pages, spec.vcpus);
+  const StockRestored restored = stock_restore(*b, fd, spec.pages, spec.vcpus);
   close(fd);
   ASSERT_EQ(restored.os_errno, 0);
   const auto differences =
@@ -38,7 +38,7 @@ void round_trip(uint64_t seed, uint64_t most_pages) {
 }
 
 TEST(StockEngine, RestoresTheSameGuestThatItSaved) {
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
     round_trip(seed, 1024);
     if (HasFailure()) break;
   }

@@ -73,6 +73,26 @@ ordered_json finding_as_json(const audit::Finding& finding) {
   return json;
 }
 
+ordered_json prediction_as_json(const audit::Prediction& prediction) {
+  ordered_json json = {
+      {"accepted", prediction.known ? ordered_json(!prediction.refusal) : ordered_json()},
+      {"vcpus", prediction.vcpus},
+      {"pins", prediction.pins},
+      {"sentence", audit::prediction_in_words(prediction)}};
+  if (!prediction.refusal) return json;
+  const audit::Refusal& refusal = *prediction.refusal;
+  if (refusal.step == audit::Refusal::Step::pin)
+    json["pin_pfn"] = refusal.pfn;
+  else
+    json["vcpu"] = refusal.vcpu;
+  json["errno"] = refusal.error;
+  json["by_chance"] = refusal.by_chance;
+  if (refusal.entry.pfn) json["pfn"] = *refusal.entry.pfn;
+  if (refusal.entry.level) json["pt_level"] = *refusal.entry.level;
+  if (refusal.entry.index) json["entry"] = *refusal.entry.index;
+  return json;
+}
+
 std::string report_as_json(const AuditArguments& arguments, const audit::Result& result) {
   ordered_json rules = ordered_json::array(), findings = ordered_json::array();
   for (const audit::Rule* rule : audit::all_rules()) {
@@ -83,16 +103,17 @@ std::string report_as_json(const AuditArguments& arguments, const audit::Result&
   }
   for (const audit::Finding& finding : result.findings.kept())
     findings.push_back(finding_as_json(finding));
-  const ordered_json report = {{"file", arguments.file},
-                               {"verdict", result.clean() ? "clean" : "bad"},
-                               {"level", arguments.level},
-                               {"judged", audit::level_name(result.judged)},
-                               {"image_bytes", result.bytes},
-                               {"records", result.records},
-                               {"errors", result.findings.count(audit::Severity::error)},
-                               {"warnings", result.findings.count(audit::Severity::warning)},
-                               {"rules", rules},
-                               {"findings", findings}};
+  ordered_json report = {{"file", arguments.file},
+                         {"verdict", result.clean() ? "clean" : "bad"},
+                         {"level", arguments.level},
+                         {"judged", audit::level_name(result.judged)},
+                         {"image_bytes", result.bytes},
+                         {"records", result.records},
+                         {"errors", result.findings.count(audit::Severity::error)},
+                         {"warnings", result.findings.count(audit::Severity::warning)},
+                         {"rules", rules},
+                         {"findings", findings}};
+  if (result.prediction) report["restore"] = prediction_as_json(*result.prediction);
   return report.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -112,6 +133,8 @@ std::string report_as_text(const AuditArguments& arguments, const audit::Result&
       text += fmt::format("{:<7} {}: {} more\n", audit::severity_name(rule->severity), rule->id,
                           count - arguments.limit);
   }
+  if (result.prediction && (result.prediction->refusal || !result.prediction->known))
+    text += fmt::format("restore {}\n", audit::prediction_in_words(*result.prediction));
   const uint64_t errors = result.findings.count(audit::Severity::error);
   const uint64_t warnings = result.findings.count(audit::Severity::warning);
   text += fmt::format("{}: {}", arguments.file, result.clean() ? "clean" : "bad");

@@ -18,9 +18,9 @@ constexpr HostCommand kHostCommands[] = {
     {"resume", "Finish a save that was interrupted: resume the guest"},
     {"migrate", "Move a running domain to another host"},
     {"receive", "Receive a domain that is migrated to this host"},
-    {"check", "Check whether a domain can be saved, migrated or restored here"},
-    {"estimate", "Estimate how long saving or migrating a domain takes"},
-    {"job", "Show or stop a running save or migration"},
+    {"check", "Say what would stop a save or a migration"},
+    {"estimate", "Estimate how long migrating a domain takes"},
+    {"job", "Show and settle migrations that were broken off"},
 };
 
 }  // namespace

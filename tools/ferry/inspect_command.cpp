@@ -2,7 +2,9 @@
 #include <nlohmann/json.hpp>
 
 #include "audit/summary.h"
+#include "pipeline/pipeline.h"
 #include "tools/ferry/commands.h"
+#include "tools/ferry/inspect_more.h"
 #include "tools/ferry/inspect_text.h"
 #include "tools/ferry/output.h"
 
@@ -11,6 +13,7 @@ namespace {
 
 struct InspectArguments {
   std::string file;
+  bool pages = false;
   bool json = false;
 };
 
@@ -26,10 +29,20 @@ std::string guest_name(const audit::Summary& summary) {
 }
 
 void run_inspect(const InspectArguments& arguments) {
-  const audit::Summary summary = audit::summarise(ImageFile::open(arguments.file));
+  const ImageFile image = ImageFile::open(arguments.file);
+  const audit::Summary summary = audit::summarise(image);
   const std::string name = guest_name(summary);
-  print(arguments.json ? summary_as_json(arguments.file, name, summary)
-                       : summary_as_text(arguments.file, name, summary));
+  std::optional<audit::Census> census;
+  // Two threads: what is under way stays small whatever the records claim.
+  if (arguments.pages) census = audit::take_census(image, *make_thread_executor(2));
+  const nlohmann::ordered_json config = config_as_json(summary);
+  if (!arguments.json)
+    return print(summary_as_text(arguments.file, name, summary) + config_as_text(config) +
+                 rounds_as_text(summary) + (census ? census_as_text(*census) : std::string()));
+  auto json = nlohmann::ordered_json::parse(summary_as_json(arguments.file, name, summary));
+  if (!config.is_null()) json["config"] = config;
+  if (census) json["contents"] = census_as_json(*census);
+  print(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace
@@ -39,10 +52,13 @@ void add_inspect_command(CLI::App& ferry, Exit&) {
   CLI::App* command = ferry.add_subcommand("inspect", "Show what is in a saved image");
   command->footer(
       "Example: ferry inspect web1.ferry\n"
-      "Reads head, index and the small records, no pages, so it is quick for any size; ferry "
-      "audit\n"
-      "tells whether the image is sound.");
+      "         ferry inspect --pages web1.ferry\n"
+      "Reads head, index and the small records, no pages, so it is quick for any size. --pages "
+      "reads\n"
+      "all: the kernel's banner, rounds, page tables. ferry audit tells whether the image is "
+      "sound.");
   command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
+  command->add_flag("--pages", arguments->pages, "Look into the pages too");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->callback([arguments] { run_inspect(*arguments); });
 }

@@ -48,6 +48,8 @@ std::string guest_text(const std::string& name, const Summary& summary) {
                             : fmt::format("p2m      tree, root pfn {:#x}\n", head.p2m_root_pfn());
   text += fmt::format("saved    {} on Xen {}.{}\n", head.live() ? "live" : "while suspended",
                       head.xen_major(), head.xen_minor());
+  if (!head.converted_from().empty())
+    text += fmt::format("made of  {}\n", printable(head.converted_from()));
   return text;
 }
 
@@ -89,6 +91,8 @@ ordered_json guest_json(const std::string& name, const Summary& summary) {
           {"p2m_vaddr", fmt::format("{:#x}", head.p2m_vaddr())},
           {"xen_version", fmt::format("{}.{}", head.xen_major(), head.xen_minor())},
           {"live", head.live()},
+          {"converted_from",
+           head.converted_from().empty() ? ordered_json() : ordered_json(head.converted_from())},
           {"online_vcpus",
            std::vector<uint32_t>(head.online_vcpus().begin(), head.online_vcpus().end())},
           {"max_vcpu_id", head.max_vcpu_id()}};

@@ -23,6 +23,9 @@ int run_command_line(int argc, char** argv) {
   Exit exit = Exit::done;
   add_audit_command(app, exit);
   add_inspect_command(app, exit);
+  add_cat_command(app, exit);
+  add_walk_command(app, exit);
+  add_convert_command(app, exit);
   for (const HostCommand& command : host_commands())  // only for the list in --help
     app.add_subcommand(command.name, command.what)->prefix_command()->group("Host commands");
   if (argc < 2) return complain(Exit::usage, "which command? (ferry --help lists all)");

@@ -29,10 +29,15 @@ int errno_of(const Error& error) {
 
 }  // namespace
 
-void ProgressReport::update(const Progress& progress) {
+bool ProgressReport::due(bool last) {
   const auto now = std::chrono::steady_clock::now();
-  if (now < next_ && progress.pages_done != progress.pages_total) return;
+  if (now < next_ && !last) return false;
   next_ = now + kBetween;
+  return true;
+}
+
+void ProgressReport::update(const Progress& progress) {
+  if (!due(progress.pages_done == progress.pages_total)) return;
   channel_.progress(progress.what, progress.pages_done, progress.pages_total);
 }
 

@@ -14,6 +14,8 @@ class ProgressReport {
  public:
   explicit ProgressReport(Channel& channel) : channel_(channel) {}
   void update(const Progress& progress);
+  // True when it is time for news.
+  bool due(bool last);
 
  private:
   Channel& channel_;

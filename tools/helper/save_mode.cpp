@@ -6,9 +6,9 @@
 
 #include <cerrno>
 
-#include "save/domain_lock.h"
-#include "save/save.h"
+#include "save/locked_save.h"
 #include "save/suspend_mark.h"
+#include "tools/helper/live_save.h"
 #include "tools/helper/report.h"
 #include "tools/helper/settings.h"
 #include "tools/helper/stoppable_stream.h"
@@ -30,7 +30,7 @@ class SaveJob {
   SaveJob(const SaveArguments& arguments, Channel& channel)
       : arguments_(arguments), channel_(channel) {}
 
-  int run(const StopWatch& stop) {
+  int run(StopWatch& stop) {
     try {
       save(stop);
       channel_.complete(0, 0);
@@ -45,11 +45,10 @@ class SaveJob {
   }
 
  private:
-  void save(const StopWatch& stop) {
+  void save(StopWatch& stop) {
     const Settings settings = read_settings();
     lower_priority();
     xen_.emplace();
-    DomainLock lock(arguments_.domid);
     StoppableSink sink(arguments_.io_fd, stop);
     ProgressReport progress(channel_);
     SaveCallbacks callbacks;
@@ -60,17 +59,23 @@ class SaveJob {
     options.level = settings.level;
     options.config = settings.config;
     auto executor = make_thread_executor(settings.threads);
+    std::optional<LiveSave> live;
+    if (arguments_.flags & kLive) {
+      live.emplace(settings, channel_, stop);
+      options.live = live->options();
+    }
     const SaveResult result =
-        save_domain(*xen_, arguments_.domid, sink, *executor, options, callbacks);
-    sync_file(arguments_.io_fd);
+        save_domain_locked(*xen_, arguments_.domid, sink, *executor, options, callbacks,
+                           [this] { sync_file(arguments_.io_fd); });
     channel_.log(Level::info,
                  fmt::format("saved {} bytes of guest as {} bytes of image in {} ms",
                              result.guest_bytes, result.image_bytes, result.suspended_us / 1000));
+    if (result.live) channel_.log(Level::info, describe(*result.live, result.suspended_us));
   }
 
   void suspend() {
-    leave_suspend_mark(arguments_.domid, get_domain(*xen_, arguments_.domid).uuid);
     asked_to_suspend_ = true;
+    if (arguments_.flags & kLive) restore_priority();
     if (channel_.suspend() != 1)
       fail(Errc::guest, "domain {} was asked to suspend and would not", raw(arguments_.domid));
   }
@@ -112,7 +117,7 @@ class SaveJob {
 }  // namespace
 
 bool save_is_for_stock_helper(const SaveArguments& arguments) {
-  if (arguments.stream_type != 0 || (arguments.flags & kLive)) return true;
+  if (arguments.stream_type != 0) return true;
   Hypervisor xen;
   return get_domain(xen, arguments.domid).hvm || guest_width(xen, arguments.domid) != 8;
 }

@@ -13,7 +13,7 @@ struct SaveArguments {
   uint32_t stream_type = 0;  // 0: neither Remus nor COLO
 };
 
-// True if this save is the stock helper's: HVM, 32-bit, live, Remus, COLO.
+// True if this save is the stock helper's: HVM, 32-bit, Remus, COLO.
 bool save_is_for_stock_helper(const SaveArguments& arguments);
 
 // Saves and reports. Returns the exit status: 0 whenever libxl was told what happened.

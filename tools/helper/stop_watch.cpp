@@ -36,6 +36,11 @@ StopWatch::~StopWatch() {
   close(end_);
 }
 
+void StopWatch::stop() {
+  stopped_ = true;
+  eventfd_write(wake_, 1);
+}
+
 void StopWatch::watch(int replies_fd) {
   // No events asked of the pipe: its hang-up is reported all the same.
   pollfd fds[] = {{signals_, POLLIN, 0}, {replies_fd, 0, 0}, {end_, POLLIN, 0}};
@@ -47,8 +52,7 @@ void StopWatch::watch(int replies_fd) {
       if (read(signals_, &info, sizeof info) < 0) continue;
     }
     if (!fds[0].revents && !fds[1].revents) continue;
-    stopped_ = true;
-    eventfd_write(wake_, 1);
+    stop();
     if (fds[1].revents) fds[1].fd = -1;  // reported once is enough
   }
 }

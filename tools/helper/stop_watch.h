@@ -18,6 +18,8 @@ class StopWatch {
   StopWatch& operator=(const StopWatch&) = delete;
 
   const StopFlag& stopped() const { return stopped_; }
+  // Stops as a signal would. From any thread.
+  void stop();
   // Readable once stopped: wakes up whoever waits for a slow file.
   int wake_fd() const { return wake_; }
 

@@ -1,12 +1,33 @@
-// The subcommands that speak to Xen. Each adds itself to the command line.
+// The subcommands that speak to Xen. Each adds itself to the command line; on which host it works,
+// this one or a simulated one, is its caller's to say.
 #pragma once
+
+#include <functional>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
+#include "tools/host/check_guest.h"
+#include "tools/host/save_guest.h"
+
 namespace ferry::host {
 
-void add_save_command(CLI::App& app);
+using SaveGuest = std::function<SaveReport(const SaveRequest&, const ProgressCallback&)>;
+void add_save_command(CLI::App& app, SaveGuest save);
+
+// name or number, and whether it is forced; the domain's number
+using ResumeGuest = std::function<domid_t(const std::string&, bool)>;
+void add_resume_command(CLI::App& app, ResumeGuest resume);
+
+using CheckGuest = std::function<CheckResult(const std::string&)>;
+void add_check_command(CLI::App& app, CheckGuest check);
+
+using EstimateGuest = std::function<Estimate(const EstimateRequest&)>;
+void add_estimate_command(CLI::App& app, EstimateGuest estimate);
+
 void add_restore_command(CLI::App& app);
-void add_resume_command(CLI::App& app);
+void add_migrate_command(CLI::App& app);
+void add_receive_command(CLI::App& app);
+void add_job_command(CLI::App& app);
 
 }  // namespace ferry::host

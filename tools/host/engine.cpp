@@ -157,17 +157,29 @@ void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
   std::vector<std::string> environment = {fmt::format("FERRY_CONFIG_FD={}", config)};
   if (options.threads) environment.push_back(fmt::format("FERRY_THREADS={}", *options.threads));
   if (options.level) environment.push_back(fmt::format("FERRY_LEVEL={}", *options.level));
-  // As libxl would call it: no flags, only the suspend callback, a plain stream.
+  std::vector<int> inherit = {fd, config};
+  if (options.live)
+    environment.insert(environment.end(), options.live->begin(), options.live->end());
+  // In the child, 0 and 1 are our conversation.
+  const int events = options.events ? fcntl(*options.events, F_DUPFD_CLOEXEC, 3) : -1;
+  if (options.events && events < 0)
+    fail_errno(Errc::usage, errno, fmt::format("descriptor {} is not open", *options.events));
+  if (events >= 0) {
+    environment.push_back(fmt::format("FERRY_EVENTS_FD={}", events));
+    inherit.push_back(events);
+  }
+  // As libxl would call it: live or not, only the suspend callback, a plain stream.
   const std::vector<std::string> arguments = {helper_path(),
                                               "--save-domain",
                                               std::to_string(fd),
                                               "-1",
                                               std::to_string(static_cast<unsigned>(domid)),
-                                              "0",
+                                              options.live ? "1" : "0",
                                               "8",
                                               "0"};
-  Child child(arguments, environment, {fd, config});
+  Child child(arguments, environment, inherit);
   close(config);
+  if (events >= 0) close(events);
   Conversation conversation(child.output(), child.input(), callbacks);
   {
     const SignalsTo stop(child.pid());

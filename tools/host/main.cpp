@@ -1,18 +1,59 @@
 // ferry-host: the subcommands of ferry that speak to Xen. ferry runs it; people run ferry.
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <thread>
 
 #include "error/error.h"
 #include "tools/host/commands.h"
+#include "tools/host/resume_guest.h"
+#include "xen/libxl_lifecycle.h"
+#include "xen/suspend_request.h"
+
+namespace ferry::host {
+namespace {
+
+SaveReport save_here(const SaveRequest& request, const ProgressCallback& progress) {
+  Hypervisor xen;
+  LibxlLifecycle life;
+  return save_guest(xen, life, run_save_engine, request, progress);
+}
+
+domid_t resume_here(const std::string& name, bool force) {
+  Hypervisor xen;
+  LibxlLifecycle life;
+  return resume_guest(xen, life, name, force);
+}
+
+CheckResult check_here(const std::string& domain) {
+  Hypervisor xen;
+  LibxlLifecycle life;
+  return check_guest(xen, life, domain, says_it_can_suspend);
+}
+
+Estimate estimate_here(const EstimateRequest& request) {
+  Hypervisor xen;
+  LibxlLifecycle life;
+  auto executor = make_thread_executor(std::max(1u, std::thread::hardware_concurrency() / 2));
+  return estimate_guest(xen, life, *executor, request);
+}
+
+}  // namespace
+}  // namespace ferry::host
 
 int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   CLI::App app{"Save, restore and migrate Xen PV guests", "ferry"};
   app.require_subcommand(1);
-  ferry::host::add_save_command(app);
+  ferry::host::add_save_command(app, ferry::host::save_here);
   ferry::host::add_restore_command(app);
-  ferry::host::add_resume_command(app);
+  ferry::host::add_migrate_command(app);
+  ferry::host::add_receive_command(app);
+  ferry::host::add_job_command(app);
+  ferry::host::add_resume_command(app, ferry::host::resume_here);
+  ferry::host::add_check_command(app, ferry::host::check_here);
+  ferry::host::add_estimate_command(app, ferry::host::estimate_here);
   try {
     app.parse(argc, argv);
     return 0;

@@ -22,7 +22,7 @@
 #include "tools/host/commands.h"
 #include "tools/host/engine.h"
 #include "xen/hypervisor.h"
-#include "xen/lifecycle.h"
+#include "xen/libxl_lifecycle.h"
 
 namespace ferry::host {
 namespace {
@@ -156,7 +156,7 @@ void restore(const Arguments& arguments) {
   XlHeader header = header_of(image);
   Json config = parse_config(header);
   Hypervisor xen;
-  Lifecycle life;
+  LibxlLifecycle life;
   if (!arguments.name.empty()) config["c_info"]["name"] = arguments.name;
   refuse_second_copy(life, config, arguments);
   header.config = config.dump();

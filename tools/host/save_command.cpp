@@ -1,7 +1,6 @@
 // ferry save: a domain into a file.
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <memory>
 
@@ -9,27 +8,31 @@
 #include <nlohmann/json.hpp>
 
 #include "error/error.h"
-#include "ferry/v1/image.pb.h"
-#include "proto/xl_wrapper.h"
-#include "save/save.h"
-#include "save/suspend_mark.h"
 #include "tools/host/commands.h"
-#include "tools/host/engine.h"
-#include "tools/host/image_output.h"
+#include "tools/host/live_options.h"
 #include "tools/host/progress_line.h"
-#include "xen/lifecycle.h"
 
 namespace ferry::host {
 namespace {
-
-enum class Afterwards { destroy, keep, pause };
 
 struct Arguments {
   std::string domain, file;
   bool keep = false, pause = false, destroy = false, json = false, quiet = false;
   std::optional<unsigned> threads;
   std::optional<int> level;
+  bool live = false;
+  LiveOptions options;
+  std::optional<int> events;
 };
+
+std::optional<std::vector<std::string>> live_settings(const Arguments& a) {
+  if (a.live) return settings_of(a.options);
+  if (given(a.options) || a.events)
+    fail(Errc::usage,
+         "--track, --max-downtime, --max-rounds, --deadline, --on-stall, --bandwidth and --events "
+         "are for --live");
+  return std::nullopt;
+}
 
 Afterwards afterwards(const Arguments& a) {
   if (a.keep + a.pause + a.destroy > 1)
@@ -44,136 +47,69 @@ Afterwards afterwards(const Arguments& a) {
   return a.keep ? Afterwards::keep : a.pause ? Afterwards::pause : Afterwards::destroy;
 }
 
-v1::Config config_of(Lifecycle& life, const DomainInfo& domain) {
-  v1::Config config;
-  config.set_libxl_json(life.config_json(domain.domid));
-  config.set_name(life.name(domain.domid));
-  config.set_uuid(domain.uuid.data(), domain.uuid.size());
-  config.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
-  return config;
+void print(const Arguments& arguments, const SaveReport& report) {
+  FILE* out = arguments.file == "-" ? stderr : stdout;
+  if (arguments.json) {
+    nlohmann::ordered_json result = {
+        {"domain", report.name},
+        {"domid", raw(report.domid)},
+        {"file", arguments.file},
+        {"guest_bytes", report.guest_bytes},
+        {"image_bytes", report.image_bytes},
+        {"suspended_seconds", report.suspended_seconds},
+    };
+    if (arguments.file == "-") result.erase("image_bytes");  // whoever reads it knows
+    fmt::print(out, "{}\n", result.dump(2));
+  } else if (!arguments.quiet) {
+    const std::string image =
+        arguments.file == "-" ? "" : fmt::format(", {} bytes of image", report.image_bytes);
+    fmt::print(out, "saved {} to {}: {} bytes of guest{}, {:.2f} s\n", report.name, arguments.file,
+               report.guest_bytes, image, report.suspended_seconds);
+  }
 }
 
-class SaveCommand {
- public:
-  explicit SaveCommand(const Arguments& arguments)
-      : arguments_(arguments), afterwards_(afterwards(arguments)) {}
-
-  void run() {
-    domid_ = life_.find(arguments_.domain);
-    const DomainInfo domain = get_domain(xen_, domid_);
-    check_can_save(xen_, domain);
-    was_suspended_ = domain.suspended;
-    const v1::Config config = config_of(life_, domain);
-    ImageOutput output(arguments_.file);
-    try {
-      save(config, output);
-      output.commit();
-    } catch (...) {
-      give_the_guest_back();
-      throw;
-    }
-    let_go();
-    report(domain, config);
-  }
-
- private:
-  void save(const v1::Config& config, ImageOutput& output) {
-    EngineOptions options;
-    options.threads = arguments_.threads;
-    options.level = arguments_.level;
-    options.config = config.SerializeAsString();
-    ProgressLine line(arguments_.quiet || arguments_.json);
-    EngineCallbacks callbacks;
-    callbacks.suspend = [this] { return suspend(); };
-    callbacks.progress = [&](const std::string& what, uint64_t done, uint64_t total) {
-      line.update(what, done, total);
-    };
-    run_save_engine(domid_, output.fd(), options, callbacks);
-    if (output.durable()) image_bytes_ = static_cast<uint64_t>(lseek(output.fd(), 0, SEEK_END));
-  }
-
-  bool suspend() {
-    try {
-      suspended_at_ = std::chrono::steady_clock::now();
-      life_.suspend(domid_);
-      return true;
-    } catch (const Error& e) {
-      fmt::print(stderr, "ferry: {}\n", e.what());
-      return false;
-    }
-  }
-
-  // Whatever went wrong, a guest that ran before runs again. Throws Error(needs_operator) if not.
-  void give_the_guest_back() {
-    if (!was_suspended_ && get_domain(xen_, domid_).suspended) life_.resume(domid_);
-    clear_suspend_mark(domid_);
-  }
-
-  void let_go() {
-    switch (afterwards_) {
-      case Afterwards::destroy:
-        life_.destroy(domid_);
-        break;
-      case Afterwards::keep:
-        life_.resume(domid_);
-        break;
-      case Afterwards::pause:
-        life_.resume_paused(domid_);
-        break;
-    }
-  }
-
-  void report(const DomainInfo& domain, const v1::Config& config) const {
-    const std::chrono::duration<double> down = std::chrono::steady_clock::now() - suspended_at_;
-    const uint64_t guest_bytes = domain.nr_pages * kPageSize;
-    FILE* out = arguments_.file == "-" ? stderr : stdout;
-    if (arguments_.json) {
-      nlohmann::ordered_json result = {
-          {"domain", config.name()},     {"domid", raw(domid_)},
-          {"file", arguments_.file},     {"guest_bytes", guest_bytes},
-          {"image_bytes", image_bytes_}, {"suspended_seconds", down.count()},
-      };
-      if (arguments_.file == "-") result.erase("image_bytes");  // whoever reads it knows
-      fmt::print(out, "{}\n", result.dump(2));
-    } else if (!arguments_.quiet) {
-      const std::string image =
-          arguments_.file == "-" ? "" : fmt::format(", {} bytes of image", image_bytes_);
-      fmt::print(out, "saved {} to {}: {} bytes of guest{}, {:.2f} s\n", config.name(),
-                 arguments_.file, guest_bytes, image, down.count());
-    }
-  }
-
-  const Arguments& arguments_;
-  const Afterwards afterwards_;
-  Hypervisor xen_;
-  Lifecycle life_;
-  domid_t domid_{};
-  bool was_suspended_ = false;
-  uint64_t image_bytes_ = 0;
-  std::chrono::steady_clock::time_point suspended_at_ = std::chrono::steady_clock::now();
-};
+void save(const Arguments& arguments, const SaveGuest& save_guest) {
+  const SaveRequest request{arguments.domain,  arguments.file,  afterwards(arguments),
+                            arguments.threads, arguments.level, live_settings(arguments),
+                            arguments.events};
+  ProgressLine line(arguments.quiet || arguments.json);
+  const auto progress = [&](const std::string& what, uint64_t done, uint64_t total) {
+    line.update(what, done, total);
+  };
+  const SaveReport report = save_guest(request, progress);
+  line.finish();
+  print(arguments, report);
+}
 
 }  // namespace
 
-void add_save_command(CLI::App& app) {
+void add_save_command(CLI::App& app, SaveGuest save_guest) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* save = app.add_subcommand("save", "Save a running PV guest into a file");
-  save->footer(
+  CLI::App* command = app.add_subcommand("save", "Save a running PV guest into a file");
+  command->footer(
+      "With --live the guest runs while its memory is copied (docs/migration.md).\n"
       "The guest is destroyed once the file is on the disk, unless told otherwise.\n"
       "If anything fails before that, the guest runs on and no file is left.\n"
       "\nExample:\n  ferry save web1 /var/lib/xen/save/web1.ferry");
-  save->add_option("DOMAIN", arguments->domain, "Name or number of the domain")->required();
-  save->add_option("FILE", arguments->file, "Where to save it; - is standard output")->required();
-  save->add_flag("--keep", arguments->keep, "Leave the guest running");
-  save->add_flag("--pause", arguments->pause, "Leave the guest paused");
-  save->add_flag("--destroy", arguments->destroy, "Destroy the guest (as without any of these)");
-  save->add_option("--level", arguments->level, "zstd level, 0 for no compression (default 2)")
+  command->add_option("DOMAIN", arguments->domain, "Name or number of the domain")->required();
+  command->add_option("FILE", arguments->file, "Where to save it; - is standard output")
+      ->required();
+  command->add_flag("--keep", arguments->keep, "Leave the guest running");
+  command->add_flag("--pause", arguments->pause, "Leave the guest paused");
+  command->add_flag("--destroy", arguments->destroy, "Destroy the guest (as without any of these)");
+  command->add_option("--level", arguments->level, "zstd level, 0 for no compression (default 2)")
       ->check(CLI::Range(0, 19));
-  save->add_option("--threads", arguments->threads, "Threads to use (default: half of the CPUs)")
+  command->add_option("--threads", arguments->threads, "Threads to use (default: half of the CPUs)")
       ->check(CLI::Range(1, 256));
-  save->add_flag("--json", arguments->json, "Print the result as JSON");
-  save->add_flag("--quiet", arguments->quiet, "Print errors only");
-  save->callback([arguments] { SaveCommand(*arguments).run(); });
+  command->add_flag("--live", arguments->live,
+                    "Copy the memory while the guest runs; suspend it only for the rest");
+  add_live_options(*command, arguments->options);
+  command->add_option("--events", arguments->events, "Descriptor that gets progress as JSON Lines")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_flag("--json", arguments->json, "Print the result as JSON");
+  command->add_flag("--quiet", arguments->quiet, "Print errors only");
+  command->callback(
+      [arguments, save_guest = std::move(save_guest)] { save(*arguments, save_guest); });
 }
 
 }  // namespace ferry::host

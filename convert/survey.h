@@ -1,0 +1,58 @@
+// One pass over a libxc stream: everything but the pages, and where the last version of each page
+// is.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "convert/libxc_stream.h"
+#include "ferry/v1/image.pb.h"
+#include "p2m/frames.h"
+
+namespace ferry::convert {
+
+// About 5 bytes a pfn.
+class Survey {
+ public:
+  // Throws Error(bad_image) or Error(unsupported), naming the record.
+  explicit Survey(const InputFile& file, const StreamPlace& place);
+
+  uint64_t nr_pfns() const { return types_.size(); }
+  const std::vector<uint64_t>& leaf_pfns() const { return leaf_pfns_; }
+  const LibxcStream& stream() const { return stream_; }
+
+  // The page type of the last version: kNoFrame for what the stream does not mention.
+  unsigned type(uint64_t pfn) const { return types_[pfn]; }
+  bool populated(uint64_t pfn) const { return types_[pfn] != kNoFrame && types_[pfn] != kBroken; }
+
+  // PAGE_DATA records, in order. last(pfn): which of them has the last version.
+  const std::vector<LibxcRecord>& batches() const { return batches_; }
+  uint32_t last(uint64_t pfn) const { return last_[pfn]; }
+  // type << 60 | pfn of each page of a batch, checked.
+  std::vector<uint64_t> entries(const LibxcRecord& batch) const;
+
+  // The last version of one page. False if it has no data.
+  bool read_page(uint64_t pfn, std::span<std::byte, kPageSize> out) const;
+
+  v1::CpuPolicy cpu_policy;  // both fields empty: the stream has none
+  v1::Tsc tsc;
+  v1::SharedInfo shared_info;  // as in the stream
+  std::map<uint32_t, v1::Vcpu> vcpus;
+
+ private:
+  void take(const LibxcRecord& record);
+  void take_p2m_frames(const LibxcRecord& record);
+  void take_pages(const LibxcRecord& record);
+  void take_vcpu(const LibxcRecord& record);
+  void take_tsc(const LibxcRecord& record);
+  void check_complete() const;
+
+  LibxcStream stream_;
+  bool pv_info_ = false, tsc_seen_ = false;
+  std::vector<uint64_t> leaf_pfns_;
+  std::vector<uint8_t> types_;
+  std::vector<uint32_t> last_;
+  std::vector<LibxcRecord> batches_;
+};
+
+}  // namespace ferry::convert

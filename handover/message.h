@@ -1,0 +1,62 @@
+// What source and destination say to each other about who has the guest.
+//
+//   source                                        destination
+//     |  ……… the guest's memory and state ………→       |
+//     |                        ← received            | has all of it, paused     (journal: held)
+//     | (journal: given_away)                        |
+//     |  go →                                        | (journal: about_to_run)
+//     |                                              | lets it run               (journal: runs)
+//     |                        ← running             |
+//     | destroys its copy      (journal: done)       |
+//
+// Every message can be repeated, and after a broken link everything is settled by status.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace ferry {
+
+enum class Handover : uint8_t {
+  // from the destination
+  received = 1,      // the whole guest is here, paused
+  running = 2,       // and runs now
+  never_ran = 3,     // it never ran here and never will
+  may_have_run = 4,  // it was about to run when this host went down: nobody knows
+
+  // from the source
+  go = 5,      // the guest is yours
+  status = 6,  // what has become of it?
+  forget = 7,  // if it has not run yet, it shall not: it is wanted back
+  kept = 8,    // it runs here again: yours is to go
+};
+
+inline std::string_view name_of(Handover message) {
+  constexpr std::string_view kNames[] = {"",   "received", "running", "never-ran", "may-have-run",
+                                         "go", "status",   "forget",  "kept"};
+  return kNames[static_cast<uint8_t>(message)];
+}
+
+// The message with that number, if there is one.
+inline std::optional<Handover> handover_of(uint8_t number) {
+  if (number < 1 || number > 8) return std::nullopt;
+  return static_cast<Handover>(number);
+}
+
+// Sends a message; what is sent may get lost. Throws only what ends the program.
+class HandoverOutbox {
+ public:
+  virtual ~HandoverOutbox() = default;
+  virtual void send(Handover message) = 0;
+};
+
+// Keeps a state: durable when write() returns, or else it throws and nothing may depend on it.
+template <typename State>
+class HandoverJournal {
+ public:
+  virtual ~HandoverJournal() = default;
+  virtual void write(State state) = 0;
+};
+
+}  // namespace ferry

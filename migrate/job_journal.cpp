@@ -1,0 +1,175 @@
+// Jobs as files.
+#include "migrate/job_journal.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "error/error.h"
+#include "proto/byte_stream.h"
+
+namespace ferry {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kSourceStates[] = {"", "sending", "given-away", "taken-back", "done"};
+constexpr std::string_view kDestinationStates[] = {
+    "", "receiving", "held", "about-to-run", "runs", "never-ran", "may-have-run"};
+
+std::string hex(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return text;
+}
+
+std::string unhex(const std::string& text) {
+  std::string bytes;
+  for (size_t i = 0; i + 1 < text.size(); i += 2) {
+    unsigned value = 0;
+    std::from_chars(text.data() + i, text.data() + i + 2, value, 16);
+    bytes.push_back(static_cast<char>(value));
+  }
+  return bytes;
+}
+
+std::string path_of(const std::string& id, bool source) {
+  return fmt::format("{}/{}.{}", jobs_folder(), id, source ? "source" : "destination");
+}
+
+unsigned state_from(const std::string& name, bool source) {
+  const auto find = [&](auto& names) {
+    for (unsigned i = 1; i < std::size(names); ++i)
+      if (names[i] == name) return i;
+    return 0u;
+  };
+  return source ? find(kSourceStates) : find(kDestinationStates);
+}
+
+MigrationJob read_job(const fs::path& path) {
+  std::ifstream file(path);
+  const Json json = Json::parse(file, nullptr, false);
+  MigrationJob job;
+  try {
+    job.id = path.stem();
+    job.source = path.extension() == ".source";
+    job.state = state_from(json.at("state"), job.source);
+    job.name = json.at("name");
+    job.uuid = unhex(json.at("uuid"));
+    job.peer = json.at("peer");
+  } catch (const Json::exception&) {
+    job.state = 0;
+  }
+  if (job.state == 0) fail(Errc::io, "{} is no journal of a job", path.string());
+  return job;
+}
+
+void sync_folder(const std::string& folder) {
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  const int os_errno = errno;
+  if (fd >= 0) close(fd);
+  if (!synced) fail_errno(Errc::io, os_errno, fmt::format("cannot sync {}", folder));
+}
+
+void write_synced(const std::string& path, const std::string& text) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) fail_errno(Errc::io, errno, fmt::format("cannot write {}", path));
+  const bool written =
+      write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
+  const int os_errno = errno;
+  close(fd);
+  if (!written) fail_errno(Errc::io, os_errno, fmt::format("cannot write {}", path));
+}
+
+bool is_hex_id(const std::string& id) {
+  return id.size() == 32 && id.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+}  // namespace
+
+bool MigrationJob::settled() const {
+  if (source)
+    return source_state() == SourceState::taken_back || source_state() == SourceState::done;
+  return destination_state() == DestinationState::runs ||
+         destination_state() == DestinationState::never_ran;
+}
+
+std::string MigrationJob::state_name() const {
+  return std::string(source ? kSourceStates[state] : kDestinationStates[state]);
+}
+
+std::string jobs_folder() {
+  const char* set = std::getenv("FERRY_STATE_DIR");
+  const fs::path folder = set ? set : "/var/lib/ferry/jobs";
+  std::error_code error;
+  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
+  if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
+    fail_errno(Errc::io, errno, fmt::format("cannot make {}", folder.string()));
+  return folder;
+}
+
+std::vector<MigrationJob> list_jobs(bool all) {
+  std::vector<MigrationJob> jobs;
+  for (const auto& entry : fs::directory_iterator(jobs_folder())) {
+    const fs::path& path = entry.path();
+    if (path.extension() != ".source" && path.extension() != ".destination") continue;
+    MigrationJob job = read_job(path);
+    if (all || !job.settled()) jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+std::optional<MigrationJob> find_job(const std::string& id, bool source) {
+  if (!is_hex_id(id)) return std::nullopt;
+  const std::string path = path_of(id, source);
+  if (!fs::exists(path)) return std::nullopt;
+  return read_job(path);
+}
+
+void forget_job(const MigrationJob& job) {
+  unlink(path_of(job.id, job.source).c_str());
+}
+
+std::string new_job_id() {
+  char bytes[16];
+  if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+    fail_errno(Errc::io, errno, "no randomness for a job's number");
+  return hex({bytes, sizeof bytes});
+}
+
+std::string job_id_of(const std::string& bytes) {
+  if (bytes.size() != 16) fail(Errc::io, "the other host does not speak ferry's protocol");
+  return hex(bytes);
+}
+
+std::string job_bytes_of(const std::string& id) {
+  return unhex(id);
+}
+
+void JobJournal::write_number(unsigned state) {
+  MigrationJob next = job_;
+  next.state = state;
+  const Json json = {{"state", next.state_name()},
+                     {"name", next.name},
+                     {"uuid", hex(next.uuid)},
+                     {"peer", next.peer}};
+  const std::string path = path_of(next.id, next.source), fresh = path + ".new";
+  write_synced(fresh, json.dump() + "\n");
+  if (rename(fresh.c_str(), path.c_str()) != 0)
+    fail_errno(Errc::io, errno, fmt::format("cannot rename {}", fresh));
+  sync_folder(jobs_folder());
+  job_ = std::move(next);
+}
+
+}  // namespace ferry

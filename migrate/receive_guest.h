@@ -1,0 +1,43 @@
+// The destination of a migration.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "migrate/job_journal.h"
+#include "migrate/link.h"
+
+namespace ferry {
+
+// Makes a guest of what arrives: xl's migrate-receive on a host, a restore on a simulated one. The
+// copy is paused until run(). After leave() the program can end and the copy stays as it is.
+class IncomingGuest : public DestinationGuest {
+ public:
+  // A new guest. Throws Error if there is none to be had.
+  virtual void begin(const v1::MigrateHello& hello) = 0;
+  virtual void take(std::span<const std::byte> bytes) = 0;
+  // No more bytes: returns when the guest is whole. Throws Error if it never will be.
+  virtual void finish() = 0;
+  virtual void leave() = 0;
+};
+
+// What a link ended with.
+enum class Received {
+  runs,       // the guest runs here
+  never_ran,  // it does not, and nothing of it is left
+  held,       // it is whole and paused here, and the link broke: only the source can settle it
+  unknown,    // it may have run here when this host went down
+};
+
+struct ReceiveReport {
+  Received what = Received::never_ran;
+  MigrationJob job;
+  std::string reason;  // of never_ran
+};
+
+// Serves one link from its hello to its end. make: a guest of this host, given the job, new or met
+// again. Throws Error for a link that never got as far as a job.
+using MakeIncoming = std::function<std::unique_ptr<IncomingGuest>(const MigrationJob&)>;
+ReceiveReport receive_guest(Link& link, const std::string& peer, const MakeIncoming& make);
+
+}  // namespace ferry

@@ -1,0 +1,311 @@
+// The source of a migration.
+#include "migrate/send_guest.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <thread>
+
+#include "error/error.h"
+#include "proto/xl_wrapper.h"
+#include "save/save.h"
+#include "save/suspend_mark.h"
+#include "xen/domain.h"
+
+namespace ferry {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The guest as the handover wants it. Set aside it has xl's name for such a domain, and by its name
+// it is told from its copy: that has the same uuid, and may be on this very host.
+class GuestHere final : public SourceGuest {
+ public:
+  GuestHere(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job)
+      : xen_(xen), life_(life), uuid_(job.uuid), name_(job.name) {}
+
+  bool present() override { return find(away_name()) || find(name_); }
+  void set_aside() override {
+    if (const auto domid = find(name_)) life_.rename(*domid, away_name());
+  }
+  // Its name comes last: nothing of that may keep it from running.
+  void resume() override {
+    const auto away = find(away_name());
+    const auto domid = away ? away : find(name_);
+    if (domid) resume_suspended(*domid);
+    if (away) life_.rename(*away, name_);
+  }
+  void destroy() override {
+    if (const auto domid = find(away_name())) life_.destroy(*domid);
+  }
+
+ private:
+  void resume_suspended(domid_t domid) {
+    const DomainInfo info = get_domain(xen_, domid);
+    if (!info.suspended) return;
+    try {
+      leave_suspend_mark(domid, info.uuid);  // should it fail, ferry resume takes the guest
+    } catch (const Error&) {
+    }
+    life_.resume(domid);
+    clear_suspend_mark(domid);
+  }
+  std::string away_name() const { return name_ + "--migratedaway"; }
+  std::optional<domid_t> find(const std::string& name) const {
+    try {
+      const domid_t domid = life_.find(name);
+      const auto uuid = get_domain(xen_, domid).uuid;
+      if (std::equal(uuid.begin(), uuid.end(), uuid_.begin(), uuid_.end(),
+                     [](uint8_t a, char b) { return a == static_cast<uint8_t>(b); }))
+        return domid;
+    } catch (const Error& e) {
+      if (e.code() != Errc::no_domain) throw;
+    }
+    return std::nullopt;
+  }
+
+  const Hypervisor& xen_;
+  Lifecycle& life_;
+  std::string uuid_, name_;
+};
+
+struct Pipe {
+  Pipe() {
+    if (pipe2(fds, O_CLOEXEC) != 0) fail_errno(Errc::io, errno, "cannot make a pipe");
+  }
+  ~Pipe() {
+    close_end(0);
+    close_end(1);
+  }
+  void close_end(int end) {
+    if (fds[end] >= 0) close(fds[end]);
+    fds[end] = -1;
+  }
+  int fds[2] = {-1, -1};
+};
+
+class Sender {
+ public:
+  Sender(const Hypervisor& xen, Lifecycle& life, Link& link, MigrationJob job)
+      : link_(link),
+        life_(life),
+        guest_(xen, life, job),
+        outbox_(link),
+        journal_(std::move(job)),
+        handover_(journal_.job().source_state(), journal_, guest_, outbox_) {}
+
+  void start() { journal_.write(SourceState::sending); }
+
+  // Until the guest is complete at the other end. Throws; the guest then runs on here.
+  void stream(const StreamEngine& engine, domid_t domid) {
+    Pipe pipe;
+    std::exception_ptr link_failure, engine_failure;
+    std::thread pump([&] {
+      try {
+        Bytes buffer(kDataBytes);
+        FdSource engines(pipe.fds[0], "the engine");
+        while (const size_t n = engines.read(buffer)) {
+          link_.send_data(std::span(buffer).first(n));
+          bytes_ += n;
+        }
+      } catch (...) {
+        link_failure = std::current_exception();
+      }
+      pipe.close_end(0);  // an engine that still writes fails
+    });
+    try {
+      engine(domid, pipe.fds[1], [&] { return suspend(domid); });
+    } catch (...) {
+      engine_failure = std::current_exception();
+    }
+    pipe.close_end(1);
+    pump.join();
+    if (link_failure || engine_failure) handover_.cancel();
+    if (suspend_failure_) std::rethrow_exception(suspend_failure_);
+    if (link_failure) fail_broken();
+    if (engine_failure) std::rethrow_exception(engine_failure);
+    try {
+      link_.send_end();
+    } catch (const Error&) {
+      handover_.link_lost();
+      fail_broken();
+    }
+  }
+
+  // Until both sides agree who has the guest. Throws if it is not the other one.
+  void hand_over() {
+    while (!handover_.settled()) {
+      std::optional<v1::MigrateFrame> frame;
+      try {
+        frame = link_.receive();
+      } catch (const Error&) {
+      }
+      if (!frame) {
+        handover_.link_lost();
+        fail_broken();
+      }
+      take(*frame);
+      if (handover_.needs_operator()) fail_unknown();
+    }
+    if (handover_.state() != SourceState::done) fail_refused();
+  }
+
+  void settle(bool want_back) {
+    const bool only_tell = handover_.settled();  // the other side may still hold its copy
+    handover_.reconnected();
+    if (want_back) handover_.cancel();
+    if (only_tell) static_cast<void>(link_.receive());
+    while (!handover_.settled()) {
+      std::optional<v1::MigrateFrame> frame;
+      try {
+        frame = link_.receive();
+      } catch (const Error&) {
+      }
+      if (!frame) fail_broken();
+      take(*frame);
+      if (handover_.needs_operator()) fail_unknown();
+    }
+  }
+
+  SourceHandover& handover() { return handover_; }
+  uint64_t bytes() const { return bytes_; }
+  Clock::time_point suspended_at() const { return suspended_at_; }
+
+ private:
+  bool suspend(domid_t domid) {
+    suspended_at_ = Clock::now();
+    try {
+      life_.suspend(domid);
+      return true;
+    } catch (const Error&) {
+      suspend_failure_ = std::current_exception();
+      return false;
+    }
+  }
+
+  void take(const v1::MigrateFrame& frame) {
+    if (frame.has_refusal()) refusal_ = frame.refusal();
+    const auto message = handover_in(frame);
+    if (message) handover_.on(*message);
+  }
+
+  std::string name() const { return journal_.job().name; }
+  [[noreturn]] void fail_broken() {
+    if (handover_.state() == SourceState::given_away)
+      fail(Errc::needs_operator,
+           "{} was given to {} and the link broke before it was said to run there; it is suspended "
+           "here and never runs by itself; try: ferry job resume {}",
+           name(), journal_.job().peer, journal_.job().id);
+    fail(Errc::io, "the link to {} broke; {} runs on here", journal_.job().peer, name());
+  }
+  [[noreturn]] void fail_unknown() {
+    fail(Errc::needs_operator,
+         "{} was about to run on {} when that host went down: look there whether it wrote to its "
+         "disks; only if it surely did not, try: ferry job abort --force {}",
+         name(), journal_.job().peer, journal_.job().id);
+  }
+  [[noreturn]] void fail_refused() {
+    fail(Errc::unsupported, "{} does not take {}: {}; it runs on here", journal_.job().peer, name(),
+         refusal_.empty() ? "it could not be restored there" : refusal_);
+  }
+
+  Link& link_;
+  Lifecycle& life_;
+  GuestHere guest_;
+  LinkOutbox outbox_;
+  JobJournal journal_;
+  SourceHandover handover_;
+  std::exception_ptr suspend_failure_;
+  std::string refusal_;
+  uint64_t bytes_ = 0;
+  Clock::time_point suspended_at_ = Clock::now();
+};
+
+// Nothing has happened to the guest yet.
+void greet(Link& link, const v1::MigrateHello& hello, const std::string& peer) {
+  v1::MigrateFrame frame;
+  *frame.mutable_hello() = hello;
+  std::optional<v1::MigrateFrame> answer;
+  try {
+    link.send(frame);
+    answer = link.receive();
+  } catch (const Error& e) {
+    fail(Errc::io, "{} hung up at once ({})", peer, e.what());
+  }
+  if (!answer) fail(Errc::io, "{} hung up at once", peer);
+  if (answer->has_refusal()) fail(Errc::unsupported, "{}: {}", peer, answer->refusal());
+  if (!answer->has_welcome()) fail(Errc::io, "{} does not speak ferry's protocol", peer);
+}
+
+v1::MigrateHello hello_for(const MigrationJob& job) {
+  v1::MigrateHello hello;
+  hello.set_version(kMigrateVersion);
+  hello.set_job(job_bytes_of(job.id));
+  hello.set_name(job.name);
+  hello.set_uuid(job.uuid);
+  return hello;
+}
+
+}  // namespace
+
+SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine& engine,
+                      Link& link, const SendRequest& request) {
+  const domid_t domid = life.find(request.domain);
+  const DomainInfo info = get_domain(xen, domid);
+  check_can_save(xen, info);
+  MigrationJob job;
+  job.id = new_job_id();
+  job.state = static_cast<unsigned>(SourceState::sending);
+  job.name = life.name(domid);
+  job.uuid.assign(reinterpret_cast<const char*>(info.uuid.data()), info.uuid.size());
+  job.peer = request.peer;
+  v1::MigrateHello hello = hello_for(job);
+  hello.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
+  hello.set_libxl_json(life.config_json(domid));
+  greet(link, hello, request.peer);
+
+  Sender sender(xen, life, link, job);
+  sender.start();
+  sender.stream(engine, domid);
+  sender.hand_over();
+  const std::chrono::duration<double> away = Clock::now() - sender.suspended_at();
+  return {domid, job.name, sender.bytes(), away.count()};
+}
+
+Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
+                          const MigrationJob& job, bool want_back) {
+  Sender sender(xen, life, link, job);
+  sender.handover().restarted();  // a guest that was never given away runs here, whoever answers
+  const bool runs_here = sender.handover().settled();
+  v1::MigrateHello hello = hello_for(job);
+  hello.set_settle(true);
+  try {
+    greet(link, hello, job.peer);
+  } catch (const Error&) {
+    if (!runs_here) throw;
+    return Settled::runs_here;
+  }
+  sender.settle(want_back);
+  return sender.handover().state() == SourceState::done ? Settled::runs_there : Settled::runs_here;
+}
+
+void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job,
+                          bool force) {
+  if (job.source_state() == SourceState::given_away && !force)
+    fail(Errc::usage,
+         "{} was given to {}, where it may run: only that host can say; ferry job abort asks it "
+         "(--force resumes the guest here all the same, and if it runs there too, both copies "
+         "destroy its disks)",
+         job.name, job.peer);
+  struct Nobody final : HandoverOutbox {
+    void send(Handover) override {}
+  } nobody;
+  GuestHere guest(xen, life, job);
+  JobJournal journal(job);
+  SourceHandover(job.source_state(), journal, guest, nobody).force_take_back();
+}
+
+}  // namespace ferry

@@ -1,0 +1,46 @@
+// The source of a migration.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "migrate/job_journal.h"
+#include "migrate/link.h"
+#include "xen/hypervisor.h"
+#include "xen/lifecycle.h"
+
+namespace ferry {
+
+// Saves the domain into fd; suspend() is true once the guest is suspended. Throws Error.
+using StreamEngine = std::function<void(domid_t, int fd, const std::function<bool()>& suspend)>;
+
+struct SendRequest {
+  std::string domain;  // name or number
+  std::string peer;    // how the other side is reached, for the journal and for people
+};
+
+struct SendReport {
+  domid_t domid{};
+  std::string name;
+  uint64_t stream_bytes = 0;
+  double away_seconds = 0;  // from the guest's suspension until it was said to run there
+};
+
+// Moves a guest over the link. When this returns the guest runs at the other end and is destroyed
+// here. Throws Error: unless its code is needs_operator the guest runs on here; with that the
+// sentence names the job that has to be settled.
+SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine& engine,
+                      Link& link, const SendRequest& request);
+
+// What became of a job when both sides met again.
+enum class Settled { runs_there, runs_here };
+
+// Settles a job of this host over a new link. want_back: the guest is wanted here if it has not run
+// there yet. Throws Error(needs_operator) if it cannot be settled.
+Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
+                          const MigrationJob& job, bool want_back);
+// Without the other side: only before the guest was given away, or by force.
+void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job,
+                          bool force);
+
+}  // namespace ferry

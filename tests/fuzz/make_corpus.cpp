@@ -1,0 +1,76 @@
+// Writes the seeds of tests/corpus: small sound inputs for each target.
+//
+// usage: make_corpus FOLDER
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "convert/export.h"
+#include "tests/audit/audit_image.h"
+#include "tests/audit/image_builder.h"
+#include "tests/fuzz/framed_bodies.h"
+
+namespace ferry {
+namespace {
+
+void write(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream out(path, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(bytes.data()),
+            static_cast<std::streamsize>(bytes.size()));
+}
+
+// A guest of few pages: every byte of a stream counts.
+test::TestGuest small_guest() {
+  test::TestGuest guest(1);
+  using G = test::TestGuest;
+  guest.page(G::kUserL4).words[G::kP2mVaddr >> 39 & 511] = test::table_entry(G::kP2mL3);
+  guest.head.set_p2m_root_pfn(G::kUserL4);
+  guest.set_shared_info(3112, G::kUserL4 << 12);
+  return guest;
+}
+
+void write_all(const std::filesystem::path& folder) {
+  const Bytes image = test::build(small_guest());
+  write(folder / "records" / "small", test::small_image());
+  write(folder / "image" / "small", fuzz::bodies_of_image(image));
+  test::TestGuest live = small_guest();
+  live.head.set_live(true);
+  live.earlier[test::TestGuest::kUserL1] = live.page(test::TestGuest::kUserL1);
+  write(folder / "image" / "live", fuzz::bodies_of_image(test::build(live)));
+  Bytes edits;
+  for (unsigned what = 0; what < 6; ++what)
+    for (unsigned byte = 0; byte < 12; ++byte)
+      edits.push_back(static_cast<std::byte>(byte == 0 ? what : what * 12 + byte));
+  write(folder / "tables" / "each-edit", edits);
+  // A stream has no compression: only the pages that say something.
+  test::TestGuest tiny = small_guest();
+  std::erase_if(tiny.pages, [](const auto& page) { return page.first >= 18; });
+  tiny.head.set_nr_pfns(18);
+  tiny.leaves.resize(1);
+  const Bytes tiny_image = test::build(tiny);
+  const test::MemoryFile file(tiny_image);
+  test::InlineExecutor executor;
+  MemorySink stream;
+  convert::export_stream(ImageFile::open(file.path()), stream, executor);
+  write(folder / "libxc" / "small", stream.bytes());
+  Bytes wrapped = encode_xl_header({.mandatory_flags = 3, .config = "{}"});
+  write(folder / "xl" / "header", wrapped);
+  wrapped.insert(wrapped.end(), stream.bytes().begin(), stream.bytes().end());
+  const Bytes end = encode_libxl_end();
+  wrapped.insert(wrapped.end(), end.begin(), end.end());
+  write(folder / "xl" / "small", wrapped);
+  write(folder / "helper" / "answers",
+        std::as_bytes(std::span("\1\0\0\0\0\0\0\0\1\0\0\0some text")));
+}
+
+}  // namespace
+}  // namespace ferry
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  ferry::write_all(argv[1]);
+  return 0;
+}

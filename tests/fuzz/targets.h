@@ -1,0 +1,26 @@
+// Fuzz targets: functions that take any bytes. A defect shows as a crash or as a sanitizer's
+// report.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+namespace ferry::fuzz {
+
+using Input = std::span<const std::byte>;
+
+void records(Input input);
+void image(Input input);
+void tables(Input input);
+void libxc(Input input);
+void xl(Input input);
+void helper(Input input);
+
+struct Target {
+  const char* name;
+  void (*run)(Input);
+};
+inline constexpr Target kTargets[] = {{"records", records}, {"image", image}, {"tables", tables},
+                                      {"libxc", libxc},     {"xl", xl},       {"helper", helper}};
+
+}  // namespace ferry::fuzz

@@ -1,0 +1,307 @@
+// A guest moves between two simulated hosts over a link that is cut at every message.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "error/error.h"
+#include "migrate/send_guest.h"
+#include "sim/kernel/sim_kernel.h"
+#include "sim/machine/domains.h"
+#include "sim/seam/binding.h"
+#include "sim/toolstack/kernel_guests.h"
+#include "sim/toolstack/sim_incoming.h"
+#include "tools/host/engine_here.h"
+#include "xen/domain.h"
+
+namespace ferry::sim {
+namespace {
+
+// Writes whole frames until there were so many, then cuts the link for both sides.
+class CutSink final : public ByteSink {
+ public:
+  CutSink(int fd, int frames) : fd_(fd), left_(frames) {}
+  void write(std::span<const std::byte> bytes) override {
+    if (left_-- == 0) shutdown(fd_, SHUT_RDWR);
+    FdSink(fd_, "the other host").write(bytes);
+    ++written_;
+  }
+  int written() const { return written_; }
+
+ private:
+  int fd_, left_, written_ = 0;
+};
+
+constexpr int kNeverCut = 1 << 30;
+
+struct Place {
+  explicit Place(uint64_t seed)
+      : host(Host::create({.seed = seed, .frames = 8192})),
+        bind(*host),
+        life(*host, xen, kernel_guests(*host)) {}
+  std::unique_ptr<Host> host;
+  BindThread bind;
+  Hypervisor xen;
+  SimLifecycle life;
+
+  // Domains that run, by name.
+  std::vector<std::string> running() const {
+    HostLock lock(*host);
+    std::vector<std::string> names;
+    for (unsigned slot = 0; slot < kMaxDomains; ++slot) {
+      Domain& d = host->state().domains[slot];
+      if (host->state().domids[slot] != kNoDomain && d.domid != 0 && runnable(d) &&
+          d.vcpus[0].initialised)
+        names.push_back(d.name);
+    }
+    return names;
+  }
+  unsigned domains() const {
+    HostLock lock(*host);
+    unsigned n = 0;
+    for (unsigned slot = 0; slot < kMaxDomains; ++slot)
+      n += host->state().domids[slot] != kNoDomain && host->state().domids[slot] != 0;
+    return n;
+  }
+};
+
+class Migrate : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    signal(SIGPIPE, SIG_IGN);
+    std::string folder = std::filesystem::temp_directory_path() / "ferry-migrate-XXXXXX";
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
+    folder_ = folder;
+    setenv("FERRY_STATE_DIR", (folder + "/jobs").c_str(), 1);
+    setenv("FERRY_RUN_DIR", folder.c_str(), 1);
+    fresh();
+  }
+  void TearDown() override {
+    to_.reset();
+    from_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  // New hosts, and a guest on the first.
+  void fresh() {
+    to_.reset();
+    from_.reset();
+    std::filesystem::remove_all(folder_ + "/jobs");
+    from_ = std::make_unique<Place>(1);
+    KernelSpec spec;
+    spec.pages = 400;
+    spec.growth = 100;
+    spec.vcpus = 2;
+    auto kernel = SimKernel::create(*from_->host, spec);
+    kernel->run(60);
+    checksum_ = kernel->checksum();
+    from_->life.rename(domid_t{kernel->domid()}, "web1");
+    to_ = std::make_unique<Place>(2);
+  }
+
+  struct Ends {
+    std::optional<Errc> sender;  // its error, if it ended with one
+    std::string sentence;
+    std::optional<ReceiveReport> receiver;
+    int frames_out = 0, frames_back = 0;
+  };
+
+  // Both ends over a new link; each direction is cut after so many frames.
+  template <typename Send>
+  Ends meet(int cut_out, int cut_back, const Send& send) {
+    int fds[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    Ends ends;
+    std::thread receiver([&] {
+      const BindThread bind(*to_->host);
+      FdSource in(fds[1], "the source");
+      CutSink out(fds[1], cut_back);
+      Link link(in, out);
+      try {
+        ends.receiver = receive_guest(link, "the source", [&](const MigrationJob& job) {
+          return std::make_unique<SimIncoming>(*to_->host, to_->xen, to_->life, job);
+        });
+      } catch (const Error&) {
+      }
+      ends.frames_back = out.written();
+      shutdown(fds[1], SHUT_RDWR);
+    });
+    {
+      const BindThread bind(*from_->host);
+      FdSource in(fds[0], "the destination");
+      CutSink out(fds[0], cut_out);
+      Link link(in, out);
+      try {
+        send(link);
+      } catch (const Error& e) {
+        ends.sender = e.code();
+        ends.sentence = e.what();
+      }
+      ends.frames_out = out.written();
+      shutdown(fds[0], SHUT_RDWR);
+    }
+    receiver.join();
+    close(fds[0]);
+    close(fds[1]);
+    return ends;
+  }
+
+  Ends migrate(int cut_out = kNeverCut, int cut_back = kNeverCut) {
+    return meet(cut_out, cut_back, [&](Link& link) {
+      const auto executor = make_thread_executor(1);
+      const host::SaveEngine engine = host::engine_here(from_->xen, *executor);
+      const StreamEngine stream = [&](domid_t domid, int fd, const std::function<bool()>& suspend) {
+        host::EngineOptions options;
+        host::EngineCallbacks callbacks;
+        callbacks.suspend = suspend;
+        engine(domid, fd, options, callbacks);
+      };
+      send_guest(from_->xen, from_->life, stream, link, {"web1", "the other host"});
+    });
+  }
+
+  std::vector<MigrationJob> open_jobs(bool source) {
+    std::vector<MigrationJob> jobs;
+    for (MigrationJob& job : list_jobs(false))
+      if (job.source == source) jobs.push_back(std::move(job));
+    return jobs;
+  }
+
+  void expect_runs(Place& place, const char* when) {
+    EXPECT_EQ(place.running(), std::vector<std::string>{"web1"}) << when;
+    if (::testing::Test::HasFailure()) return;
+    auto kernel =
+        SimKernel::attach(*place.host, static_cast<DomainNumber>(place.life.find("web1")));
+    EXPECT_EQ(kernel->checksum(), checksum_) << when;
+    kernel->run(30);
+    EXPECT_TRUE(kernel->check_memory().empty()) << when;
+  }
+
+  std::string folder_;
+  std::unique_ptr<Place> from_, to_;
+  uint64_t checksum_ = 0;
+};
+
+TEST_F(Migrate, a_guest_runs_there_and_is_gone_here) {
+  const Ends ends = migrate();
+  EXPECT_FALSE(ends.sender) << ends.sentence;
+  EXPECT_EQ(from_->domains(), 0u);
+  EXPECT_TRUE(list_jobs(false).empty());
+  expect_runs(*to_, "after the migration");
+}
+
+TEST_F(Migrate, a_link_cut_at_any_message_leaves_one_guest_which_runs_once_both_met_again) {
+  const Ends whole = migrate();
+  ASSERT_FALSE(whole.sender) << whole.sentence;
+  unsigned here = 0, there = 0, settled_later = 0;
+  for (int cut = 0; cut < whole.frames_out + whole.frames_back; ++cut) {
+    fresh();
+    const bool out = cut < whole.frames_out;
+    const std::string when =
+        out ? fmt::format("cut before message {} to the destination", cut + 1)
+            : fmt::format("cut before message {} to the source", cut - whole.frames_out + 1);
+    const Ends ends = migrate(out ? cut : kNeverCut, out ? kNeverCut : cut - whole.frames_out);
+    EXPECT_TRUE(ends.sender) << when;
+    EXPECT_LE(from_->running().size() + to_->running().size(), 1u) << when;
+    EXPECT_GE(from_->domains() + to_->domains(), 1u) << when;
+    const std::vector<MigrationJob> open = open_jobs(true);
+    if (ends.sender == Errc::needs_operator) {
+      ASSERT_EQ(open.size(), 1u) << when;
+      EXPECT_NE(ends.sentence.find("ferry job resume " + open[0].id), std::string::npos);
+      const Ends again = meet(kNeverCut, kNeverCut, [&](Link& link) {
+        settle_sent_guest(from_->xen, from_->life, link, open[0], false);
+      });
+      EXPECT_FALSE(again.sender) << when << ": " << again.sentence;
+      ++settled_later;
+    }
+    EXPECT_TRUE(open_jobs(true).empty()) << when;
+    // A copy that the destination holds for nothing goes when it is told so.
+    for (const MigrationJob& held : open_jobs(false))
+      meet(kNeverCut, kNeverCut, [&](Link& link) {
+        settle_sent_guest(from_->xen, from_->life, link, find_job(held.id, true).value(), false);
+      });
+    EXPECT_TRUE(list_jobs(false).empty()) << when;
+    EXPECT_EQ(from_->running().size() + to_->running().size(), 1u) << when;
+    const bool runs_here = from_->running().size() == 1;
+    ++(runs_here ? here : there);
+    expect_runs(runs_here ? *from_ : *to_, when.c_str());
+    EXPECT_EQ((runs_here ? *to_ : *from_).domains(), 0u) << when;
+    if (HasFailure()) return;
+  }
+  fmt::print("{} cuts: the guest ran on here {} times, there {} times; {} were settled later\n",
+             whole.frames_out + whole.frames_back, here, there, settled_later);
+  EXPECT_GT(settled_later, 0u);
+}
+
+TEST_F(Migrate, a_guest_that_is_wanted_back_comes_back_if_it_never_ran) {
+  // The go is lost: message number (frames - 1) to the destination.
+  const Ends whole = migrate();
+  fresh();
+  const Ends ends = migrate(whole.frames_out - 1);
+  ASSERT_EQ(ends.sender, Errc::needs_operator) << ends.sentence;
+  const std::vector<MigrationJob> open = open_jobs(true);
+  ASSERT_EQ(open.size(), 1u);
+  EXPECT_THROW(take_back_sent_guest(from_->xen, from_->life, open[0], false), Error);
+  std::optional<Settled> settled;
+  const Ends again = meet(kNeverCut, kNeverCut, [&](Link& link) {
+    settled = settle_sent_guest(from_->xen, from_->life, link, open[0], true);
+  });
+  EXPECT_FALSE(again.sender) << again.sentence;
+  // A status that came first may have been answered with a go; either way one runs.
+  EXPECT_EQ(from_->running().size() + to_->running().size(), 1u);
+  expect_runs(settled == Settled::runs_here ? *from_ : *to_, "wanted back");
+}
+
+TEST_F(Migrate, regression_a_job_whose_sender_died_while_it_sent_settles_at_once) {
+  const domid_t domid = from_->life.find("web1");
+  const auto uuid = get_domain(from_->xen, domid).uuid;
+  MigrationJob job;
+  job.id = new_job_id();
+  job.state = static_cast<unsigned>(SourceState::sending);
+  job.name = "web1";
+  job.uuid.assign(uuid.begin(), uuid.end());
+  job.peer = "the other host";
+  JobJournal(job).write(SourceState::sending);
+  from_->life.suspend(domid);
+  std::optional<Settled> settled;
+  const Ends ends = meet(kNeverCut, kNeverCut, [&](Link& link) {
+    settled = settle_sent_guest(from_->xen, from_->life, link, job, false);
+  });
+  EXPECT_FALSE(ends.sender) << ends.sentence;
+  EXPECT_EQ(settled, Settled::runs_here);
+  EXPECT_TRUE(open_jobs(true).empty());
+  expect_runs(*from_, "after its sender died");
+}
+
+TEST_F(Migrate, a_host_without_room_says_so_and_the_guest_runs_on) {
+  to_ = nullptr;
+  to_ = std::make_unique<Place>(3);
+  to_->host->state().free_pages = 100;
+  const Ends ends = migrate();
+  EXPECT_TRUE(ends.sender);
+  EXPECT_NE(ends.sentence.find("runs on here"), std::string::npos) << ends.sentence;
+  expect_runs(*from_, "refused");
+}
+
+TEST_F(Migrate, another_version_or_another_protocol_is_refused) {
+  Ends ends = meet(kNeverCut, kNeverCut, [&](Link& link) {
+    v1::MigrateFrame frame;
+    frame.mutable_hello()->set_version(99);
+    link.send(frame);
+    const auto answer = link.receive();
+    ASSERT_TRUE(answer && answer->has_refusal());
+    EXPECT_NE(answer->refusal().find("not 99"), std::string::npos) << answer->refusal();
+  });
+  EXPECT_FALSE(ends.receiver);
+  ends = meet(kNeverCut, kNeverCut, [&](Link& link) {
+    link.send(Handover::go);
+    EXPECT_FALSE(link.receive());
+  });
+  EXPECT_FALSE(ends.receiver);
+  EXPECT_TRUE(list_jobs(true).empty());
+}
+
+}  // namespace
+}  // namespace ferry::sim

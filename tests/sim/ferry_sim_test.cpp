@@ -1,0 +1,90 @@
+// ferry-sim by hand: a guest lives in a host's file from command to command, is saved, and goes on
+// on this host and on another one.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+namespace ferry {
+namespace {
+
+class FerrySim : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string folder = std::filesystem::temp_directory_path() / "ferry-sim-XXXXXX";
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
+    folder_ = folder;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  // Expects that exit status; what the command printed.
+  std::string run(int status, const std::string& arguments) {
+    const std::string line = "cd " + folder_ + " && " FERRY_SIM " " + arguments + " 2>&1";
+    FILE* pipe = popen(line.c_str(), "r");
+    std::string output;
+    std::array<char, 4096> buffer;
+    while (size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe))
+      output.append(buffer.data(), n);
+    const int ended = pclose(pipe);
+    EXPECT_TRUE(WIFEXITED(ended) && WEXITSTATUS(ended) == status) << arguments << "\n" << output;
+    return output;
+  }
+  static std::string after(const std::string& output, const std::string& words) {
+    const size_t at = output.find(words);
+    EXPECT_NE(at, std::string::npos) << output;
+    return at == std::string::npos ? "" : output.substr(at + words.size(), 16);
+  }
+  std::string folder_;
+};
+
+TEST_F(FerrySim, a_guest_goes_on_from_command_to_command_and_from_host_to_host) {
+  run(0, "create web1 --memory 8");
+  EXPECT_NE(run(0, "run web1 --steps 50").find("step 0 to 50"), std::string::npos);
+  EXPECT_NE(run(0, "save web1 web1.ferry").find("saved web1 to web1.ferry"), std::string::npos);
+  EXPECT_EQ(run(0, "list").find("web1"), std::string::npos);
+  run(0, "audit web1.ferry");
+  struct stat image = {};
+  ASSERT_EQ(stat((folder_ + "/web1.ferry").c_str(), &image), 0);
+  EXPECT_EQ(image.st_mode & 0777, 0600u);
+
+  run(0, "restore web1.ferry");
+  const std::string here = run(0, "run web1 --steps 50");
+  EXPECT_NE(here.find("step 50 to 100"), std::string::npos);
+  run(0, "--host other restore web1.ferry");
+  const std::string there = run(0, "--host other run web1 --steps 50");
+  EXPECT_EQ(after(there, "checksum "), after(here, "checksum "));
+}
+
+TEST_F(FerrySim, a_guest_that_is_kept_runs_on_and_one_that_is_paused_does_not) {
+  run(0, "create web1 --memory 8 --tree");
+  run(0, "save --keep web1 a.ferry");
+  EXPECT_NE(run(0, "run web1 --steps 20").find("step 0 to 20"), std::string::npos);
+  run(0, "save --pause web1 b.ferry");
+  EXPECT_NE(run(1, "run web1").find("it is paused"), std::string::npos);
+  EXPECT_NE(run(2, "restore a.ferry").find("is here already"), std::string::npos);
+  run(0, "restore --force --name twin a.ferry");
+  EXPECT_NE(run(0, "run twin --steps 20").find("step 0 to 20"), std::string::npos);
+}
+
+TEST_F(FerrySim, mistakes_are_told_in_a_sentence) {
+  EXPECT_NE(run(2, "list").find("ferry-sim create makes one"), std::string::npos);
+  EXPECT_NE(run(2, "create").find("NAME is required"), std::string::npos);
+  run(0, "create web1 --memory 8");
+  EXPECT_NE(run(2, "create web1").find("already"), std::string::npos);
+  EXPECT_NE(run(1, "save web2 x.ferry").find("no domain \"web2\""), std::string::npos);
+  EXPECT_NE(run(1, "save web1 no/folder/x").find("no/folder"), std::string::npos);
+  EXPECT_NE(run(0, "run web1 --steps 5").find("step 0 to 5"), std::string::npos);
+  std::filesystem::copy_file("/proc/version", folder_ + "/noise");
+  run(3, "restore noise");
+}
+
+TEST_F(FerrySim, the_demonstration_ends_well) {
+  EXPECT_NE(run(0, "demo").find("still running with its\nmemory right"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ferry

@@ -1,0 +1,164 @@
+// ferry convert: from Xen's own format of a saved guest to ferry's, and back.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "convert/export.h"
+#include "tools/ferry/commands.h"
+#include "tools/ferry/output.h"
+#include "tools/host/image_output.h"
+
+namespace ferry {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct ConvertArguments {
+  std::string from, to;
+  std::string format;  // empty: the other one
+  int level = 1;
+  unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, 3u);
+  bool json = false;
+};
+
+// What the guest is called in libxl's JSON; empty if it does not say.
+std::string text_in(const nlohmann::json& json, const char* pointer) {
+  const nlohmann::json::json_pointer at(pointer);
+  return json.contains(at) && json[at].is_string() ? json[at].get<std::string>() : std::string();
+}
+
+std::string uuid_bytes(const std::string& text) {
+  std::string bytes, digits;
+  for (const char c : text)
+    if (c != '-') digits += c;
+  if (digits.size() != 32 ||
+      digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)
+    return {};
+  for (size_t i = 0; i < 32; i += 2)
+    bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+  return bytes;
+}
+
+v1::Config config_of(const XlHeader& xl) {
+  v1::Config config;
+  config.set_libxl_json(xl.config);
+  config.set_xl_flags(xl.mandatory_flags);
+  const auto json = nlohmann::json::parse(xl.config, nullptr, false);
+  if (json.is_discarded()) return config;
+  config.set_name(text_in(json, "/c_info/name"));
+  config.set_uuid(uuid_bytes(text_in(json, "/c_info/uuid")));
+  return config;
+}
+
+// The xl header that an image has around it, or could have.
+std::optional<XlHeader> header_of(const ImageFile& image) {
+  if (image.place().in_xl_file) return XlHeader{image.place().xl_flags, image.place().xl_config};
+  uint64_t offset = 0;
+  for (const uint64_t distance : image.index_root().other_offsets()) {
+    offset += distance;
+    const RawRecord raw = image.read_record(offset);
+    if (raw.kind != v1::Record::kConfigFieldNumber) continue;
+    const v1::Config config = parse_record(raw).config();
+    return XlHeader{config.xl_flags() | kXlFlagJson | kXlFlagStreamV2, config.libxl_json()};
+  }
+  return std::nullopt;
+}
+
+// Runs write(sink), inside an xl file if header says so, into a file that appears whole or not.
+template <typename Write>
+convert::Converted into_file(const ConvertArguments& arguments,
+                             const std::optional<XlHeader>& header, Write write) {
+  host::ImageOutput output(arguments.to);
+  FdSink sink(output.fd(), arguments.to == "-" ? "standard output" : arguments.to);
+  if (header) sink.write(encode_xl_header(*header));
+  const convert::Converted done = write(sink);
+  if (header) sink.write(encode_libxl_end());
+  output.commit();
+  return done;
+}
+
+struct Outcome {
+  std::string from, to;  // formats
+  convert::Converted done;
+};
+
+Outcome from_libxc(const ConvertArguments& arguments, const InputFile& file,
+                   const convert::StreamPlace& place, Executor& executor) {
+  const bool wrapped = arguments.format == "ferry-xl";
+  if (!arguments.format.empty() && arguments.format != "ferry" && !wrapped)
+    fail(Errc::usage, "{} is a stream of Xen's already", arguments.from);
+  if (wrapped && !place.xl)
+    fail(Errc::usage, "a bare stream has no configuration, which a file of xl needs");
+  convert::ImportOptions options{.level = arguments.level, .config = {}, .origin = {}};
+  if (place.xl && !wrapped) options.config = config_of(*place.xl);
+  return {place.xl ? "xl" : "libxc", wrapped ? "ferry-xl" : "ferry",
+          into_file(arguments, wrapped ? place.xl : std::nullopt, [&](ByteSink& sink) {
+            return convert::import_stream(file, place, options, sink, executor);
+          })};
+}
+
+Outcome from_ferry(const ConvertArguments& arguments, Executor& executor) {
+  const ImageFile image = ImageFile::open(arguments.from);
+  if (arguments.format.starts_with("ferry"))
+    fail(Errc::usage, "{} is an image of ferry's already", arguments.from);
+  const bool bare = arguments.format == "libxc";
+  std::optional<XlHeader> header;
+  if (!bare) {
+    header = header_of(image);
+    if (!header)
+      fail(Errc::usage, "the image has no configuration, which a file of xl needs: use --to libxc");
+  }
+  return {image.place().in_xl_file ? "ferry-xl" : "ferry", bare ? "libxc" : "xl",
+          into_file(arguments, header,
+                    [&](ByteSink& sink) { return convert::export_stream(image, sink, executor); })};
+}
+
+void run_convert(const ConvertArguments& arguments) {
+  std::unique_ptr<Executor> executor = make_thread_executor(arguments.threads);
+  const InputFile file(arguments.from);
+  const std::optional<convert::StreamPlace> place = convert::find_libxc_stream(file);
+  const Outcome outcome =
+      place ? from_libxc(arguments, file, *place, *executor) : from_ferry(arguments, *executor);
+  if (arguments.to == "-") return;
+  const ordered_json json = {{"file", arguments.to},
+                             {"from", outcome.from},
+                             {"to", outcome.to},
+                             {"pages", outcome.done.pages},
+                             {"vcpus", outcome.done.vcpus}};
+  print(arguments.json
+            ? json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n"
+            : fmt::format("{}: {} from {}, {} pages with a frame, {} vCPUs\n", arguments.to,
+                          outcome.to, outcome.from, outcome.done.pages, outcome.done.vcpus));
+}
+
+}  // namespace
+
+void add_convert_command(CLI::App& ferry, Exit&) {
+  auto arguments = std::make_shared<ConvertArguments>();
+  CLI::App* command =
+      ferry.add_subcommand("convert", "Convert between Xen's own format and ferry's");
+  command->footer(
+      "Example: ferry convert old.save web1.ferry      # of stock xl save\n"
+      "         ferry convert web1.ferry web1.save     # for stock xl restore\n"
+      "Formats: ferry (a bare image), ferry-xl (the same in a file for xl restore with ferry's\n"
+      "helper), xl (a file of stock xl), libxc (the stream that is in it). FROM is read twice, so "
+      "it\n"
+      "must be a file. Ask ferry audit about what was made of a file you do not trust.");
+  command->add_option("FROM", arguments->from, "Image, libxc stream, or file of xl")->required();
+  command->add_option("TO", arguments->to, "File to write, mode 0600, or - for standard output")
+      ->required();
+  command
+      ->add_option("--to", arguments->format, "ferry, ferry-xl, xl or libxc (default: the other)")
+      ->check(CLI::IsMember({"ferry", "ferry-xl", "xl", "libxc"}).description(""))
+      ->type_name("FORMAT");
+  command->add_option("--level", arguments->level, "Of zstd, 0 for none (default 1)")
+      ->check(CLI::Range(0, 19).description(""))
+      ->type_name("N");
+  command->add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
+      ->check(CLI::Range(1, 3).description(""))
+      ->type_name("N");
+  command->add_flag("--json", arguments->json, "Print JSON");
+  command->callback([arguments] { run_convert(*arguments); });
+}
+
+}  // namespace ferry

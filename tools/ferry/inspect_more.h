@@ -1,0 +1,22 @@
+// ferry inspect: configuration, rounds and what is in the pages.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "audit/census.h"
+#include "audit/summary.h"
+
+namespace ferry {
+
+// Of libxl's JSON, what one asks first; nothing if there is none that we can read.
+nlohmann::ordered_json config_as_json(const audit::Summary& summary);
+std::string config_as_text(const nlohmann::ordered_json& config);
+
+// When each round ended and what it sent; empty for an image without a timeline of rounds.
+std::string rounds_as_text(const audit::Summary& summary);
+
+nlohmann::ordered_json census_as_json(const audit::Census& census);
+std::string census_as_text(const audit::Census& census);
+
+}  // namespace ferry

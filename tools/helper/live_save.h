@@ -1,0 +1,35 @@
+// A live save as the helper does it: settings from outside, news to libxl, socket and events.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tools/helper/control_socket.h"
+#include "tools/helper/report.h"
+#include "tools/helper/settings.h"
+#include "tools/helper/stop_watch.h"
+
+namespace ferry::helper {
+
+// Must outlive the save that uses its options.
+class LiveSave {
+ public:
+  // Throws Error(io) when the control socket cannot be made.
+  LiveSave(const Settings& settings, Channel& channel, StopWatch& stop);
+
+  LiveOptions options();
+
+ private:
+  void tell(const LiveProgress& progress);
+
+  const Settings& settings_;
+  Channel& channel_;
+  ProgressReport report_;
+  LiveControl control_;
+  std::unique_ptr<ControlSocket> socket_;
+};
+
+// One line: rounds, how long the guest stood still, and how long it was expected to.
+std::string describe(const LiveReport& report, uint64_t suspended_us);
+
+}  // namespace ferry::helper

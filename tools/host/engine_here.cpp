@@ -1,0 +1,30 @@
+// The engine in this process.
+#include "tools/host/engine_here.h"
+
+#include "error/error.h"
+#include "save/locked_save.h"
+
+namespace ferry::host {
+
+SaveEngine engine_here(const Hypervisor& xen, Executor& executor, const SaveOptions& base) {
+  return [&xen, &executor, base](domid_t domid, int fd, const EngineOptions& given,
+                                 const EngineCallbacks& callbacks) {
+    // Its guests stand still while the engine has the machine.
+    if (given.live) fail(Errc::unsupported, "a guest that stands still cannot be saved live");
+    FdSink sink(fd, "the image");
+    SaveOptions options = base;
+    if (given.level) options.level = *given.level;
+    options.config.emplace().ParseFromString(given.config);
+    SaveCallbacks own;
+    own.suspend = [&] {
+      if (!callbacks.suspend())
+        fail(Errc::guest, "domain {} was asked to suspend and would not", raw(domid));
+    };
+    own.progress = [&](const Progress& p) {
+      if (callbacks.progress) callbacks.progress(p.what, p.pages_done, p.pages_total);
+    };
+    save_domain_locked(xen, domid, sink, executor, options, own, [] {});
+  };
+}
+
+}  // namespace ferry::host

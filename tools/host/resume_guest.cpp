@@ -1,0 +1,28 @@
+// Bringing back a guest that a broken save left suspended.
+#include "tools/host/resume_guest.h"
+
+#include "error/error.h"
+#include "save/domain_lock.h"
+#include "save/suspend_mark.h"
+
+namespace ferry::host {
+
+domid_t resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& name, bool force) {
+  const domid_t domid = life.find(name);
+  const DomainLock lock(domid);  // a save that is under way is not broken
+  const DomainInfo domain = get_domain(xen, domid);
+  const bool noted = has_suspend_mark(domid, domain.uuid);
+  if (!domain.suspended && !noted)
+    fail(Errc::guest, "domain {} is not suspended: there is nothing to resume", raw(domid));
+  if (!force && !noted)
+    fail(
+        Errc::guest,
+        "domain {} is suspended, but not by a broken save of ferry; if no copy of it runs anywhere "
+        "else, --force resumes it",
+        raw(domid));
+  if (domain.suspended) life.resume(domid);
+  clear_suspend_mark(domid);
+  return domid;
+}
+
+}  // namespace ferry::host

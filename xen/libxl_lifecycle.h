@@ -1,0 +1,34 @@
+// The life of a domain as libxl looks after it.
+#pragma once
+
+#include <memory>
+
+#include "xen/lifecycle.h"
+
+namespace ferry {
+
+class LibxlLifecycle final : public Lifecycle {
+ public:
+  // Throws Error(no_xen).
+  LibxlLifecycle();
+  ~LibxlLifecycle() override;
+  LibxlLifecycle(const LibxlLifecycle&) = delete;
+  LibxlLifecycle& operator=(const LibxlLifecycle&) = delete;
+
+  domid_t find(const std::string& name_or_id) override;
+  std::string name(domid_t domid) override;
+  std::optional<domid_t> find_uuid(const std::string& uuid) override;
+  std::string config_json(domid_t domid) override;
+  void suspend(domid_t domid) override;
+  void resume(domid_t domid) override;
+  void resume_paused(domid_t domid) override;
+  void destroy(domid_t domid) override;
+  void rename(domid_t domid, const std::string& name) override;
+  void unpause(domid_t domid) override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ferry
