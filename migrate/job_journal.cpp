@@ -1,7 +1,6 @@
 // Jobs as files.
 #include "migrate/job_journal.h"
 
-#include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "error/error.h"
-#include "proto/byte_stream.h"
+#include "files/durable.h"
 
 namespace ferry {
 namespace {
@@ -72,24 +71,6 @@ MigrationJob read_job(const fs::path& path) {
   }
   if (job.state == 0) fail(Errc::io, "{} is no journal of a job", path.string());
   return job;
-}
-
-void sync_folder(const std::string& folder) {
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  const int os_errno = errno;
-  if (fd >= 0) close(fd);
-  if (!synced) fail_errno(Errc::io, os_errno, fmt::format("cannot sync {}", folder));
-}
-
-void write_synced(const std::string& path, const std::string& text) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) fail_errno(Errc::io, errno, fmt::format("cannot write {}", path));
-  const bool written =
-      write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
-  const int os_errno = errno;
-  close(fd);
-  if (!written) fail_errno(Errc::io, os_errno, fmt::format("cannot write {}", path));
 }
 
 bool is_hex_id(const std::string& id) {
@@ -164,11 +145,7 @@ void JobJournal::write_number(unsigned state) {
                      {"name", next.name},
                      {"uuid", hex(next.uuid)},
                      {"peer", next.peer}};
-  const std::string path = path_of(next.id, next.source), fresh = path + ".new";
-  write_synced(fresh, json.dump() + "\n");
-  if (rename(fresh.c_str(), path.c_str()) != 0)
-    fail_errno(Errc::io, errno, fmt::format("cannot rename {}", fresh));
-  sync_folder(jobs_folder());
+  write_durably(path_of(next.id, next.source), json.dump() + "\n");
   job_ = std::move(next);
 }
 

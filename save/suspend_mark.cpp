@@ -7,7 +7,8 @@
 #include <cerrno>
 
 #include "error/error.h"
-#include "save/domain_lock.h"
+#include "files/descriptor.h"
+#include "files/run_directory.h"
 
 namespace ferry {
 namespace {
@@ -20,11 +21,9 @@ std::string mark_path(domid_t domid) {
 
 void leave_suspend_mark(domid_t domid, const DomainUuid& uuid) {
   const std::string path = mark_path(domid);
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  const bool written = fd >= 0 && write(fd, uuid.data(), uuid.size()) == ssize_t{sizeof uuid};
-  const int os_errno = errno;
-  if (fd >= 0) close(fd);
-  if (!written) fail_errno(Errc::io, os_errno, fmt::format("cannot write {}", path));
+  const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file || write(file.get(), uuid.data(), uuid.size()) != ssize_t{sizeof uuid})
+    fail_errno(Errc::io, errno, fmt::format("cannot write {}", path));
 }
 
 void clear_suspend_mark(domid_t domid) {
@@ -32,12 +31,10 @@ void clear_suspend_mark(domid_t domid) {
 }
 
 bool has_suspend_mark(domid_t domid, const DomainUuid& uuid) {
-  const int fd = open(mark_path(domid).c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
+  const Descriptor file(open(mark_path(domid).c_str(), O_RDONLY | O_CLOEXEC));
   DomainUuid marked{};
-  const bool whole = read(fd, marked.data(), marked.size()) == ssize_t{sizeof marked};
-  close(fd);
-  return whole && marked == uuid;
+  return file && read(file.get(), marked.data(), marked.size()) == ssize_t{sizeof marked} &&
+         marked == uuid;
 }
 
 }  // namespace ferry

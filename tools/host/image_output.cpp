@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "error/error.h"
+#include "files/durable.h"
 
 namespace ferry::host {
 
@@ -60,13 +61,12 @@ void ImageOutput::commit() {
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
     fail_errno(Errc::io, errno, fmt::format("cannot give the image the name {}", path_));
   temporary_.clear();
-  const int directory = open(folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = directory >= 0 && fsync(directory) == 0;
-  const int os_errno = errno;
-  if (directory >= 0) close(directory);
-  if (synced) return;
-  unlink(path_.c_str());
-  fail_errno(Errc::io, os_errno, fmt::format("cannot sync the folder of {}", path_));
+  try {
+    sync_folder(folder());
+  } catch (const Error&) {
+    unlink(path_.c_str());
+    throw;
+  }
 }
 
 }  // namespace ferry::host

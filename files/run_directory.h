@@ -1,0 +1,11 @@
+// Where locks, notes and sockets of this host's running programs are.
+#pragma once
+
+#include <string>
+
+namespace ferry {
+
+// /run/ferry or FERRY_RUN_DIR, made (mode 0700) if it is not there. Throws Error(io).
+std::string run_directory();
+
+}  // namespace ferry
