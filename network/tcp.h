@@ -1,0 +1,30 @@
+// Sockets that connect and listen, and notice a peer that is gone.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "files/descriptor.h"
+#include "network/address.h"
+
+namespace ferry {
+
+// A peer that says nothing for so long, although it was asked, is gone; so is one that does not
+// answer when it is called.
+inline constexpr std::chrono::seconds kPeerTimeout{30};
+
+// Tries each address that the name has. Throws Error(io), naming host and reason.
+Descriptor connect_tcp(const Address& to);
+
+// One socket for each address that the name has, or for all of this host's. Throws Error(io).
+std::vector<Descriptor> listen_tcp(const Address& at);
+
+// What every connection of ours wants, one that was accepted too: no delay for small messages, and
+// an error after kPeerTimeout instead of silence for ever.
+void tune_tcp(int socket);
+
+// The other end, as ADDRESS:PORT.
+std::string peer_of(int socket);
+
+}  // namespace ferry
