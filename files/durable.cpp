@@ -16,10 +16,10 @@ namespace {
 
 void write_synced(const std::string& path, std::string_view contents) {
   const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  const bool written =
-      file && write(file.get(), contents.data(), contents.size()) ==
-                  static_cast<ssize_t>(contents.size()) &&
-      fsync(file.get()) == 0;
+  const bool written = file &&
+                       write(file.get(), contents.data(), contents.size()) ==
+                           static_cast<ssize_t>(contents.size()) &&
+                       fsync(file.get()) == 0;
   if (!written) fail_errno(Errc::io, errno, fmt::format("cannot write {}", path));
 }
 

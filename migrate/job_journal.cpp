@@ -65,7 +65,8 @@ MigrationJob read_job(const fs::path& path) {
     job.state = state_from(json.at("state"), job.source);
     job.name = json.at("name");
     job.uuid = unhex(json.at("uuid"));
-    job.peer = json.at("peer");
+    job.peer.text = json.at("peer");
+    job.peer.is_command = json.value("peer_is_command", false);
   } catch (const Json::exception&) {
     job.state = 0;
   }
@@ -118,8 +119,8 @@ std::optional<MigrationJob> find_job(const std::string& id, bool source) {
   return read_job(path);
 }
 
-void forget_job(const MigrationJob& job) {
-  unlink(path_of(job.id, job.source).c_str());
+std::optional<FileLock> lock_job(const std::string& id, bool source) {
+  return FileLock::try_take(path_of(id, source) + ".lock");
 }
 
 std::string new_job_id() {
@@ -144,7 +145,8 @@ void JobJournal::write_number(unsigned state) {
   const Json json = {{"state", next.state_name()},
                      {"name", next.name},
                      {"uuid", hex(next.uuid)},
-                     {"peer", next.peer}};
+                     {"peer", next.peer.text},
+                     {"peer_is_command", next.peer.is_command}};
   write_durably(path_of(next.id, next.source), json.dump() + "\n");
   job_ = std::move(next);
 }

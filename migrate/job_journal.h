@@ -8,10 +8,17 @@
 #include <string>
 #include <vector>
 
+#include "files/file_lock.h"
 #include "handover/destination_handover.h"
 #include "handover/source_handover.h"
 
 namespace ferry {
+
+// How the other side is reached.
+struct Peer {
+  std::string text;         // HOST:PORT, or a command whose standard input and output reach it
+  bool is_command = false;  // which of them
+};
 
 struct MigrationJob {
   std::string id;      // 32 hex digits
@@ -19,7 +26,7 @@ struct MigrationJob {
   unsigned state = 0;  // SourceState or DestinationState
   std::string name;    // the guest's
   std::string uuid;    // 16 bytes
-  std::string peer;    // how to reach the other side again, for people and for ferry job resume
+  Peer peer;           // of the destination: who it was, for people
 
   SourceState source_state() const { return static_cast<SourceState>(state); }
   DestinationState destination_state() const { return static_cast<DestinationState>(state); }
@@ -33,7 +40,8 @@ std::string jobs_folder();
 // Of this host, the unsettled ones or all. A file that makes no sense is an Error(io) naming it.
 std::vector<MigrationJob> list_jobs(bool all);
 std::optional<MigrationJob> find_job(const std::string& id, bool source);
-void forget_job(const MigrationJob& job);
+// A process that works on a job holds its lock; nothing if another one does. Throws Error(io).
+std::optional<FileLock> lock_job(const std::string& id, bool source);
 
 std::string new_job_id();
 std::string job_id_of(const std::string& bytes);  // of a MigrateHello; throws Error(io)

@@ -3,6 +3,7 @@
 //   | length 4, little-endian | MigrateFrame, length bytes |
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,27 +16,34 @@ namespace ferry {
 
 inline constexpr uint32_t kMigrateVersion = 1;
 inline constexpr size_t kMostFrameBytes = 17 << 20;  // a configuration has 16 MiB at most
-inline constexpr size_t kDataBytes = 1 << 20;        // of the image in a frame
+inline constexpr size_t kChunkBytes = 1 << 20;       // of the image in a frame
 
 // The other side broke the protocol, or the link is gone. Both end the link.
 class Link {
  public:
-  Link(ByteSource& in, ByteSink& out) : in_(in), out_(out) {}
+  // hang_up: says to the other side that nothing more will come; both streams must outlive us.
+  Link(ByteSource& in, ByteSink& out, std::function<void()> hang_up = {})
+      : in_(in), out_(out), hang_up_(std::move(hang_up)) {}
 
   // Throws Error(io). From any thread.
   void send(const v1::MigrateFrame& frame);
   void send(Handover message);
-  void send_data(std::span<const std::byte> bytes);
-  void send_end();
+  void send_chunk(uint64_t number, std::span<const std::byte> bytes);
+  void send_end(uint64_t chunks);
   void refuse(const std::string& sentence);
 
   // Nothing at the end of the link. Throws Error(io), also for what is no frame: a peer that does
-  // not keep to the protocol is as good as gone.
+  // not keep to the protocol is as good as gone. One thread at a time, also while others send.
   std::optional<v1::MigrateFrame> receive();
+
+  void hang_up() {
+    if (hang_up_) hang_up_();
+  }
 
  private:
   ByteSource& in_;
   ByteSink& out_;
+  std::function<void()> hang_up_;
   std::mutex sending_;
 };
 

@@ -1,10 +1,21 @@
 // The destination of a migration.
 #include "migrate/receive_guest.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "error/error.h"
+#include "migrate/receive_image.h"
 
 namespace ferry {
 namespace {
+
+void send_welcome(Link& link, uint32_t streams) {
+  v1::MigrateFrame frame;
+  frame.mutable_welcome()->set_version(kMigrateVersion);
+  frame.mutable_welcome()->set_streams(streams);
+  link.send(frame);
+}
 
 class Receiver {
  public:
@@ -19,19 +30,14 @@ class Receiver {
   void restart() { handover_.restarted(); }
 
   // The guest's bytes, until it is whole or will never be.
-  void stream(const v1::MigrateHello& hello) {
+  void stream(const v1::MigrateHello& hello, const ReceiveHost& host) {
+    std::optional<ImageReceiver> image;  // the last to go: it still reads a source that goes on
     try {
       guest_.begin(hello);
-      welcome();
-      for (;;) {
-        const auto frame = link_.receive();
-        if (!frame) fail(Errc::io, "the source hung up");
-        if (frame->has_handover()) fail(Errc::aborted, "the source kept the guest");
-        if (frame->has_end()) break;
-        if (frame->has_data())
-          guest_.take(std::as_bytes(std::span(frame->data().data(), frame->data().size())));
-      }
+      image.emplace(welcome(std::clamp(hello.streams(), 1u, host.most_streams), host));
+      image->run([this](std::span<const std::byte> bytes) { guest_.take(bytes); });
       guest_.finish();
+      handover_.complete();
     } catch (const Error& e) {
       reason_ = e.what();
       try {
@@ -39,15 +45,17 @@ class Receiver {
       } catch (const Error&) {
       }
       handover_.failed();
-      return;
     }
-    handover_.complete();
   }
 
-  void welcome() {
-    v1::MigrateFrame frame;
-    frame.mutable_welcome()->set_version(kMigrateVersion);
-    link_.send(frame);
+  // All connections of the job, the first one first.
+  std::vector<Link*> welcome(uint32_t streams, const ReceiveHost& host) {
+    send_welcome(link_, streams);
+    std::vector<Link*> links = {&link_};
+    if (streams == 1) return links;
+    const std::vector<Link*> more = host.more_links(journal_.job().id, streams - 1);
+    links.insert(links.end(), more.begin(), more.end());
+    return links;
   }
 
   // Until the source hangs up.
@@ -111,9 +119,13 @@ v1::MigrateHello greeting(Link& link) {
 
 }  // namespace
 
-ReceiveReport receive_guest(Link& link, const std::string& peer, const MakeIncoming& make) {
+ReceiveReport receive_guest(Link& link, const std::string& peer, const ReceiveHost& host) {
   const v1::MigrateHello hello = greeting(link);
   const std::string id = job_id_of(hello.job());
+  if (!host.job.empty() && id != host.job)
+    refuse(link, fmt::format("this connection was opened for job {}, not {}", host.job, id));
+  const std::optional<FileLock> lock = lock_job(id, false);
+  if (!lock) refuse(link, fmt::format("job {} is still served here by another process", id));
   std::optional<MigrationJob> known = find_job(id, false);
   if (!known && hello.settle())
     refuse(link, fmt::format("job {} is not known here: its journal is gone", id));
@@ -126,19 +138,27 @@ ReceiveReport receive_guest(Link& link, const std::string& peer, const MakeIncom
     job.state = static_cast<unsigned>(DestinationState::receiving);
     job.name = hello.name();
     job.uuid = hello.uuid();
-    job.peer = peer;
+    job.peer.text = peer;
   }
-  const std::unique_ptr<IncomingGuest> guest = make(job);
+  const std::unique_ptr<IncomingGuest> guest = host.make(job);
   Receiver receiver(link, job, *guest);
   if (known) {
     receiver.restart();
-    receiver.welcome();
+    send_welcome(link, 1);
   } else {
     receiver.start();
-    receiver.stream(hello);
+    receiver.stream(hello, host);
   }
   receiver.serve();
   return receiver.report();
+}
+
+void welcome_stream(Link& link, const std::string& job, uint32_t stream) {
+  const auto frame = link.receive();
+  if (!frame || !frame->has_join() || frame->join().stream() != stream ||
+      job_id_of(frame->join().job()) != job)
+    fail(Errc::io, "a further connection of job {} is for something else", job);
+  send_welcome(link, 1);
 }
 
 }  // namespace ferry

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "migrate/job_journal.h"
 #include "migrate/link.h"
@@ -35,9 +36,24 @@ struct ReceiveReport {
   std::string reason;  // of never_ran
 };
 
-// Serves one link from its hello to its end. make: a guest of this host, given the job, new or met
-// again. Throws Error for a link that never got as far as a job.
-using MakeIncoming = std::function<std::unique_ptr<IncomingGuest>(const MigrationJob&)>;
-ReceiveReport receive_guest(Link& link, const std::string& peer, const MakeIncoming& make);
+// What receiving a guest needs of the program that does it.
+struct ReceiveHost {
+  // A guest of this host, given the job, new or met again.
+  std::function<std::unique_ptr<IncomingGuest>(const MigrationJob&)> make;
+  // The job that the link has to be for, if that is known; empty: any.
+  std::string job = {};
+  // At most so many connections a job.
+  uint32_t most_streams = 1;
+  // Waits for as many further connections of this source for the job. Throws Error(io).
+  std::function<std::vector<Link*>(const std::string& job, uint32_t count)> more_links = {};
+};
+
+// Serves one link from its hello to its end. peer: who it is, for the journal and for people.
+// Throws Error for a link that never got as far as a job, and Error(busy) for a job that another
+// process still serves.
+ReceiveReport receive_guest(Link& link, const std::string& peer, const ReceiveHost& host);
+
+// On a further connection: that it belongs to this job. Answers it. Throws Error(io).
+void welcome_stream(Link& link, const std::string& job, uint32_t stream);
 
 }  // namespace ferry

@@ -1,15 +1,13 @@
 // The source of a migration.
 #include "migrate/send_guest.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <exception>
 #include <thread>
 
 #include "error/error.h"
+#include "migrate/send_image.h"
 #include "proto/xl_wrapper.h"
 #include "save/save.h"
 #include "save/suspend_mark.h"
@@ -72,19 +70,36 @@ class GuestHere final : public SourceGuest {
   std::string uuid_, name_;
 };
 
-struct Pipe {
-  Pipe() {
-    if (pipe2(fds, O_CLOEXEC) != 0) fail_errno(Errc::io, errno, "cannot make a pipe");
+// What the other side says first after its welcome. While the image is sent that can only be bad
+// news, and whoever sends wants to know at once.
+class FirstAnswer {
+ public:
+  explicit FirstAnswer(Link& link) : link_(link) {}
+  ~FirstAnswer() {
+    if (!thread_.joinable()) return;
+    link_.hang_up();  // then the other side does too, and we are not kept
+    thread_.join();
   }
-  ~Pipe() {
-    close_end(0);
-    close_end(1);
+  void wait(std::function<void()> arrived) {
+    thread_ = std::thread([this, arrived = std::move(arrived)] {
+      try {
+        frame_ = link_.receive();
+      } catch (const Error&) {
+      }
+      arrived();
+    });
   }
-  void close_end(int end) {
-    if (fds[end] >= 0) close(fds[end]);
-    fds[end] = -1;
+  // Waits for it; nothing if the link is gone.
+  std::optional<v1::MigrateFrame> take() {
+    thread_.join();
+    return std::move(frame_);
   }
-  int fds[2] = {-1, -1};
+  bool waiting() const { return thread_.joinable(); }
+
+ private:
+  Link& link_;
+  std::thread thread_;
+  std::optional<v1::MigrateFrame> frame_;
 };
 
 class Sender {
@@ -95,54 +110,46 @@ class Sender {
         guest_(xen, life, job),
         outbox_(link),
         journal_(std::move(job)),
-        handover_(journal_.job().source_state(), journal_, guest_, outbox_) {}
+        handover_(journal_.job().source_state(), journal_, guest_, outbox_),
+        answer_(link) {}
 
   void start() { journal_.write(SourceState::sending); }
 
-  // Until the guest is complete at the other end. Throws; the guest then runs on here.
-  void stream(const StreamEngine& engine, domid_t domid) {
-    Pipe pipe;
+  // Until all of the guest is sent. Throws; the guest then runs on here.
+  void stream(const StreamEngine& engine, domid_t domid, std::vector<Link*> links) {
+    image_.emplace(links);
+    answer_.wait([this] { image_->stop(); });
     std::exception_ptr link_failure, engine_failure;
-    std::thread pump([&] {
-      try {
-        Bytes buffer(kDataBytes);
-        FdSource engines(pipe.fds[0], "the engine");
-        while (const size_t n = engines.read(buffer)) {
-          link_.send_data(std::span(buffer).first(n));
-          bytes_ += n;
-        }
-      } catch (...) {
-        link_failure = std::current_exception();
-      }
-      pipe.close_end(0);  // an engine that still writes fails
-    });
     try {
-      engine(domid, pipe.fds[1], [&] { return suspend(domid); });
+      engine(domid, image_->input(), [&] { return suspend(domid); });
     } catch (...) {
       engine_failure = std::current_exception();
+      image_->stop();
     }
-    pipe.close_end(1);
-    pump.join();
-    if (link_failure || engine_failure) handover_.cancel();
-    if (suspend_failure_) std::rethrow_exception(suspend_failure_);
-    if (link_failure) fail_broken();
-    if (engine_failure) std::rethrow_exception(engine_failure);
     try {
-      link_.send_end();
-    } catch (const Error&) {
-      handover_.link_lost();
-      fail_broken();
+      image_->finish();
+      for (Link* link : links)
+        if (link != &link_) link->hang_up();
+      if (!engine_failure) link_.send_end(image_->chunks());
+    } catch (...) {
+      link_failure = std::current_exception();
     }
+    if (!link_failure && !engine_failure) return;
+    handover_.cancel();
+    if (suspend_failure_) std::rethrow_exception(suspend_failure_);
+    // An engine that cannot write has found what the other side said, or that it is gone.
+    link_.hang_up();
+    const auto answer = answer_.take();
+    if (answer && answer->has_refusal()) refusal_ = answer->refusal();
+    if (!refusal_.empty()) fail_refused();
+    if (link_failure || !answer) fail_broken();
+    std::rethrow_exception(engine_failure);
   }
 
   // Until both sides agree who has the guest. Throws if it is not the other one.
   void hand_over() {
     while (!handover_.settled()) {
-      std::optional<v1::MigrateFrame> frame;
-      try {
-        frame = link_.receive();
-      } catch (const Error&) {
-      }
+      const auto frame = next_frame();
       if (!frame) {
         handover_.link_lost();
         fail_broken();
@@ -157,13 +164,9 @@ class Sender {
     const bool only_tell = handover_.settled();  // the other side may still hold its copy
     handover_.reconnected();
     if (want_back) handover_.cancel();
-    if (only_tell) static_cast<void>(link_.receive());
+    if (only_tell) next_frame();
     while (!handover_.settled()) {
-      std::optional<v1::MigrateFrame> frame;
-      try {
-        frame = link_.receive();
-      } catch (const Error&) {
-      }
+      const auto frame = next_frame();
       if (!frame) fail_broken();
       take(*frame);
       if (handover_.needs_operator()) fail_unknown();
@@ -171,7 +174,7 @@ class Sender {
   }
 
   SourceHandover& handover() { return handover_; }
-  uint64_t bytes() const { return bytes_; }
+  uint64_t bytes() const { return image_ ? image_->bytes() : 0; }
   Clock::time_point suspended_at() const { return suspended_at_; }
 
  private:
@@ -183,6 +186,16 @@ class Sender {
     } catch (const Error&) {
       suspend_failure_ = std::current_exception();
       return false;
+    }
+  }
+
+  // Nothing if the link is gone.
+  std::optional<v1::MigrateFrame> next_frame() {
+    if (answer_.waiting()) return answer_.take();
+    try {
+      return link_.receive();
+    } catch (const Error&) {
+      return std::nullopt;
     }
   }
 
@@ -198,18 +211,18 @@ class Sender {
       fail(Errc::needs_operator,
            "{} was given to {} and the link broke before it was said to run there; it is suspended "
            "here and never runs by itself; try: ferry job resume {}",
-           name(), journal_.job().peer, journal_.job().id);
-    fail(Errc::io, "the link to {} broke; {} runs on here", journal_.job().peer, name());
+           name(), journal_.job().peer.text, journal_.job().id);
+    fail(Errc::io, "the link to {} broke; {} runs on here", journal_.job().peer.text, name());
   }
   [[noreturn]] void fail_unknown() {
     fail(Errc::needs_operator,
          "{} was about to run on {} when that host went down: look there whether it wrote to its "
          "disks; only if it surely did not, try: ferry job abort --force {}",
-         name(), journal_.job().peer, journal_.job().id);
+         name(), journal_.job().peer.text, journal_.job().id);
   }
   [[noreturn]] void fail_refused() {
-    fail(Errc::unsupported, "{} does not take {}: {}; it runs on here", journal_.job().peer, name(),
-         refusal_.empty() ? "it could not be restored there" : refusal_);
+    fail(Errc::unsupported, "{} does not take {}: {}; it runs on here", journal_.job().peer.text,
+         name(), refusal_.empty() ? "it could not be restored there" : refusal_);
   }
 
   Link& link_;
@@ -220,12 +233,13 @@ class Sender {
   SourceHandover handover_;
   std::exception_ptr suspend_failure_;
   std::string refusal_;
-  uint64_t bytes_ = 0;
+  std::optional<ImageSender> image_;
+  FirstAnswer answer_;  // goes before image_, which it may stop
   Clock::time_point suspended_at_ = Clock::now();
 };
 
-// Nothing has happened to the guest yet.
-void greet(Link& link, const v1::MigrateHello& hello, const std::string& peer) {
+// Nothing has happened to the guest yet. How many connections the image shall come over.
+uint32_t greet(Link& link, const v1::MigrateHello& hello, const std::string& peer) {
   v1::MigrateFrame frame;
   *frame.mutable_hello() = hello;
   std::optional<v1::MigrateFrame> answer;
@@ -238,6 +252,30 @@ void greet(Link& link, const v1::MigrateHello& hello, const std::string& peer) {
   if (!answer) fail(Errc::io, "{} hung up at once", peer);
   if (answer->has_refusal()) fail(Errc::unsupported, "{}: {}", peer, answer->refusal());
   if (!answer->has_welcome()) fail(Errc::io, "{} does not speak ferry's protocol", peer);
+  return std::max(answer->welcome().streams(), 1u);
+}
+
+// The first connection, and the further ones that were agreed on.
+std::vector<Link*> open_streams(Link& first, const SendRequest& request, uint32_t agreed) {
+  std::vector<Link*> links = {&first};
+  for (uint32_t stream = 1; stream < std::min(agreed, request.streams); ++stream) {
+    Link* link = request.open_stream(stream);
+    v1::MigrateFrame join;
+    join.mutable_join()->set_job(job_bytes_of(request.job));
+    join.mutable_join()->set_stream(stream);
+    link->send(join);
+    const auto answer = link->receive();
+    if (!answer || !answer->has_welcome())
+      fail(Errc::io, "{} does not take another connection", request.peer.text);
+    links.push_back(link);
+  }
+  return links;
+}
+
+FileLock lock_for_us(const std::string& job) {
+  auto lock = lock_job(job, true);
+  if (!lock) fail(Errc::busy, "another process still works on job {}", job);
+  return std::move(*lock);
 }
 
 v1::MigrateHello hello_for(const MigrationJob& job) {
@@ -257,7 +295,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   const DomainInfo info = get_domain(xen, domid);
   check_can_save(xen, info);
   MigrationJob job;
-  job.id = new_job_id();
+  job.id = request.job;
   job.state = static_cast<unsigned>(SourceState::sending);
   job.name = life.name(domid);
   job.uuid.assign(reinterpret_cast<const char*>(info.uuid.data()), info.uuid.size());
@@ -265,11 +303,14 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   v1::MigrateHello hello = hello_for(job);
   hello.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
   hello.set_libxl_json(life.config_json(domid));
-  greet(link, hello, request.peer);
+  hello.set_streams(request.streams);
+  const FileLock lock = lock_for_us(job.id);
+  const uint32_t streams = greet(link, hello, request.peer.text);
+  const std::vector<Link*> links = open_streams(link, request, streams);
 
   Sender sender(xen, life, link, job);
   sender.start();
-  sender.stream(engine, domid);
+  sender.stream(engine, domid, links);
   sender.hand_over();
   const std::chrono::duration<double> away = Clock::now() - sender.suspended_at();
   return {domid, job.name, sender.bytes(), away.count()};
@@ -277,13 +318,14 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
 
 Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
                           const MigrationJob& job, bool want_back) {
+  const FileLock lock = lock_for_us(job.id);
   Sender sender(xen, life, link, job);
   sender.handover().restarted();  // a guest that was never given away runs here, whoever answers
   const bool runs_here = sender.handover().settled();
   v1::MigrateHello hello = hello_for(job);
   hello.set_settle(true);
   try {
-    greet(link, hello, job.peer);
+    greet(link, hello, job.peer.text);
   } catch (const Error&) {
     if (!runs_here) throw;
     return Settled::runs_here;
@@ -299,7 +341,8 @@ void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const Migratio
          "{} was given to {}, where it may run: only that host can say; ferry job abort asks it "
          "(--force resumes the guest here all the same, and if it runs there too, both copies "
          "destroy its disks)",
-         job.name, job.peer);
+         job.name, job.peer.text);
+  const FileLock lock = lock_for_us(job.id);
   struct Nobody final : HandoverOutbox {
     void send(Handover) override {}
   } nobody;

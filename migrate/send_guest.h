@@ -16,7 +16,11 @@ using StreamEngine = std::function<void(domid_t, int fd, const std::function<boo
 
 struct SendRequest {
   std::string domain;  // name or number
-  std::string peer;    // how the other side is reached, for the journal and for people
+  Peer peer;
+  std::string job = new_job_id();
+  uint32_t streams = 1;  // connections to ask for
+  // Opens a further one, number 1, 2, …; it lasts as long as the request. Throws Error(io).
+  std::function<Link*(uint32_t stream)> open_stream = {};
 };
 
 struct SendReport {

@@ -43,10 +43,8 @@ Address parse_address(std::string_view text) {
   }
   if (rest.front() != ':') refuse(text);
   rest.remove_prefix(1);
-  const auto [end, problem] =
-      std::from_chars(rest.data(), rest.data() + rest.size(), address.port);
-  if (problem != std::errc() || end != rest.data() + rest.size() || address.port == 0)
-    refuse(text);
+  const auto [end, problem] = std::from_chars(rest.data(), rest.data() + rest.size(), address.port);
+  if (problem != std::errc() || end != rest.data() + rest.size() || address.port == 0) refuse(text);
   return address;
 }
 

@@ -10,7 +10,8 @@
 namespace ferry {
 
 // Those that systemd has opened for us (a .socket unit, Accept=no), or else our own at that
-// address. All non-blocking. Throws Error(io), Error(usage) for a descriptor that is no such socket.
+// address. All non-blocking. Throws Error(io), Error(usage) for a descriptor that is no such
+// socket.
 std::vector<Descriptor> open_listeners(const Address& unless_given);
 
 // Tells systemd, if it started us, that we are ready.

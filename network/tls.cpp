@@ -17,6 +17,8 @@
 namespace ferry {
 namespace {
 
+constexpr std::chrono::seconds kReasonTime{2};
+
 bool is_ip(const std::string& host) {
   unsigned char bytes[16];
   return inet_pton(AF_INET, host.c_str(), bytes) == 1 ||
@@ -80,8 +82,24 @@ std::unique_ptr<TlsStream> TlsStream::connect(Descriptor socket, const TlsContex
 std::unique_ptr<TlsStream> TlsStream::accept(Descriptor socket, const TlsContext& context,
                                              const std::string& peer) {
   std::unique_ptr<TlsStream> stream(new TlsStream(std::move(socket), context, peer));
-  stream->shake_hands(false);
+  try {
+    stream->shake_hands(false);
+  } catch (const Error&) {
+    stream->let_the_reason_arrive();
+    throw;
+  }
   return stream;
+}
+
+// A socket that is closed with bytes unread resets the connection, and the alert that says why is
+// lost on its way.
+void TlsStream::let_the_reason_arrive() const {
+  shutdown(socket_.get(), SHUT_WR);
+  char unread[4096];
+  pollfd ready = {socket_.get(), POLLIN, 0};
+  while (poll(&ready, 1, std::chrono::milliseconds(kReasonTime).count()) > 0 &&
+         recv(socket_.get(), unread, sizeof unread, 0) > 0) {
+  }
 }
 
 void TlsStream::shake_hands(bool connecting) {
@@ -187,8 +205,7 @@ std::vector<std::string> TlsStream::peer_names() const {
   if (!names.empty()) return names;
   const X509_NAME* subject = X509_get_subject_name(certificate);
   const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-  if (at >= 0)
-    names.push_back(text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
+  if (at >= 0) names.push_back(text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
   return names;
 }
 

@@ -63,6 +63,7 @@ class TlsStream final : public ByteSource, public ByteSink {
  private:
   TlsStream(Descriptor socket, const TlsContext& context, std::string peer);
   void shake_hands(bool connecting);
+  void let_the_reason_arrive() const;
   void wait(int ssl_error) const;
   [[noreturn]] void fail_tls(const char* doing, int ssl_error) const;
 

@@ -34,8 +34,7 @@ void check_key_is_secret(const std::string& path) {
 
 }  // namespace
 
-TlsContext::TlsContext(const TlsFiles& files)
-    : context_(SSL_CTX_new(TLS_method()), SSL_CTX_free) {
+TlsContext::TlsContext(const TlsFiles& files) : context_(SSL_CTX_new(TLS_method()), SSL_CTX_free) {
   SSL_CTX* context = context_.get();
   if (!context) fail(Errc::no_memory, "no memory for TLS");
   SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);

@@ -6,6 +6,7 @@
 
 #include "sim/machine/foreign_map.h"
 #include "sim/machine/grants.h"
+#include "sim/machine/step.h"
 #include "sim/seam/binding.h"
 #include "sim/seam/mappings.h"
 #include "sim/seam/usage.h"
@@ -87,6 +88,7 @@ int xenforeignmemory_close(xenforeignmemory_handle* handle) {
 
 void* xenforeignmemory_map2(xenforeignmemory_handle* handle, uint32_t dom, void* addr, int prot,
                             int flags, size_t pages, const xen_pfn_t arr[], int err[]) {
+  const MachineStep step;
   Host& host = *handle->host;
   if (const int os_errno = host.begin_call(CallKind::map_foreign, 0)) {
     errno = os_errno;
@@ -139,6 +141,7 @@ xenforeignmemory_resource_handle* xenforeignmemory_map_resource(xenforeignmemory
                                                                 unsigned id, unsigned long frame,
                                                                 unsigned long nr_frames,
                                                                 void** paddr, int prot, int flags) {
+  const MachineStep step;
   Host& host = *handle->host;
   int os_errno = host.begin_call(CallKind::map_resource, 0);
   if (!os_errno && (flags & ~(MAP_SHARED | MAP_PRIVATE))) os_errno = EINVAL;

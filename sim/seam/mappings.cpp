@@ -15,6 +15,7 @@
 #include <mutex>
 
 #include "sim/machine/foreign_map.h"
+#include "sim/machine/step.h"
 #include "sim/seam/usage.h"
 
 namespace ferry::sim {
@@ -131,6 +132,7 @@ void drop_all_mappings(Host& host) {
 }  // namespace ferry::sim
 
 extern "C" int munmap(void* address, size_t bytes) noexcept {
+  const ferry::sim::MachineStep step;
   const auto from = reinterpret_cast<uint64_t>(address);
   const uint64_t to = from + (bytes + ferry::kPageSize - 1) / ferry::kPageSize * ferry::kPageSize;
   const std::vector<ferry::sim::Mapping> gone = ferry::sim::take_out(from, to);

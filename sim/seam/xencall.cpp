@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "sim/machine/hypercall.h"
+#include "sim/machine/step.h"
 #include "sim/seam/binding.h"
 #include "sim/seam/usage.h"
 
@@ -25,6 +26,7 @@ constexpr size_t kPage = ferry::kPageSize;
 // As the kernel hands over the hypervisor's answer: -1 and errno, or the value.
 long call(xencall_handle* handle, unsigned op, uint64_t a1 = 0, uint64_t a2 = 0, uint64_t a3 = 0,
           uint64_t a4 = 0, uint64_t a5 = 0) {
+  const ferry::sim::MachineStep step;
   const uint64_t args[5] = {a1, a2, a3, a4, a5};
   const long rc = ferry::sim::hypercall(*handle->host, {}, op, args);
   if (rc >= 0 || rc < -4095) return rc;

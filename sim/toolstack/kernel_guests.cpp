@@ -3,12 +3,14 @@
 
 #include "error/error.h"
 #include "sim/kernel/sim_kernel.h"
+#include "sim/machine/step.h"
 
 namespace ferry::sim {
 
 GuestHooks kernel_guests(Host& host) {
   GuestHooks hooks;
   hooks.asked_to_suspend = [&host](domid_t domid) {
+    const MachineStep step;
     const auto kernel = SimKernel::attach(host, static_cast<DomainNumber>(domid));
     try {
       kernel->suspend();

@@ -35,6 +35,7 @@ class CutSink final : public ByteSink {
 };
 
 constexpr int kNeverCut = 1 << 30;
+const Peer kPeer{"the other host"};
 
 struct Place {
   explicit Place(uint64_t seed)
@@ -120,9 +121,11 @@ class Migrate : public ::testing::Test {
       CutSink out(fds[1], cut_back);
       Link link(in, out);
       try {
-        ends.receiver = receive_guest(link, "the source", [&](const MigrationJob& job) {
+        ReceiveHost host;
+        host.make = [&](const MigrationJob& job) {
           return std::make_unique<SimIncoming>(*to_->host, to_->xen, to_->life, job);
-        });
+        };
+        ends.receiver = receive_guest(link, "the source", host);
       } catch (const Error&) {
       }
       ends.frames_back = out.written();
@@ -132,7 +135,7 @@ class Migrate : public ::testing::Test {
       const BindThread bind(*from_->host);
       FdSource in(fds[0], "the destination");
       CutSink out(fds[0], cut_out);
-      Link link(in, out);
+      Link link(in, out, [&] { shutdown(fds[0], SHUT_WR); });
       try {
         send(link);
       } catch (const Error& e) {
@@ -158,7 +161,7 @@ class Migrate : public ::testing::Test {
         callbacks.suspend = suspend;
         engine(domid, fd, options, callbacks);
       };
-      send_guest(from_->xen, from_->life, stream, link, {"web1", "the other host"});
+      send_guest(from_->xen, from_->life, stream, link, {"web1", kPeer});
     });
   }
 
@@ -262,7 +265,7 @@ TEST_F(Migrate, regression_a_job_whose_sender_died_while_it_sent_settles_at_once
   job.state = static_cast<unsigned>(SourceState::sending);
   job.name = "web1";
   job.uuid.assign(uuid.begin(), uuid.end());
-  job.peer = "the other host";
+  job.peer = kPeer;
   JobJournal(job).write(SourceState::sending);
   from_->life.suspend(domid);
   std::optional<Settled> settled;

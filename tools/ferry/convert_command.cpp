@@ -6,7 +6,7 @@
 #include "convert/export.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/output.h"
-#include "tools/host/image_output.h"
+#include "files/image_output.h"
 
 namespace ferry {
 namespace {
@@ -68,7 +68,7 @@ std::optional<XlHeader> header_of(const ImageFile& image) {
 template <typename Write>
 convert::Converted into_file(const ConvertArguments& arguments,
                              const std::optional<XlHeader>& header, Write write) {
-  host::ImageOutput output(arguments.to);
+  ImageOutput output(arguments.to);
   FdSink sink(output.fd(), arguments.to == "-" ? "standard output" : arguments.to);
   if (header) sink.write(encode_xl_header(*header));
   const convert::Converted done = write(sink);

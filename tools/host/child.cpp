@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -15,12 +14,6 @@
 
 namespace ferry::host {
 namespace {
-
-std::atomic<pid_t> signals_to{0};
-
-void pass_on(int) {
-  if (const pid_t pid = signals_to) kill(pid, SIGTERM);
-}
 
 constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGHUP};
 
@@ -31,12 +24,23 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return result;
 }
 
+struct Pipe {
+  Descriptor read, write;
+};
+
+Pipe make_pipe() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) fail_errno(Errc::io, errno, "cannot make a pipe");
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
 // Between fork and exec: nothing but system calls and setenv, since we have no threads here.
 [[noreturn]] void become(const std::vector<std::string>& arguments,
                          const std::vector<std::string>& environment,
                          const std::vector<int>& inherit) {
   setpgid(0, 0);
   for (int signal_number : kStopSignals) signal(signal_number, SIG_DFL);
+  signal(SIGPIPE, SIG_DFL);
   for (int fd : inherit) fcntl(fd, F_SETFD, 0);
   for (const std::string& setting : environment) putenv(const_cast<char*>(setting.c_str()));
   execvp(arguments[0].c_str(), pointers(arguments).data());
@@ -48,56 +52,38 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 
 Child::Child(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
              const std::vector<int>& inherit, Pipes pipes) {
-  int to[2] = {-1, -1}, from[2] = {-1, -1};
-  if (pipes == Pipes::both && (pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0))
-    fail_errno(Errc::io, errno, "cannot make a pipe");
+  Pipe to, from;
+  if (pipes == Pipes::both) {
+    to = make_pipe();
+    from = make_pipe();
+  }
   pid_ = fork();
   if (pid_ < 0) fail_errno(Errc::io, errno, fmt::format("cannot start {}", arguments[0]));
   if (pid_ == 0) {
     if (pipes == Pipes::both) {
-      dup2(to[0], STDIN_FILENO);
-      dup2(from[1], STDOUT_FILENO);
+      dup2(to.read.get(), STDIN_FILENO);
+      dup2(from.write.get(), STDOUT_FILENO);
     }
     become(arguments, environment, inherit);
   }
-  if (pipes == Pipes::both) {
-    close(to[0]);
-    close(from[1]);
-    input_ = to[1];
-    output_ = from[0];
-  }
+  input_ = std::move(to.write);
+  output_ = std::move(from.read);
 }
 
 Child::~Child() {
-  close_pipes();
   if (waited_) return;
   kill(pid_, SIGKILL);
   wait();
 }
 
-void Child::close_pipes() {
-  if (input_ >= 0) close(input_);
-  if (output_ >= 0) close(output_);
-  input_ = output_ = -1;
-}
-
 int Child::wait() {
-  close_pipes();
+  input_.reset();
+  output_.reset();
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
   waited_ = true;
   return status;
-}
-
-SignalsTo::SignalsTo(pid_t pid) {
-  signals_to = pid;
-  for (int signal_number : kStopSignals) signal(signal_number, pass_on);
-}
-
-// What comes after the child has ended must not end us half way through tidying up.
-SignalsTo::~SignalsTo() {
-  signals_to = 0;
 }
 
 }  // namespace ferry::host

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "files/descriptor.h"
+
 namespace ferry::host {
 
 class Child {
@@ -22,28 +24,18 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   pid_t pid() const { return pid_; }
-  int input() const { return input_; }
-  int output() const { return output_; }
+  int input() const { return input_.get(); }
+  int output() const { return output_.get(); }
+  // The child has to see the end of its input.
+  void close_input() { input_.reset(); }
 
   // Closes the pipes and waits. Returns the status as waitpid() gives it.
   int wait();
 
  private:
-  void close_pipes();
-
   pid_t pid_ = -1;
-  int input_ = -1;
-  int output_ = -1;
+  Descriptor input_, output_;
   bool waited_ = false;
-};
-
-// While it lives, SIGINT, SIGTERM and SIGHUP that we get go to this process as SIGTERM.
-class SignalsTo {
- public:
-  explicit SignalsTo(pid_t pid);
-  ~SignalsTo();
-  SignalsTo(const SignalsTo&) = delete;
-  SignalsTo& operator=(const SignalsTo&) = delete;
 };
 
 }  // namespace ferry::host

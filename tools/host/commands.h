@@ -9,6 +9,7 @@
 
 #include "tools/host/check_guest.h"
 #include "tools/host/save_guest.h"
+#include "tools/host/this_host.h"
 
 namespace ferry::host {
 
@@ -26,8 +27,8 @@ using EstimateGuest = std::function<Estimate(const EstimateRequest&)>;
 void add_estimate_command(CLI::App& app, EstimateGuest estimate);
 
 void add_restore_command(CLI::App& app);
-void add_migrate_command(CLI::App& app);
-void add_receive_command(CLI::App& app);
-void add_job_command(CLI::App& app);
+void add_migrate_command(CLI::App& app, OpenHost open);
+void add_receive_command(CLI::App& app, OpenHost open);
+void add_job_command(CLI::App& app, OpenHost open);
 
 }  // namespace ferry::host

@@ -16,6 +16,7 @@
 #include "error/error.h"
 #include "tools/helper/messages.h"
 #include "tools/host/child.h"
+#include "tools/host/stop_signals.h"
 
 namespace ferry::host {
 namespace {
@@ -124,13 +125,14 @@ class Conversation {
   std::string error_;
 };
 
-int memory_file(const std::string& contents) {
-  const int fd = memfd_create("ferry-config", 0);
-  if (fd < 0 ||
-      write(fd, contents.data(), contents.size()) != static_cast<ssize_t>(contents.size()) ||
-      lseek(fd, 0, SEEK_SET) != 0)
+Descriptor memory_file(const std::string& contents) {
+  Descriptor file(memfd_create("ferry-config", MFD_CLOEXEC));
+  if (!file ||
+      write(file.get(), contents.data(), contents.size()) !=
+          static_cast<ssize_t>(contents.size()) ||
+      lseek(file.get(), 0, SEEK_SET) != 0)
     fail_errno(Errc::io, errno, "cannot hand the configuration to the engine");
-  return fd;
+  return file;
 }
 
 [[noreturn]] void fail_as_the_child_said(const Conversation& conversation, int status) {
@@ -153,20 +155,20 @@ std::string helper_path() {
 
 void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
                      const EngineCallbacks& callbacks) {
-  const int config = memory_file(options.config);
-  std::vector<std::string> environment = {fmt::format("FERRY_CONFIG_FD={}", config)};
+  Descriptor config = memory_file(options.config);
+  std::vector<std::string> environment = {fmt::format("FERRY_CONFIG_FD={}", config.get())};
   if (options.threads) environment.push_back(fmt::format("FERRY_THREADS={}", *options.threads));
   if (options.level) environment.push_back(fmt::format("FERRY_LEVEL={}", *options.level));
-  std::vector<int> inherit = {fd, config};
+  std::vector<int> inherit = {fd, config.get()};
   if (options.live)
     environment.insert(environment.end(), options.live->begin(), options.live->end());
   // In the child, 0 and 1 are our conversation.
-  const int events = options.events ? fcntl(*options.events, F_DUPFD_CLOEXEC, 3) : -1;
-  if (options.events && events < 0)
+  Descriptor events(options.events ? fcntl(*options.events, F_DUPFD_CLOEXEC, 3) : -1);
+  if (options.events && !events)
     fail_errno(Errc::usage, errno, fmt::format("descriptor {} is not open", *options.events));
-  if (events >= 0) {
-    environment.push_back(fmt::format("FERRY_EVENTS_FD={}", events));
-    inherit.push_back(events);
+  if (events) {
+    environment.push_back(fmt::format("FERRY_EVENTS_FD={}", events.get()));
+    inherit.push_back(events.get());
   }
   // As libxl would call it: live or not, only the suspend callback, a plain stream.
   const std::vector<std::string> arguments = {helper_path(),
@@ -178,8 +180,8 @@ void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
                                               "8",
                                               "0"};
   Child child(arguments, environment, inherit);
-  close(config);
-  if (events >= 0) close(events);
+  config.reset();
+  events.reset();
   Conversation conversation(child.output(), child.input(), callbacks);
   {
     const SignalsTo stop(child.pid());

@@ -8,9 +8,7 @@
 #include "error/error.h"
 #include "migrate/send_guest.h"
 #include "tools/host/commands.h"
-#include "tools/host/via.h"
-#include "tools/host/xl_incoming.h"
-#include "xen/libxl_lifecycle.h"
+#include "tools/host/other_host.h"
 
 namespace ferry::host {
 namespace {
@@ -30,14 +28,14 @@ void list(const Arguments& arguments) {
                         {"side", job.source ? "source" : "destination"},
                         {"state", job.state_name()},
                         {"settled", job.settled()},
-                        {"peer", job.peer}});
+                        {"peer", job.peer.text}});
     fmt::print("{}\n", result.dump(2));
     return;
   }
   fmt::print("{:<33} {:<12} {:<13} {:<20} {}\n", "ID", "Side", "State", "Domain", "Peer");
   for (const MigrationJob& job : jobs)
     fmt::print("{:<33} {:<12} {:<13} {:<20} {}\n", job.id, job.source ? "source" : "destination",
-               job.state_name(), job.name, job.peer);
+               job.state_name(), job.name, job.peer.text);
 }
 
 MigrationJob source_job(const std::string& id) {
@@ -47,21 +45,20 @@ MigrationJob source_job(const std::string& id) {
   fail(Errc::usage, "there is no job {}; ferry job list shows those there are", id);
 }
 
-void settle(const MigrationJob& job, bool want_back) {
-  Hypervisor xen;
-  LibxlLifecycle life;
-  Via via(job.peer);
-  const SignalsTo stop(via.pid());  // Ctrl-C cuts the link
-  const Settled settled = settle_sent_guest(xen, life, via.link(), job, want_back);
+void settle(ThisHost& host, const MigrationJob& job, bool want_back) {
+  const auto other = call(job.peer, job.id);
+  const auto stop = other->cut_on_signals();
+  const Settled settled = settle_sent_guest(host.xen(), host.life(), other->link(), job, want_back);
   fmt::print("{} runs {}\n", job.name, settled == Settled::runs_there ? "there" : "here");
 }
 
-void resume(const Arguments& arguments) {
-  settle(source_job(arguments.id), false);
+void resume(const Arguments& arguments, const OpenHost& open) {
+  const MigrationJob job = source_job(arguments.id);
+  settle(*open(), job, false);
 }
 
 // On the host it came to: what of it is here goes, as if it had never come.
-void give_up_received(const MigrationJob& job, bool force) {
+void give_up_received(ThisHost& host, const MigrationJob& job, bool force) {
   const DestinationState state = job.destination_state();
   if (job.settled()) fail(Errc::usage, "job {} is settled: {}", job.id, job.state_name());
   if (state != DestinationState::receiving && !force)
@@ -73,10 +70,11 @@ void give_up_received(const MigrationJob& job, bool force) {
   struct Nobody final : HandoverOutbox {
     void send(Handover) override {}
   } nobody;
-  LibxlLifecycle life;
-  XlIncoming guest(life, job.name);
+  const auto lock = lock_job(job.id, false);
+  if (!lock) fail(Errc::busy, "another process still serves job {}", job.id);
+  const std::unique_ptr<IncomingGuest> guest = host.incoming(job);
   JobJournal journal(job);
-  DestinationHandover handover(state, journal, guest, nobody);
+  DestinationHandover handover(state, journal, *guest, nobody);
   if (state == DestinationState::receiving)
     handover.link_lost();
   else
@@ -84,21 +82,21 @@ void give_up_received(const MigrationJob& job, bool force) {
   fmt::print("job {} is {}\n", job.id, journal.job().state_name());
 }
 
-void abort_job(const Arguments& arguments) {
+void abort_job(const Arguments& arguments, const OpenHost& open) {
   if (const auto received = find_job(arguments.id, false);
       received && !find_job(arguments.id, true))
-    return give_up_received(*received, arguments.force);
+    return give_up_received(*open(), *received, arguments.force);
   const MigrationJob job = source_job(arguments.id);
-  if (!arguments.force && job.source_state() == SourceState::given_away) return settle(job, true);
-  Hypervisor xen;
-  LibxlLifecycle life;
-  take_back_sent_guest(xen, life, job, arguments.force);
+  const auto host = open();
+  if (!arguments.force && job.source_state() == SourceState::given_away)
+    return settle(*host, job, true);
+  take_back_sent_guest(host->xen(), host->life(), job, arguments.force);
   fmt::print("{} runs here\n", job.name);
 }
 
 }  // namespace
 
-void add_job_command(CLI::App& app) {
+void add_job_command(CLI::App& app, OpenHost open) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* job = app.add_subcommand("job", "Migrations that were broken off");
   job->require_subcommand(1);
@@ -112,7 +110,7 @@ void add_job_command(CLI::App& app) {
   command = job->add_subcommand("resume",
                                 "Ask the other host, and finish: the guest runs there, or here");
   command->add_option("ID", arguments->id, "The job")->required();
-  command->callback([arguments] { resume(*arguments); });
+  command->callback([arguments, open] { resume(*arguments, open); });
 
   command = job->add_subcommand("abort", "Take the guest back, if it has not run there");
   command->add_option("ID", arguments->id, "The job")->required();
@@ -120,7 +118,7 @@ void add_job_command(CLI::App& app) {
       "--force", arguments->force,
       "Without asking the other host: if the guest runs there too, both copies destroy "
       "its disks");
-  command->callback([arguments] { abort_job(*arguments); });
+  command->callback([arguments, open] { abort_job(*arguments, open); });
 }
 
 }  // namespace ferry::host

@@ -8,11 +8,32 @@
 #include "error/error.h"
 #include "tools/host/commands.h"
 #include "tools/host/resume_guest.h"
+#include "tools/host/xl_incoming.h"
 #include "xen/libxl_lifecycle.h"
 #include "xen/suspend_request.h"
 
 namespace ferry::host {
 namespace {
+
+// This very machine, through libxl and xl.
+class XenHost final : public ThisHost {
+ public:
+  const Hypervisor& xen() override { return xen_; }
+  Lifecycle& life() override { return life_; }
+  const SaveEngine& engine() override { return engine_; }
+  std::unique_ptr<IncomingGuest> incoming(const MigrationJob& job) override {
+    return std::make_unique<XlIncoming>(life_, job.name);
+  }
+
+ private:
+  Hypervisor xen_;
+  LibxlLifecycle life_;
+  const SaveEngine engine_ = run_save_engine;
+};
+
+std::unique_ptr<ThisHost> open_here() {
+  return std::make_unique<XenHost>();
+}
 
 SaveReport save_here(const SaveRequest& request, const ProgressCallback& progress) {
   Hypervisor xen;
@@ -48,9 +69,9 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   ferry::host::add_save_command(app, ferry::host::save_here);
   ferry::host::add_restore_command(app);
-  ferry::host::add_migrate_command(app);
-  ferry::host::add_receive_command(app);
-  ferry::host::add_job_command(app);
+  ferry::host::add_migrate_command(app, ferry::host::open_here);
+  ferry::host::add_receive_command(app, ferry::host::open_here);
+  ferry::host::add_job_command(app, ferry::host::open_here);
   ferry::host::add_resume_command(app, ferry::host::resume_here);
   ferry::host::add_check_command(app, ferry::host::check_here);
   ferry::host::add_estimate_command(app, ferry::host::estimate_here);

@@ -7,22 +7,29 @@
 
 #include "error/error.h"
 #include "migrate/send_guest.h"
+#include "network/address.h"
 #include "tools/host/commands.h"
-#include "tools/host/engine.h"
 #include "tools/host/live_options.h"
+#include "tools/host/other_host.h"
 #include "tools/host/progress_line.h"
-#include "tools/host/via.h"
-#include "xen/libxl_lifecycle.h"
 
 namespace ferry::host {
 namespace {
 
 struct Arguments {
-  std::string domain, via;
+  std::string domain, host, via;
+  uint32_t streams = 1;
   bool json = false, quiet = false;
   EngineOptions engine;
   LiveOptions live;
 };
+
+Peer peer_of(const Arguments& arguments) {
+  if (arguments.host.empty() == arguments.via.empty())
+    fail(Errc::usage, "say which host the guest goes to: its name, or --via and a command");
+  if (!arguments.via.empty()) return {arguments.via, true};
+  return {parse_address(arguments.host).text(), false};
+}
 
 void print(const Arguments& arguments, const SendReport& report) {
   if (arguments.json) {
@@ -37,12 +44,13 @@ void print(const Arguments& arguments, const SendReport& report) {
   }
 }
 
-void migrate(const Arguments& arguments) {
-  Hypervisor xen;
-  LibxlLifecycle life;
+void migrate(const Arguments& arguments, ThisHost& host) {
   ProgressLine line(arguments.quiet || arguments.json);
-  Via via(arguments.via);
-  std::optional<SignalsTo> handing_over;
+  SendRequest request{arguments.domain, peer_of(arguments)};
+  const auto other = call(request.peer, request.job);
+  request.streams = arguments.streams;
+  request.open_stream = [&](uint32_t stream) { return other->open_stream(stream); };
+  std::unique_ptr<OtherHost::CutOnSignals> handing_over;
   const StreamEngine engine = [&](domid_t domid, int fd, const std::function<bool()>& suspend) {
     EngineCallbacks callbacks;
     callbacks.suspend = suspend;
@@ -51,18 +59,17 @@ void migrate(const Arguments& arguments) {
     };
     EngineOptions options = arguments.engine;
     options.live = settings_of(arguments.live);
-    run_save_engine(domid, fd, options, callbacks);
-    handing_over.emplace(via.pid());  // from now on Ctrl-C cuts the link
+    host.engine()(domid, fd, options, callbacks);
+    handing_over = other->cut_on_signals();
   };
-  const SendReport report =
-      send_guest(xen, life, engine, via.link(), {arguments.domain, arguments.via});
+  const SendReport report = send_guest(host.xen(), host.life(), engine, other->link(), request);
   line.finish();
   print(arguments, report);
 }
 
 }  // namespace
 
-void add_migrate_command(CLI::App& app) {
+void add_migrate_command(CLI::App& app, OpenHost open) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("migrate", "Move a running PV guest to another host");
   command->footer(
@@ -70,12 +77,22 @@ void add_migrate_command(CLI::App& app) {
       "If anything fails before it was given away, it runs on here. If the link breaks after "
       "that,\n"
       "it runs on neither host by itself until ferry job resume has asked the other one.\n"
-      "\nExample:\n  ferry migrate web1 --via 'ssh host2 ferry receive --stdio'");
+      "\nExamples:\n  ferry migrate web1 host2.example\n"
+      "  ferry migrate web1 --via 'ssh host2 ferry receive --stdio'");
   command->add_option("DOMAIN", arguments->domain, "Name or number of the domain")->required();
+  auto* host = command->add_option(
+      "HOST", arguments->host,
+      "The other host, where ferry receive listens: HOST or HOST:PORT, as its certificate says");
   command
       ->add_option("--via", arguments->via,
-                   "Command whose standard input and output reach ferry receive --stdio there")
-      ->required();
+                   "Instead of HOST: a command whose standard input and output reach ferry receive "
+                   "--stdio there")
+      ->excludes(host);
+  command
+      ->add_option("--streams", arguments->streams,
+                   "Connections to HOST at once (default 1): where one CPU cannot encrypt fast "
+                   "enough")
+      ->check(CLI::Range(1, 16));
   command->add_option("--level", arguments->engine.level, "zstd level, 0 for none (default 2)")
       ->check(CLI::Range(0, 19));
   command->add_option("--threads", arguments->engine.threads, "Threads to use")
@@ -87,7 +104,7 @@ void add_migrate_command(CLI::App& app) {
       ->check(CLI::Range(1, 1 << 20));
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->add_flag("--quiet", arguments->quiet, "Print errors only");
-  command->callback([arguments] { migrate(*arguments); });
+  command->callback([arguments, open = std::move(open)] { migrate(*arguments, *open()); });
 }
 
 }  // namespace ferry::host

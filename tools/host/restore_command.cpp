@@ -21,6 +21,7 @@
 #include "tools/host/child.h"
 #include "tools/host/commands.h"
 #include "tools/host/engine.h"
+#include "tools/host/stop_signals.h"
 #include "xen/hypervisor.h"
 #include "xen/libxl_lifecycle.h"
 

@@ -11,7 +11,7 @@
 #include "proto/xl_wrapper.h"
 #include "save/save.h"
 #include "save/suspend_mark.h"
-#include "tools/host/image_output.h"
+#include "files/image_output.h"
 
 namespace ferry::host {
 namespace {

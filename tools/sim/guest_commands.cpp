@@ -17,13 +17,13 @@ constexpr uint64_t kPagesPerMib = 256;
 
 struct Guest {
   std::string name;
-  uint64_t memory = 64, seed = 1, steps = 1000;
+  uint64_t memory = 64, host_memory = kHostFrames / kPagesPerMib, seed = 1, steps = 1000;
   unsigned vcpus = 2;
   bool tree = false;
 };
 
 void create(const std::string& path, const Guest& guest) {
-  SimHost host(path, true);
+  SimHost host(path, true, guest.host_memory * kPagesPerMib);
   bool taken = true;
   try {
     host.life().find(guest.name);
@@ -95,6 +95,8 @@ void add_guest_commands(CLI::App& app, HostPath host) {
   command->footer("Example:\n  ferry-sim create web1 --memory 128");
   command->add_option("NAME", guest->name, "The guest's name")->required();
   command->add_option("--memory", guest->memory, "MiB (default 64)")->check(CLI::Range(2, 1024));
+  command->add_option("--host-memory", guest->host_memory, "MiB of a new host (default 2048)")
+      ->check(CLI::Range(16, 1 << 20));
   command->add_option("--vcpus", guest->vcpus, "vCPUs (default 2)")
       ->check(CLI::Range(1u, KernelMachine::kMaxCpus));
   command->add_option("--seed", guest->seed, "Fixes what the guest does");

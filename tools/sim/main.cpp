@@ -9,6 +9,7 @@
 #include "tools/host/engine_here.h"
 #include "tools/host/resume_guest.h"
 #include "tools/sim/commands.h"
+#include "tools/sim/migrate_host.h"
 #include "tools/sim/sim_host.h"
 
 namespace ferry::sim {
@@ -27,6 +28,10 @@ void add_ferrys_own(CLI::App& app, HostPath path) {
     SimHost host(*path, false);
     return host::resume_guest(host.xen(), host.life(), name, force);
   });
+  const auto source = [path] { return open_for_migration(*path, false); };
+  host::add_migrate_command(app, source);
+  host::add_receive_command(app, [path] { return open_for_migration(*path, true); });
+  host::add_job_command(app, source);
 }
 
 int run(int argc, char** argv) {
@@ -39,6 +44,7 @@ int run(int argc, char** argv) {
   auto host = std::make_shared<std::string>("ferry-sim.host");
   app.add_option("--host", *host, "The host's file (default ferry-sim.host)")
       ->envname("FERRY_SIM_HOST");
+  app.parse_complete_callback([host] { keep_files_beside(*host); });
   add_demo_command(app);
   add_guest_commands(app, host);
   add_ferrys_own(app, host);

@@ -8,17 +8,19 @@
 
 namespace ferry::sim {
 
-SimHost::SimHost(const std::string& path, bool make) {
+void keep_files_beside(const std::string& path) {
+  setenv("FERRY_RUN_DIR", (path + ".run").c_str(), 0);
+  setenv("FERRY_STATE_DIR", (path + ".jobs").c_str(), 0);
+}
+
+SimHost::SimHost(const std::string& path, bool make, uint64_t frames) {
   const bool exists = std::filesystem::exists(path);
   if (!exists && !make)
     fail(Errc::usage, "there is no simulated host {}; ferry-sim create makes one", path);
   if (exists)
     host_ = Host::open_file(path);
   else
-    host_ =
-        Host::create_file(path, {.seed = std::hash<std::string>{}(path), .frames = kHostFrames});
-  // Locks and notes of a save go with the host: its domains' numbers mean nothing elsewhere.
-  setenv("FERRY_RUN_DIR", (path + ".run").c_str(), 0);
+    host_ = Host::create_file(path, {.seed = std::hash<std::string>{}(path), .frames = frames});
   open();
 }
 

@@ -1,5 +1,5 @@
 // A saved file is whole and durable under its name, or it is not there.
-#include "tools/host/image_output.h"
+#include "files/image_output.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 
 #include "error/error.h"
 
-namespace ferry::host {
+namespace ferry {
 namespace {
 
 namespace fs = std::filesystem;
@@ -88,4 +88,4 @@ TEST_F(ImageOutputTest, standard_output_gets_a_number_of_its_own) {
 }
 
 }  // namespace
-}  // namespace ferry::host
+}  // namespace ferry

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace ferry::host {
+namespace ferry {
 
 class ImageOutput {
  public:
@@ -30,4 +30,4 @@ class ImageOutput {
   int fd_ = -1;
 };
 
-}  // namespace ferry::host
+}  // namespace ferry

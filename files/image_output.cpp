@@ -1,5 +1,5 @@
 // Where a saved image goes.
-#include "tools/host/image_output.h"
+#include "files/image_output.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,7 +13,7 @@
 #include "error/error.h"
 #include "files/durable.h"
 
-namespace ferry::host {
+namespace ferry {
 
 ImageOutput::ImageOutput(const std::string& path) : path_(path) {
   if (!durable()) {
@@ -69,4 +69,4 @@ void ImageOutput::commit() {
   }
 }
 
-}  // namespace ferry::host
+}  // namespace ferry

@@ -1,0 +1,24 @@
+// Certificates for tests, made with OpenSSL's own program: an authority, and hosts that it vouches
+// for.
+#pragma once
+
+#include <string>
+
+#include "network/tls.h"
+#include "tests/files/folder.h"
+
+namespace ferry {
+
+class Certificates {
+ public:
+  Certificates();
+
+  // names: as in a subjectAltName, such as "DNS:host1.example,IP:127.0.0.1".
+  TlsFiles issue(const std::string& host, const std::string& names, int days = 1) const;
+  std::string path(const std::string& name) const { return folder_.path(name); }
+
+ private:
+  TestFolder folder_;
+};
+
+}  // namespace ferry

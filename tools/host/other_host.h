@@ -1,0 +1,32 @@
+// Another host's ferry receive, and the connections to it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "migrate/job_journal.h"
+#include "migrate/link.h"
+
+namespace ferry::host {
+
+class OtherHost {
+ public:
+  virtual ~OtherHost() = default;
+
+  // The first connection.
+  virtual Link& link() = 0;
+  // A further one for the same job; lasts as long as this. Throws Error(io).
+  virtual Link* open_stream(uint32_t stream) = 0;
+
+  // While the result lives, SIGINT, SIGTERM and SIGHUP cut the first connection.
+  class CutOnSignals {
+   public:
+    virtual ~CutOnSignals() = default;
+  };
+  virtual std::unique_ptr<CutOnSignals> cut_on_signals() = 0;
+};
+
+// Calls it for the job. Throws Error(io): it does not answer, does not accept our certificate, …
+std::unique_ptr<OtherHost> call(const Peer& peer, const std::string& job);
+
+}  // namespace ferry::host
