@@ -65,12 +65,22 @@ HelperResult xl_save(const HostFile& file, uint32_t domid, int fd, bool live,
                     file.environment(dies_at), libxl);
 }
 
-HelperResult xl_restore(const HostFile& file, const RestoreTarget& t, int fd,
-                        const LibxlSide& libxl) {
-  return run_helper({HELPER_PROGRAM, "--restore-domain", number(static_cast<uint64_t>(fd)), "-1",
-                     number(raw(t.domid)), number(t.store_evtchn), number(t.store_domid),
-                     number(t.console_evtchn), number(t.console_domid), "768", "0"},
-                    file.environment(), libxl);
+std::vector<std::string> restore_arguments(const RestoreTarget& t, int fd) {
+  return {HELPER_PROGRAM,
+          "--restore-domain",
+          number(static_cast<uint64_t>(fd)),
+          "-1",
+          number(raw(t.domid)),
+          number(t.store_evtchn),
+          number(t.store_domid),
+          number(t.console_evtchn),
+          number(t.console_domid),
+          "768",
+          "0"};
+}
+
+HelperResult xl_restore(const HostFile& file, const RestoreTarget& target, int fd) {
+  return run_helper(restore_arguments(target, fd), file.environment());
 }
 
 }  // namespace ferry::sim

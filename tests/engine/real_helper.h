@@ -31,7 +31,7 @@ host::SaveEngine real_engine(const HostFile& file, uint64_t dies_at = 0);
 // The helper as xl starts it.
 HelperResult xl_save(const HostFile& file, uint32_t domid, int fd, bool live,
                      const LibxlSide& libxl = {}, uint64_t dies_at = 0);
-HelperResult xl_restore(const HostFile& file, const RestoreTarget& target, int fd,
-                        const LibxlSide& libxl = {});
+std::vector<std::string> restore_arguments(const RestoreTarget& target, int fd);
+HelperResult xl_restore(const HostFile& file, const RestoreTarget& target, int fd);
 
 }  // namespace ferry::sim

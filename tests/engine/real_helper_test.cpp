@@ -2,7 +2,10 @@
 // every call that it makes, or left alone by whoever started it, the guest runs on or can be
 // brought back.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <fstream>
 
 #include "tests/engine/promises.h"
 #include "tests/engine/real_helper_fixture.h"
@@ -56,6 +59,36 @@ TEST_F(RealHelper, of_a_dead_ferry_leaves_the_guest_running) {
     subject_->expect_intact();
     EXPECT_TRUE(place_.clear()) << "a note is left of a guest that runs";
   }
+}
+
+TEST_F(RealHelper, moves_a_guest_to_another_host) {
+  const int fd = open(place_.image().c_str(), O_RDWR | O_CREAT, 0600);
+  ASSERT_EQ(xl_save(file_, subject_->domid(), fd, true, xl()).retval, 0);
+  const HostFile other{{.seed = 6, .frames = 4096}};
+  const RestoreTarget target = create_target(other.host(), 300, 2);
+  ASSERT_EQ(lseek(fd, 0, SEEK_SET), 0);
+  const HelperResult restored = xl_restore(other, target, fd);
+  ASSERT_EQ(restored.retval, 0) << restored.log;
+  subject_->expect_arrived(
+      other.host(), {target.domid, mfn_t(restored.store_mfn), mfn_t(restored.console_mfn), 0});
+  close(fd);
+}
+
+// The stock helper, a script here, finds the stream as it was, and no signal blocked.
+TEST_F(RealHelper, leaves_a_stream_of_libxc_to_the_stock_helper) {
+  const std::string script = place_.image();
+  std::ofstream(script) << "#!/bin/sh\n[ $(head -c 12 <&$2 | tail -c 4) = XENF ] || exit 1\n"
+                           "grep -q '^SigBlk:.0*$' /proc/self/status && exit 42\n";
+  chmod(script.c_str(), 0700);
+  int stream[2];
+  ASSERT_EQ(pipe(stream), 0);
+  ASSERT_EQ(write(stream[1], "\xff\xff\xff\xff\xff\xff\xff\xffXENF", 12), 12);
+  setenv("FERRY_STOCK_HELPER", script.c_str(), 1);
+  const HelperResult result = xl_restore(file_, create_target(host(), 300, 1), stream[0]);
+  unsetenv("FERRY_STOCK_HELPER");
+  EXPECT_EQ(result.exit_status, 42);
+  close(stream[0]);
+  close(stream[1]);
 }
 
 }  // namespace
