@@ -2,22 +2,27 @@
 // save and whoever started it are both gone.
 #pragma once
 
-#include <array>
-#include <string>
-
-#include "p2m/frames.h"
+#include "xen/domain.h"
 
 namespace ferry {
 
 using DomainUuid = std::array<uint8_t, 16>;
 
-// Makes the note (mode 0600, in run_directory()). Throws Error(io).
+// Makes the note (mode 0600, in run_directory()). If there is one already it is this process's from
+// now on: whoever starts a save may take over what its engine noted. Throws Error(io).
 void leave_suspend_mark(domid_t domid, const DomainUuid& uuid);
 
 // Removes it, if there is one.
 void clear_suspend_mark(domid_t domid);
+// The same, but not a note that another process has taken over.
+void clear_own_suspend_mark(domid_t domid);
 
-// True if there is one for this very domain, not for an earlier one with the same number.
-bool has_suspend_mark(domid_t domid, const DomainUuid& uuid);
+// For a suspended domain that somebody else is to resume now: the note of this process means
+// nothing any more once the domain has run. Ignores what fails: then it lasts longer.
+void expire_own_suspend_mark(const DomainInfo& domain);
+
+// True if there is one for this very domain, not for an earlier one with the same number, and it
+// has not expired.
+bool has_suspend_mark(const DomainInfo& domain);
 
 }  // namespace ferry

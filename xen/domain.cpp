@@ -25,6 +25,7 @@ DomainInfo get_domain(const Hypervisor& xen, domid_t domid) {
   info.max_pages = found.max_memkb >> (kPageShift - 10);
   info.shared_info = mfn_t(found.shared_info_frame);
   info.max_vcpu_id = found.max_vcpu_id;
+  info.cpu_time_ns = found.cpu_time;
   std::copy(std::begin(found.handle), std::end(found.handle), info.uuid.begin());
   return info;
 }
@@ -44,6 +45,10 @@ uint64_t free_pages(const Hypervisor& xen) {
 
 void resume_fast(const Hypervisor& xen, domid_t domid) {
   if (xc_domain_resume(xen.xch(), raw(domid), 1) != 0) fail_xen("resume the guest");
+}
+
+void destroy_domain(const Hypervisor& xen, domid_t domid) {
+  if (xc_domain_destroy(xen.xch(), raw(domid)) != 0) fail_xen("destroy the domain");
 }
 
 }  // namespace ferry

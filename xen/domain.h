@@ -21,6 +21,7 @@ struct DomainInfo {
   uint64_t max_pages = 0;  // frames it may own
   mfn_t shared_info;
   uint32_t max_vcpu_id = 0;
+  uint64_t cpu_time_ns = 0;  // that its vCPUs have had
   std::array<uint8_t, 16> uuid{};
 };
 
@@ -35,5 +36,8 @@ uint64_t free_pages(const Hypervisor& xen);
 
 // Lets a suspended guest go on: its suspend hypercall returns 1 ("cancelled"). Throws.
 void resume_fast(const Hypervisor& xen, domid_t domid);
+
+// With all that it has. Throws.
+void destroy_domain(const Hypervisor& xen, domid_t domid);
 
 }  // namespace ferry

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "error/error.h"
+#include "xen/suspend_request.h"
 
 extern "C" {
 #include <libxl.h>
@@ -56,6 +57,14 @@ struct LibxlLifecycle::State {
   [[noreturn]] void fail_libxl(Errc code, std::string_view sentence) {
     if (error.text.empty()) fail(code, "{}", sentence);
     fail(code, "{} (libxl: {})", sentence, error.text);
+  }
+  bool ended(domid_t domid) const {
+    libxl_dominfo info;
+    libxl_dominfo_init(&info);
+    const bool runs =
+        libxl_domain_info(ctx, &info, raw_id(domid)) == 0 && !info.shutdown && !info.dying;
+    libxl_dominfo_dispose(&info);
+    return !runs;
   }
   std::string why() const {
     return error.text.empty() ? "libxl does not say why" : "libxl: " + error.text;
@@ -123,6 +132,10 @@ void LibxlLifecycle::suspend(domid_t domid) {
   state_->error.text.clear();
   if (libxl_domain_suspend_only(state_->ctx, raw_id(domid), nullptr) != 0)
     state_->fail_libxl(Errc::guest, fmt::format("domain {} would not suspend", raw_id(domid)));
+}
+
+void LibxlLifecycle::withdraw_suspend(domid_t domid) {
+  withdraw_suspend_request(domid, [&] { return state_->ended(domid); });
 }
 
 void LibxlLifecycle::resume(domid_t domid) {

@@ -20,6 +20,7 @@ class LibxlLifecycle final : public Lifecycle {
   std::optional<domid_t> find_uuid(const std::string& uuid) override;
   std::string config_json(domid_t domid) override;
   void suspend(domid_t domid) override;
+  void withdraw_suspend(domid_t domid) override;
   void resume(domid_t domid) override;
   void resume_paused(domid_t domid) override;
   void destroy(domid_t domid) override;

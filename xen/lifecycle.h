@@ -13,10 +13,22 @@
 
 namespace ferry {
 
-class Lifecycle {
+// What brings back a guest that was asked to suspend. libxl does it, or, where libxl is gone,
+// xen/suspend_request.h.
+class SuspendUndo {
  public:
-  virtual ~Lifecycle() = default;
+  virtual ~SuspendUndo() = default;
 
+  // Of a guest that has not suspended: takes the request back, or, if the guest has taken it, waits
+  // until the guest has suspended, a minute at most. Throws.
+  virtual void withdraw_suspend(domid_t domid) = 0;
+  // A suspended guest goes on where it was, its suspension cancelled. Throws Error(needs_operator)
+  // if it does not.
+  virtual void resume(domid_t domid) = 0;
+};
+
+class Lifecycle : public SuspendUndo {
+ public:
   // A name or a number. Throws Error(no_domain).
   virtual domid_t find(const std::string& name_or_id) = 0;
   virtual std::string name(domid_t domid) = 0;
@@ -27,11 +39,9 @@ class Lifecycle {
   // What would be needed to create it again, as libxl_domain_config_to_json() writes it. Throws.
   virtual std::string config_json(domid_t domid) = 0;
 
-  // Asks the guest and waits until it is suspended. Throws Error(guest); the guest may be suspended
-  // all the same.
+  // Asks the guest and waits until it is suspended. Throws Error(guest); the guest may suspend all
+  // the same, now or later.
   virtual void suspend(domid_t domid) = 0;
-  // A suspended guest goes on where it was, its suspension cancelled. Throws Error(needs_operator).
-  virtual void resume(domid_t domid) = 0;
   // Resumes it, but keeps its vCPUs paused. Throws Error(needs_operator).
   virtual void resume_paused(domid_t domid) = 0;
   // Throws Error(needs_operator).

@@ -13,6 +13,13 @@ size_t words_for(uint64_t nr_pfns) {
   return (nr_pfns + 63) / 64;
 }
 
+void turn_off(Domctl& off) {
+  for (int tries = 0; tries < kTriesToTurnOff; ++tries) {
+    off.op().u.shadow_op.op = XEN_DOMCTL_SHADOW_OP_OFF;
+    if (off.call() == 0) return;
+  }
+}
+
 }  // namespace
 
 LogDirty::LogDirty(const Hypervisor& xen, domid_t domid, uint64_t nr_pfns)
@@ -33,10 +40,7 @@ LogDirty::LogDirty(const Hypervisor& xen, domid_t domid, uint64_t nr_pfns)
 }
 
 LogDirty::~LogDirty() {
-  for (int tries = 0; tries < kTriesToTurnOff; ++tries) {
-    off_.op().u.shadow_op.op = XEN_DOMCTL_SHADOW_OP_OFF;
-    if (off_.call() == 0) return;
-  }
+  turn_off(off_);
 }
 
 int LogDirty::control(uint32_t op) {
@@ -57,6 +61,15 @@ std::span<const uint64_t> LogDirty::clean(bool last) {
     fail(Errc::internal, "Xen told what the guest wrote in {} pages of {}",
          static_cast<uint64_t>(op.pages), nr_pfns_);
   return {bits_.as<const uint64_t>(), words_for(nr_pfns_)};
+}
+
+void stop_log_dirty(const Hypervisor& xen, domid_t domid) noexcept {
+  try {
+    Domctl off(xen, domid, XEN_DOMCTL_shadow_op);
+    turn_off(off);
+  } catch (const Error&) {
+    // No memory for the question: the guest is slow until the next live save of it.
+  }
 }
 
 }  // namespace ferry

@@ -33,4 +33,7 @@ class LogDirty {
   Domctl off_;  // made beforehand: turning the log off must not need memory that is not there
 };
 
+// For a log whose owner was killed: off, if it was on, and if Xen can.
+void stop_log_dirty(const Hypervisor& xen, domid_t domid) noexcept;
+
 }  // namespace ferry

@@ -8,8 +8,6 @@
 #include <string>
 #include <thread>
 
-#include "xen/lifecycle.h"
-
 extern "C" {
 #include <xenstore.h>
 }
@@ -42,33 +40,44 @@ bool withdraw(const Xenstore& store, domid_t domid) {
         xs_read(store.get(), transaction, path.c_str(), &length), std::free);
     const bool waiting =
         value && std::string_view(static_cast<char*>(value.get()), length) == kRequest;
-    if (waiting) xs_write(store.get(), transaction, path.c_str(), "", 0);
-    if (xs_transaction_end(store.get(), transaction, !waiting)) return waiting;
+    const bool taken_back = waiting && xs_write(store.get(), transaction, path.c_str(), "", 0);
+    if (xs_transaction_end(store.get(), transaction, !taken_back)) return taken_back;
     if (errno != EAGAIN) return false;
   }
 }
 
 }  // namespace
 
-void undo_suspend(const Hypervisor& xen, domid_t domid) {
-  Xenstore store;
-  if (!get_domain(xen, domid).suspended && store && withdraw(store, domid)) {
+void withdraw_suspend_request(domid_t domid, const std::function<bool()>& ended) {
+  const Xenstore store;
+  if (store && withdraw(store, domid)) {
     // The guest may have taken the request in the very moment before.
     std::this_thread::sleep_for(kLookAgain);
-    if (!get_domain(xen, domid).suspended) return;
+    return;
   }
   const auto deadline = std::chrono::steady_clock::now() + kGuestTakes;
-  while (!get_domain(xen, domid).suspended) {
-    if (std::chrono::steady_clock::now() > deadline) return;  // it never obeyed, and runs
+  while (!ended() && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(kLookAgain);
-  }
+}
+
+void SuspendUndoWithoutLibxl::withdraw_suspend(domid_t domid) {
+  withdraw_suspend_request(domid, [&] {
+    const DomainInfo info = get_domain(xen_, domid);
+    return info.shut_down || info.crashed || info.dying;
+  });
+}
+
+void SuspendUndoWithoutLibxl::resume(domid_t domid) {
   try {
-    resume_fast(xen, domid);
+    resume_fast(xen_, domid);
   } catch (const Error& e) {
     fail_to_resume(domid, e.what());
   }
+  const Xenstore store;
   if (!store || !xs_resume_domain(store.get(), raw(domid)))
-    fail_to_resume(domid, "xenstored does not know that it runs again");
+    fail(Errc::internal,
+         "domain {} runs again, but xenstored could not be told and may miss its next shutdown",
+         raw(domid));
 }
 
 bool says_it_can_suspend(domid_t domid) {

@@ -1,15 +1,28 @@
-// The request to suspend that libxl leaves for a guest in xenstore, when nobody is left to follow
-// it up.
+// The request to suspend that libxl leaves for a guest in xenstore, for when nobody is left to
+// follow it up.
 #pragma once
 
+#include <functional>
+
 #include "xen/domain.h"
+#include "xen/lifecycle.h"
 
 namespace ferry {
 
-// Sees to it that the guest runs, now that whoever asked it to suspend is gone: withdraws a request
-// the guest has not taken yet, or waits (up to a minute) until the guest has suspended and resumes
-// it. Throws Error(needs_operator), saying what to do, if the guest cannot be brought back.
-void undo_suspend(const Hypervisor& xen, domid_t domid);
+// SuspendUndo::withdraw_suspend(). ended: true once the guest does not run any more.
+void withdraw_suspend_request(domid_t domid, const std::function<bool()>& ended);
+
+// Over Xen and xenstore alone.
+class SuspendUndoWithoutLibxl final : public SuspendUndo {
+ public:
+  explicit SuspendUndoWithoutLibxl(const Hypervisor& xen) : xen_(xen) {}
+  void withdraw_suspend(domid_t domid) override;
+  // Throws Error(internal) if the guest runs but xenstored could not be told.
+  void resume(domid_t domid) override;
+
+ private:
+  const Hypervisor& xen_;
+};
 
 // True if the guest has left word in xenstore that it answers a request to suspend.
 bool says_it_can_suspend(domid_t domid);

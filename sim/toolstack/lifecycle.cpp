@@ -124,6 +124,10 @@ void SimLifecycle::suspend(domid_t domid) {
   fail(Errc::guest, "domain {} would not suspend", raw(domid));
 }
 
+void SimLifecycle::withdraw_suspend(domid_t domid) {
+  if (guests_.suspends_late) guests_.suspends_late(domid);
+}
+
 void SimLifecycle::resume(domid_t domid) {
   try {
     resume_fast(xen_, domid);

@@ -15,6 +15,7 @@ namespace ferry::sim {
 // gets scratch_guests().
 struct GuestHooks {
   std::function<void(domid_t)> asked_to_suspend;  // suspends itself, or does not
+  std::function<void(domid_t)> suspends_late;     // after its toolstack has given up; or empty
   std::function<void(domid_t)> resumed;           // its suspension was cancelled
 };
 
@@ -32,6 +33,7 @@ class SimLifecycle : public Lifecycle {
   std::optional<domid_t> find_uuid(const std::string& uuid) override;
   std::string config_json(domid_t domid) override;
   void suspend(domid_t domid) override;
+  void withdraw_suspend(domid_t domid) override;
   void resume(domid_t domid) override;
   void resume_paused(domid_t domid) override;
   void destroy(domid_t domid) override;

@@ -142,20 +142,21 @@ bool runs(Host& host, uint32_t domid) {
 
 Ended run_save(Host& host, Executor& executor, const SaveRun& run) {
   Ended ended;
-  command(host, run.guests, ended,
-          [&](const Hypervisor& xen, SimLifecycle& life, uint64_t& failures) {
-            const host::SaveEngine inner = host::engine_here(xen, executor, run.engine);
-            const auto engine = [&](domid_t domid, int fd, const host::EngineOptions& options,
-                                    const host::EngineCallbacks& callbacks) {
-              const AtEnd at_end([&] {  // also when the engine throws
-                failures = host.faults().failures();
-                if (run.engine_ended) run.engine_ended();
-              });
-              const FileLimit limit(run.image_limit);
-              inner(domid, fd, options, callbacks);
-            };
-            save_guest(xen, life, engine, run.request, {});
+  command(
+      host, run.guests, ended, [&](const Hypervisor& xen, SimLifecycle& life, uint64_t& failures) {
+        const host::SaveEngine inner =
+            run.instead ? run.instead : host::engine_here(xen, executor, run.engine);
+        const auto engine = [&](domid_t domid, int fd, const host::EngineOptions& options,
+                                const host::EngineCallbacks& callbacks) {
+          const AtEnd at_end([&] {  // also when the engine throws
+            failures = host.faults().failures();
+            if (run.engine_ended) run.engine_ended();
           });
+          const FileLimit limit(run.image_limit);
+          inner(domid, fd, options, callbacks);
+        };
+        save_guest(xen, life, engine, run.request, [](const std::string&, uint64_t, uint64_t) {});
+      });
   return ended;
 }
 

@@ -52,6 +52,7 @@ struct SaveRun {
   host::SaveRequest request;
   GuestHooks guests;
   SaveOptions engine;                   // what the request does not say
+  host::SaveEngine instead;             // of the engine in this process, if set
   uint64_t image_limit = ~uint64_t{0};  // bytes, as on a disk that is full then
   std::function<void()> engine_ended;   // before the guest is let go or given back
 };

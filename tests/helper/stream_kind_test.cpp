@@ -8,9 +8,11 @@
 
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <string>
 #include <thread>
 
+#include "error/error.h"
 #include "proto/record_writer.h"
 
 namespace ferry::helper {
@@ -78,6 +80,21 @@ TEST(StreamKind, of_a_pipe_and_of_a_socket_whose_writer_is_slow) {
       close(fds[0]);
     }
   }
+}
+
+TEST(StreamKind, waiting_for_a_silent_pipe_costs_no_time_and_can_be_ended) {
+  int stream[2], wake[2];
+  ASSERT_EQ(pipe2(stream, O_NONBLOCK), 0);
+  ASSERT_EQ(pipe(wake), 0);
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    ASSERT_EQ(write(wake[1], "x", 1), 1);
+  });
+  const std::clock_t before = std::clock();
+  EXPECT_THROW(stream_kind(stream[0], wake[0]), Error);
+  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 20);
+  later.join();
+  for (const int fd : {stream[0], stream[1], wake[0], wake[1]}) close(fd);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ class FakeLife final : public Lifecycle {
   std::optional<domid_t> find_uuid(const std::string&) override { return {}; }
   std::string config_json(domid_t) override { return config; }
   void suspend(domid_t) override { touched = true; }
+  void withdraw_suspend(domid_t) override { touched = true; }
   void resume(domid_t) override { touched = true; }
   void resume_paused(domid_t) override { touched = true; }
   void destroy(domid_t) override { touched = true; }

@@ -10,6 +10,7 @@
 #include "sim/builder/compare.h"
 #include "sim/machine/hypercall.h"
 #include "sim/seam/binding.h"
+#include "tests/sim/libxl_side.h"
 #include "tests/sim/stock_engine.h"
 #include "tests/sim/stock_tools.h"
 
@@ -104,7 +105,7 @@ void round_trip(const std::string& folder, uint64_t seed) {
   };
   HelperResult save = run_helper(
       {helper, "--save-domain", stream, "-1", std::to_string(guest.domid), "0", "136", "0"},
-      {preload, "FERRY_SIM_HOST=" + path_a}, suspend);
+      {preload, "FERRY_SIM_HOST=" + path_a}, {.suspend = suspend});
   ASSERT_EQ(save.exit_status, 0) << save.log;
   ASSERT_EQ(save.retval, 0) << save.log;
   EXPECT_TRUE(save.suspended);

@@ -23,6 +23,7 @@ namespace {
 
 constexpr size_t kLongestRequest = 256;
 constexpr size_t kMostClients = 16;
+constexpr int kPauseMs = 100;
 
 std::optional<uint64_t> number_after(std::string_view request, std::string_view word) {
   if (!request.starts_with(word)) return std::nullopt;
@@ -68,22 +69,23 @@ std::string to_json(const LiveProgress& p) {
       p.dirty_pages_per_second, p.round, kPageSize, p.image_bytes);
 }
 
+ControlSocket::Listener::Listener(const std::string& at) : path(at), fd(listen_at(at)) {
+}
+
+ControlSocket::Listener::~Listener() {
+  unlink(path.c_str());
+}
+
 ControlSocket::ControlSocket(const std::string& path, LiveControl& control,
                              std::function<void()> stop)
-    : path_(path),
-      control_(control),
-      stop_(std::move(stop)),
-      listener_(listen_at(path)),
-      end_(eventfd(0, EFD_CLOEXEC)) {
+    : control_(control), stop_(std::move(stop)), listener_(path), end_(eventfd(0, EFD_CLOEXEC)) {
+  if (!end_) fail_errno(Errc::io, errno, fmt::format("cannot serve {}", path));
   thread_ = std::thread([this] { serve(); });
 }
 
 ControlSocket::~ControlSocket() {
-  eventfd_write(end_, 1);
+  eventfd_write(end_.get(), 1);
   thread_.join();
-  close(listener_);
-  close(end_);
-  unlink(path_.c_str());
 }
 
 void ControlSocket::update(const LiveProgress& progress) {
@@ -129,7 +131,7 @@ bool ControlSocket::serve_client(int fd, std::string& pending) {
 void ControlSocket::serve() {
   std::map<int, std::string> clients;
   for (;;) {
-    std::vector<pollfd> fds = {{end_, POLLIN, 0}, {listener_, POLLIN, 0}};
+    std::vector<pollfd> fds = {{end_.get(), POLLIN, 0}, {listener_.fd.get(), POLLIN, 0}};
     for (const auto& [fd, pending] : clients) fds.push_back({fd, POLLIN, 0});
     if (poll(fds.data(), fds.size(), -1) < 0) continue;
     if (fds[0].revents) break;
@@ -139,8 +141,12 @@ void ControlSocket::serve() {
       clients.erase(fds[i].fd);
     }
     if (!fds[1].revents) continue;
-    const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (client < 0) continue;
+    const int client = accept4(listener_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (client < 0) {
+      // Without a descriptor for it the client stays in the queue, and we would be back at once.
+      poll(fds.data(), 1, kPauseMs);
+      continue;
+    }
     if (clients.size() < kMostClients)
       clients[client];
     else

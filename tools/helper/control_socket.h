@@ -1,10 +1,11 @@
 // The socket (FERRY_CONTROL) through which a live save is watched and steered while it runs.
 //
-//   request, a line      answer, a line of JSON
-//   status               {"phase": "sending", "memory_iteration": 2, …}
-//   cancel               {"ok": true}
-//   bandwidth BYTES      {"ok": true}      bytes of image a second while the guest runs; 0: no
-//   limit max-downtime MS      {"ok": true} anything else        {"error": "…"}
+//   request, a line    answer, a line of JSON
+//   status             {"phase": "sending", "memory_iteration": 2, …}
+//   cancel             {"ok": true}
+//   bandwidth BYTES    {"ok": true}   of image a second while the guest runs; 0: no limit
+//   max-downtime MS    {"ok": true}
+//   anything else      {"error": "…"}
 #pragma once
 
 #include <functional>
@@ -12,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "files/descriptor.h"
 #include "save/live/control.h"
 
 namespace ferry::helper {
@@ -37,11 +39,18 @@ class ControlSocket {
   void serve();
   bool serve_client(int fd, std::string& pending);
 
-  const std::string path_;
+  // A socket with a name in the file system, for as long as it lives.
+  struct Listener {
+    explicit Listener(const std::string& at);
+    ~Listener();
+    std::string path;
+    Descriptor fd;
+  };
+
   LiveControl& control_;
   std::function<void()> stop_;
-  int listener_ = -1;
-  int end_ = -1;
+  Listener listener_;
+  Descriptor end_;
   std::mutex mutex_;
   LiveProgress progress_;
   std::thread thread_;

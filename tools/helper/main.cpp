@@ -28,12 +28,12 @@ constexpr int kRestoreArguments = 11;  // with program name and --restore-domain
 
 template <typename T = uint32_t>
 T number(const char* text) {
-  long long value = 0;
+  T value{};
   const char* end = text + std::strlen(text);
   auto [rest, problem] = std::from_chars(text, end, value);
   if (problem != std::errc() || rest != end)
     fail(Errc::usage, "\"{}\" is no number; ferry-save-helper is for the libxl of Xen 4.17", text);
-  return static_cast<T>(value);
+  return value;
 }
 
 SaveArguments save_arguments(char** argv) {
@@ -65,9 +65,8 @@ int run(int argc, char** argv, Channel& channel) {
     return run_save(arguments, channel);
   }
   if (mode == "--restore-domain" && argc == kRestoreArguments) {
-    const RestoreArguments arguments = restore_arguments(argv);
-    if (restore_is_for_stock_helper(arguments)) exec_stock_helper(argv);
-    return run_restore(arguments, channel);
+    if (const auto status = run_restore(restore_arguments(argv), channel)) return *status;
+    exec_stock_helper(argv);
   }
   if (mode == "--save-domain" || mode == "--restore-domain")
     fail(Errc::usage, "called with {} arguments; ferry-save-helper is for the libxl of Xen 4.17",
@@ -93,10 +92,12 @@ int main(int argc, char** argv) {
   using namespace ferry::helper;
   signal(SIGPIPE, SIG_IGN);
   Channel channel(STDOUT_FILENO, STDIN_FILENO);
+  const bool restoring = argc > 1 && std::string_view(argv[1]) == "--restore-domain";
   try {
     return run(argc, argv, channel);
   } catch (const ferry::Error& e) {
-    const bool restoring = argc > 1 && std::string_view(argv[1]) == "--restore-domain";
     return report_before_start(channel, e, restoring);
+  } catch (const std::exception& e) {
+    return report_before_start(channel, ferry::Error(ferry::Errc::internal, e.what()), restoring);
   }
 }

@@ -20,8 +20,10 @@ class RestoreJob {
   RestoreJob(const RestoreArguments& arguments, Channel& channel)
       : arguments_(arguments), channel_(channel) {}
 
-  int run(const StopWatch& stop) {
+  std::optional<int> run(const StopWatch& stop) {
     try {
+      xen_.emplace();
+      if (is_for_stock_helper(stop)) return std::nullopt;
       restore(stop);
       return 0;
     } catch (const Error& e) {
@@ -34,12 +36,17 @@ class RestoreJob {
   }
 
  private:
+  bool is_for_stock_helper(const StopWatch& stop) {
+    if (get_domain(*xen_, arguments_.target.domid).hvm) return true;
+    const StreamKind kind = stream_kind(arguments_.io_fd, stop.wake_fd());
+    if (kind == StreamKind::unknown)
+      fail(Errc::bad_image, "this is neither an image of ferry nor a stream of Xen's own tools");
+    return kind == StreamKind::libxc;
+  }
+
   void restore(const StopWatch& stop) {
     const Settings settings = read_settings();
     lower_priority();
-    xen_.emplace();
-    if (stream_kind(arguments_.io_fd) != StreamKind::ferry)
-      fail(Errc::bad_image, "this is neither an image of ferry nor a stream of Xen's own tools");
     StoppableSource source(arguments_.io_fd, stop);
     ProgressReport progress(channel_);
     RestoreCallbacks callbacks;
@@ -71,8 +78,17 @@ class RestoreJob {
 
   // libxl is gone: nobody else would free the memory of a domain that was never finished.
   int destroy() {
-    if (xen_) xc_domain_destroy(xen_->xch(), raw(arguments_.target.domid));
-    return 1;
+    const uint32_t domid = raw(arguments_.target.domid);
+    try {
+      if (xen_) destroy_domain(*xen_, arguments_.target.domid);
+      return static_cast<int>(Exit::failed);
+    } catch (const Error& e) {
+      fmt::print(stderr,
+                 "ferry-save-helper: domain {} is half restored and cannot run ({}); try: xl "
+                 "destroy {}\n",
+                 domid, e.what(), domid);
+      return static_cast<int>(Exit::needs_operator);
+    }
   }
 
   const RestoreArguments& arguments_;
@@ -83,14 +99,8 @@ class RestoreJob {
 
 }  // namespace
 
-bool restore_is_for_stock_helper(const RestoreArguments& arguments) {
-  if (arguments.stream_type != 0) return true;
-  if (stream_kind(arguments.io_fd) == StreamKind::libxc) return true;
-  Hypervisor xen;
-  return get_domain(xen, arguments.target.domid).hvm;
-}
-
-int run_restore(const RestoreArguments& arguments, Channel& channel) {
+std::optional<int> run_restore(const RestoreArguments& arguments, Channel& channel) {
+  if (arguments.stream_type != 0) return std::nullopt;
   StopWatch stop(STDIN_FILENO);
   return RestoreJob(arguments, channel).run(stop);
 }

@@ -1,6 +1,8 @@
 // ferry-save-helper --restore-domain: what libxl starts for xl restore and xl migrate-receive.
 #pragma once
 
+#include <optional>
+
 #include "restore/guest_state.h"
 #include "tools/helper/channel.h"
 
@@ -12,10 +14,9 @@ struct RestoreArguments {
   uint32_t stream_type = 0;
 };
 
-// True if this restore is the stock helper's: HVM, Remus, COLO, or a stream that libxc wrote.
-bool restore_is_for_stock_helper(const RestoreArguments& arguments);
-
-// Restores and reports. Returns the exit status: 0 whenever libxl was told what happened.
-int run_restore(const RestoreArguments& arguments, Channel& channel);
+// Restores and reports. Returns the exit status: 0 whenever libxl was told what happened. Nothing
+// if this restore is the stock helper's: HVM, Remus, COLO, or a stream that libxc wrote; then
+// nothing has been touched, and no byte of the stream taken.
+std::optional<int> run_restore(const RestoreArguments& arguments, Channel& channel);
 
 }  // namespace ferry::helper

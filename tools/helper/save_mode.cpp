@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "save/give_back.h"
 #include "save/locked_save.h"
 #include "save/suspend_mark.h"
 #include "tools/helper/live_save.h"
@@ -34,7 +35,8 @@ class SaveJob {
     try {
       save(stop);
       channel_.complete(0, 0);
-      return done(0);
+      if (asked_to_suspend_) clear_own_suspend_mark(arguments_.domid);  // the image counts now
+      return 0;
     } catch (const Error& e) {
       return report(e);
     } catch (const std::exception& e) {
@@ -76,7 +78,8 @@ class SaveJob {
   void suspend() {
     asked_to_suspend_ = true;
     if (arguments_.flags & kLive) restore_priority();
-    if (channel_.suspend() != 1)
+    answered_ = channel_.suspend() == 1;
+    if (!answered_)
       fail(Errc::guest, "domain {} was asked to suspend and would not", raw(arguments_.domid));
   }
 
@@ -84,7 +87,8 @@ class SaveJob {
   int report(const Error& error) {
     try {
       report_failure(channel_, error);
-      return done(0);
+      if (asked_to_suspend_) leave_to_libxl();
+      return 0;
     } catch (const LibxlGone&) {
       return rescue();
     }
@@ -94,24 +98,32 @@ class SaveJob {
   int rescue() {
     if (!asked_to_suspend_ || !xen_) return 1;
     try {
-      undo_suspend(*xen_, arguments_.domid);
-      return done(1);
+      SuspendUndoWithoutLibxl undo(*xen_);
+      give_back(*xen_, undo, arguments_.domid, true);
+      return 1;
     } catch (const Error& e) {
       fmt::print(stderr, "ferry-save-helper: {}\n", e.what());
       return static_cast<int>(exit_code(e.code()));
     }
   }
 
-  // The guest is somebody's again: libxl's, who was told how it went, or its own.
-  int done(int status) {
-    if (asked_to_suspend_) clear_suspend_mark(arguments_.domid);
-    return status;
+  // It may be killed before it has done so.
+  void leave_to_libxl() {
+    try {
+      const DomainInfo domain = get_domain(*xen_, arguments_.domid);
+      if (domain.suspended)
+        expire_own_suspend_mark(domain);
+      else if (answered_)
+        clear_own_suspend_mark(domain.domid);
+    } catch (const Error&) {
+    }
   }
 
   const SaveArguments& arguments_;
   Channel& channel_;
   std::optional<Hypervisor> xen_;
   bool asked_to_suspend_ = false;
+  bool answered_ = false;  // libxl says that it suspended, or will not do so any more
 };
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include "tools/helper/stop_watch.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -19,7 +18,7 @@ StopWatch::StopWatch(int replies_fd) {
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGHUP);
-  sigprocmask(SIG_BLOCK, &set, nullptr);
+  sigprocmask(SIG_BLOCK, &set, &mask_before_);
   signals_ = signalfd(-1, &set, SFD_CLOEXEC);
   wake_ = eventfd(0, EFD_CLOEXEC);
   end_ = eventfd(0, EFD_CLOEXEC);
@@ -32,6 +31,7 @@ StopWatch::~StopWatch() {
   eventfd_write(end_, 1);
   thread_.join();
   close(signals_);
+  sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
   close(wake_);
   close(end_);
 }

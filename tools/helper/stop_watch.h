@@ -1,6 +1,8 @@
 // Watches for everything that means "stop": signals, and libxl going away.
 #pragma once
 
+#include <signal.h>
+
 #include <atomic>
 #include <thread>
 
@@ -8,8 +10,9 @@
 
 namespace ferry::helper {
 
-// Blocks SIGINT, SIGTERM and SIGHUP for the whole process and waits for them on a thread of its
-// own, together with the hang-up of the pipe on which libxl replies. Make it before other threads.
+// Blocks SIGINT, SIGTERM and SIGHUP for the whole process while it lives and waits for them on a
+// thread of its own, together with the hang-up of the pipe on which libxl replies. Make it before
+// other threads.
 class StopWatch {
  public:
   explicit StopWatch(int replies_fd);
@@ -27,6 +30,7 @@ class StopWatch {
   void watch(int replies_fd);
 
   StopFlag stopped_{false};
+  sigset_t mask_before_{};
   int signals_ = -1;
   int wake_ = -1;
   int end_ = -1;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,14 +12,16 @@
 
 namespace ferry::helper {
 
-StoppableFd::StoppableFd(int fd, const StopWatch& stop)
-    : fd_(fd), flags_(fcntl(fd, F_GETFL)), stop_(stop) {
-  if (flags_ < 0) fail_errno(Errc::io, errno, "the stream's descriptor is unusable");
-  fcntl(fd_, F_SETFL, flags_ | O_NONBLOCK);
+StoppableFd::StoppableFd(int fd, const StopWatch& stop) : fd_(fd), stop_(stop) {
+  struct stat status = {};
+  if (fstat(fd, &status) != 0) fail_errno(Errc::io, errno, "the stream's descriptor is unusable");
+  if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode)) return;
+  flags_ = fcntl(fd, F_GETFL);
+  fcntl(fd, F_SETFL, flags_ | O_NONBLOCK);
 }
 
 StoppableFd::~StoppableFd() {
-  fcntl(fd_, F_SETFL, flags_);
+  if (flags_ >= 0) fcntl(fd_, F_SETFL, flags_);
 }
 
 void StoppableFd::wait(short events) const {

@@ -6,8 +6,9 @@
 
 namespace ferry::helper {
 
-// Makes the descriptor non-blocking while it lives, as far as it is a pipe or a socket: libxl wants
-// it back blocking. Both throw Error(aborted) when stopped, Error(io) otherwise.
+// A pipe or a socket is non-blocking while this lives, and then what it was: libxl wants it back
+// blocking. Files and terminals are left alone. Sink and source throw Error(aborted) when stopped,
+// Error(io) when the descriptor fails.
 class StoppableFd {
  public:
   StoppableFd(int fd, const StopWatch& stop);
@@ -21,7 +22,7 @@ class StoppableFd {
 
  private:
   int fd_;
-  int flags_;
+  int flags_ = -1;  // to be set again
   const StopWatch& stop_;
 };
 

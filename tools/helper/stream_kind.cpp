@@ -28,7 +28,7 @@ constexpr auto kLookAgain = std::chrono::milliseconds(5);
 ssize_t look_into_pipe(int fd, First& first) {
   int copy[2];
   if (pipe2(copy, O_CLOEXEC) != 0) return -1;
-  ssize_t n = tee(fd, copy[1], first.size(), 0);
+  ssize_t n = tee(fd, copy[1], first.size(), SPLICE_F_NONBLOCK);
   if (n > 0) n = read(copy[0], first.data(), static_cast<size_t>(n));
   const int saved = errno;
   close(copy[0]);
@@ -40,13 +40,20 @@ ssize_t look_into_pipe(int fd, First& first) {
 ssize_t look(int fd, First& first, mode_t type) {
   if (S_ISREG(type) || S_ISBLK(type))
     return pread(fd, first.data(), first.size(), lseek(fd, 0, SEEK_CUR));
-  if (S_ISSOCK(type)) return recv(fd, first.data(), first.size(), MSG_PEEK);
+  if (S_ISSOCK(type)) return recv(fd, first.data(), first.size(), MSG_PEEK | MSG_DONTWAIT);
   return look_into_pipe(fd, first);
 }
 
 bool at_end(int fd) {
   pollfd p = {fd, POLLIN, 0};
   return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
+}
+
+void wait_for_bytes(int fd, int wake_fd) {
+  pollfd fds[] = {{fd, POLLIN, 0}, {wake_fd, POLLIN, 0}};
+  while (poll(fds, 2, -1) < 0 && errno == EINTR) {
+  }
+  if (fds[1].revents) fail(Errc::aborted, "told to stop");
 }
 
 bool libxc_marker(std::span<const std::byte> bytes) {
@@ -56,11 +63,12 @@ bool libxc_marker(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-StreamKind stream_kind(int fd) {
+StreamKind stream_kind(int fd, int wake_fd) {
   struct stat status = {};
   if (fstat(fd, &status) != 0) fail_errno(Errc::io, errno, "cannot look at the stream");
   First first{};
   for (size_t last = 0;;) {
+    wait_for_bytes(fd, wake_fd);
     ssize_t n = look(fd, first, status.st_mode);
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (n < 0) fail_errno(Errc::io, errno, "cannot look at the stream");

@@ -9,6 +9,7 @@
 #include "error/error.h"
 #include "ferry/v1/image.pb.h"
 #include "proto/xl_wrapper.h"
+#include "save/give_back.h"
 #include "save/save.h"
 #include "save/suspend_mark.h"
 #include "files/image_output.h"
@@ -69,8 +70,11 @@ class GuestSave {
   bool suspend() {
     asked_to_suspend_ = true;
     try {
+      leave_suspend_mark(domid_, domain_.uuid);  // the engine's note, until we let the guest go
       suspended_at_ = Clock::now();
+      may_suspend_yet_ = true;
       life_.suspend(domid_);
+      may_suspend_yet_ = false;
       return true;
     } catch (const Error&) {
       suspend_error_ = std::current_exception();
@@ -80,44 +84,28 @@ class GuestSave {
 
   // Whatever went wrong, a guest that ran before runs again. Throws Error(needs_operator) if not.
   void give_the_guest_back() {
-    if (!asked_to_suspend_) return;
-    leave_note();
-    bool suspended = false;
-    try {
-      suspended = get_domain(xen_, domid_).suspended;
-    } catch (const Error& e) {
-      fail_to_resume(domid_, e.what());
-    }
-    if (suspended) life_.resume(domid_);
-    clear_suspend_mark(domid_);
+    if (asked_to_suspend_)
+      give_back(xen_, life_, domid_, may_suspend_yet_);
+    else
+      stop_log_of_dead_save(xen_, domid_);
   }
 
   void let_go() {
+    // Whoever had suspended it before goes on from there.
+    if (!asked_to_suspend_ && request_.afterwards != Afterwards::destroy) return;
     switch (request_.afterwards) {
       case Afterwards::destroy:
         clear_suspend_mark(domid_);  // from now on it is the image that counts
         life_.destroy(domid_);
         break;
       case Afterwards::keep:
-        leave_note();
         life_.resume(domid_);
         break;
       case Afterwards::pause:
-        leave_note();
         life_.resume_paused(domid_);
         break;
     }
     clear_suspend_mark(domid_);
-  }
-
-  // An engine that has reported takes its note away; without one `ferry resume` would refuse the
-  // very guest that we may be about to send the operator to.
-  void leave_note() {
-    try {
-      leave_suspend_mark(domid_, domain_.uuid);
-    } catch (const Error&) {
-      // Then ferry resume will ask for --force: no reason not to try to resume the guest now.
-    }
   }
 
   const Hypervisor& xen_;
@@ -129,6 +117,7 @@ class GuestSave {
   DomainInfo domain_;
   v1::Config config_;
   bool asked_to_suspend_ = false;
+  bool may_suspend_yet_ = false;
   std::exception_ptr suspend_error_;
   uint64_t image_bytes_ = 0;
   Clock::time_point suspended_at_ = Clock::now();
