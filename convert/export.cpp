@@ -1,67 +1,22 @@
 // From an image of ferry's to a libxc stream: the last version of each page, once.
 #include "convert/export.h"
 
-#include <algorithm>
+#include <map>
 #include <mutex>
 
-#include <cstring>
-#include <map>
-
-#include "audit/layout.h"
 #include "audit/page_map.h"
-#include "convert/libxc_stream.h"
+#include "convert/libxc_writer.h"
 #include "error/error.h"
 #include "proto/pages.h"
 #include "proto/record_reader.h"
-#include "proto/wire.h"
 
 namespace ferry::convert {
 namespace {
 
-template <typename... Fields>
-Bytes body_of(Fields... fields) {
-  Bytes out;
-  (wire::put_fixed(out, fields), ...);
-  return out;
-}
-
-void append(Bytes& out, const std::string& blob) {
-  const auto bytes = std::as_bytes(std::span(blob));
-  out.insert(out.end(), bytes.begin(), bytes.end());
-}
-
-// A PAGE_DATA record in the making.
-class Pages {
- public:
-  explicit Pages(ByteSink& sink) : sink_(sink) {}
-
-  // page: only for types with data.
-  void add(uint64_t pfn, unsigned type, std::span<const std::byte> page) {
-    entries_.push_back(uint64_t{type} << 60 | pfn);
-    if (type_has_data(type)) data_.insert(data_.end(), page.begin(), page.end());
-    if (entries_.size() == kPagesPerRecord) flush();
-  }
-  void flush() {
-    if (entries_.empty()) return;
-    Bytes body = body_of(static_cast<uint32_t>(entries_.size()), uint32_t{0});
-    const auto entries = std::as_bytes(std::span(entries_));
-    body.insert(body.end(), entries.begin(), entries.end());
-    body.insert(body.end(), data_.begin(), data_.end());
-    sink_.write(encode_libxc_record(Type::page_data, body));
-    entries_.clear();
-    data_.clear();
-  }
-
- private:
-  ByteSink& sink_;
-  std::vector<uint64_t> entries_;
-  Bytes data_;
-};
-
 // What the jobs share; all but the decoders is the consumer's.
 struct Export {
   Export(const ImageFile& from, ByteSink& to)
-      : image(from), map(audit::PageMap::load(from)), sink(to), pages(to) {}
+      : image(from), map(audit::PageMap::load(from)), writer(to) {}
 
   std::unique_ptr<PagesDecoder> take_decoder() {
     std::lock_guard lock(mutex);
@@ -77,8 +32,7 @@ struct Export {
 
   const ImageFile& image;
   audit::PageMap map;
-  ByteSink& sink;
-  Pages pages;
+  LibxcWriter writer;
   Converted done;
   std::mutex mutex;
   std::vector<std::unique_ptr<PagesDecoder>> idle;
@@ -105,8 +59,7 @@ class RecordJob final : public Job {
 
  private:
   void put(uint64_t pfn, v1::PageKind kind) {
-    static const std::array<std::byte, kPageSize> kZeros{};
-    std::span<const std::byte> page = kZeros;
+    std::span<const std::byte> page;
     if (has_data(kind)) {
       page = data_.first(kPageSize);
       data_ = data_.subspan(kPageSize);
@@ -114,11 +67,9 @@ class RecordJob final : public Job {
     } else if (shared_.map.kind(pfn) != kind || kind == v1::ABSENT) {
       return;
     }
-    const bool plain = kind == v1::ZERO || kind == v1::P2M_LEAF;
     if (kind == v1::ZERO && shared_.map.seen_kind(pfn) != audit::kUnmentioned) return;
     shared_.map.see(pfn, kind, raw_.offset);
-    shared_.pages.add(pfn, plain ? static_cast<unsigned>(v1::DATA) : static_cast<unsigned>(kind),
-                      page);
+    shared_.writer.page(pfn, kind, page);
     ++shared_.done.pages;
   }
 
@@ -164,63 +115,14 @@ Small read_small(const ImageFile& image) {
   return small;
 }
 
-void write_static(const v1::Head& head, const Small& small, ByteSink& sink) {
-  const auto put = [&](Type type, std::span<const std::byte> body) {
-    sink.write(encode_libxc_record(type, body));
-  };
-  sink.write(encode_libxc_headers(head.xen_major(), head.xen_minor()));
-  put(Type::pv_info, body_of(uint32_t{0x0408}, uint32_t{0}));  // 8 bytes wide, 4 levels
-  Bytes policy;
-  append(policy, small.policy.cpuid_leaves());
-  if (!policy.empty()) put(Type::cpuid_policy, policy);
-  policy.clear();
-  append(policy, small.policy.msrs());
-  if (!policy.empty()) put(Type::msr_policy, policy);
-  put(Type::static_data_end, {});
-  Bytes frames = body_of(uint32_t{0}, static_cast<uint32_t>(head.nr_pfns() - 1));
-  const auto leaves = std::as_bytes(std::span(small.leaves));
-  frames.insert(frames.end(), leaves.begin(), leaves.end());
-  put(Type::p2m_frames, frames);
-}
-
-// Where Xen has the machine address of the p2m's root there stands its pfn, as in all of the
-// stream: as if the source's frames were numbered like its pfns.
-Bytes shared_info_of(const v1::Head& head, const Small& small) {
-  if (small.shared_info.page().size() != kPageSize)
-    fail(Errc::bad_image, "shared_info has {} bytes", small.shared_info.page().size());
-  const uint64_t root = head.p2m_root_pfn();
-  if (root == 0)
-    fail(Errc::unsupported, "the root of the guest's p2m is page 0, which Xen's format cannot say");
-  std::string page = small.shared_info.page();
-  const uint64_t lists = head.linear_p2m() ? 0 : root;
-  const uint64_t p2m_cr3 = head.linear_p2m() ? root << kPageShift : 0;
-  std::memcpy(page.data() + audit::kSharedFrameListListAt, &lists, sizeof lists);
-  std::memcpy(page.data() + audit::kSharedP2mCr3At, &p2m_cr3, sizeof p2m_cr3);
-  Bytes body;
-  append(body, page);
-  return body;
-}
-
-void write_vcpu(const v1::Vcpu& vcpu, ByteSink& sink) {
-  const auto put = [&](Type type, const std::string& blob) {
-    if (blob.empty()) return;
-    Bytes body = body_of(vcpu.id(), uint32_t{0});
-    append(body, blob);
-    sink.write(encode_libxc_record(type, body));
-  };
-  put(Type::vcpu_basic, vcpu.basic());
-  put(Type::vcpu_extended, vcpu.extended());
-  put(Type::vcpu_xsave, vcpu.xsave());
-  put(Type::vcpu_msrs, vcpu.msrs());
-}
-
 }  // namespace
 
 Converted export_stream(const ImageFile& image, ByteSink& sink, Executor& executor) {
   const v1::Head& head = image.head();
   const Small small = read_small(image);
   Export shared(image, sink);
-  write_static(head, small, sink);
+  shared.writer.static_data(head, small.policy);
+  shared.writer.p2m_frames(head.nr_pfns(), small.leaves);
   const std::unique_ptr<ByteSource> source = image.stream();
   RecordReader reader(*source);
   executor.run([&]() -> std::unique_ptr<Job> {
@@ -229,14 +131,12 @@ Converted export_stream(const ImageFile& image, ByteSink& sink, Executor& execut
     return std::make_unique<RecordJob>(shared, std::move(*record));
   });
   for (uint64_t pfn = 0; pfn < shared.map.size(); ++pfn)
-    if (!shared.map.populated(pfn)) shared.pages.add(pfn, kNoFrame, {});
-  shared.pages.flush();
-  sink.write(encode_libxc_record(Type::tsc_info,
-                                 body_of(small.tsc.mode(), small.tsc.khz(), small.tsc.nsec(),
-                                         small.tsc.incarnation(), uint32_t{0})));
-  sink.write(encode_libxc_record(Type::shared_info, shared_info_of(head, small)));
-  for (const auto& [id, vcpu] : small.vcpus) write_vcpu(vcpu, sink);
-  sink.write(encode_libxc_record(Type::end, {}));
+    if (!shared.map.populated(pfn)) shared.writer.page(pfn, v1::ABSENT, {});
+  shared.writer.flush_pages();
+  shared.writer.tsc(small.tsc);
+  shared.writer.shared_info(head, small.shared_info);
+  for (const auto& [id, vcpu] : small.vcpus) shared.writer.vcpu(vcpu);
+  shared.writer.end();
   shared.done.vcpus = small.vcpus.size();
   return shared.done;
 }

@@ -67,6 +67,7 @@ MigrationJob read_job(const fs::path& path) {
     job.uuid = unhex(json.at("uuid"));
     job.peer.text = json.at("peer");
     job.peer.is_command = json.value("peer_is_command", false);
+    job.pid = json.value("pid", int64_t{0});
   } catch (const Json::exception&) {
     job.state = 0;
   }
@@ -146,7 +147,8 @@ void JobJournal::write_number(unsigned state) {
                      {"name", next.name},
                      {"uuid", hex(next.uuid)},
                      {"peer", next.peer.text},
-                     {"peer_is_command", next.peer.is_command}};
+                     {"peer_is_command", next.peer.is_command},
+                     {"pid", getpid()}};
   write_durably(path_of(next.id, next.source), json.dump() + "\n");
   job_ = std::move(next);
 }

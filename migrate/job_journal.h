@@ -27,6 +27,7 @@ struct MigrationJob {
   std::string name;    // the guest's
   std::string uuid;    // 16 bytes
   Peer peer;           // of the destination: who it was, for people
+  int64_t pid = 0;     // of the process that wrote this
 
   SourceState source_state() const { return static_cast<SourceState>(state); }
   DestinationState destination_state() const { return static_cast<DestinationState>(state); }

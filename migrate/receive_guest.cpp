@@ -107,20 +107,38 @@ class Receiver {
   fail(Errc::unsupported, "{}", sentence);
 }
 
-v1::MigrateHello greeting(Link& link) {
-  const auto frame = link.receive();
-  if (!frame || !frame->has_hello())
+// A hello or a question.
+v1::MigrateFrame greeting(Link& link) {
+  auto frame = link.receive();
+  if (!frame || !(frame->has_hello() || frame->has_question()))
     fail(Errc::io, "whoever called does not speak ferry's protocol");
-  if (frame->hello().version() != kMigrateVersion)
+  const uint32_t version =
+      frame->has_hello() ? frame->hello().version() : frame->question().version();
+  if (version != kMigrateVersion)
     refuse(link, fmt::format("version {} of the migration protocol is spoken here, not {}",
-                             kMigrateVersion, frame->hello().version()));
-  return frame->hello();
+                             kMigrateVersion, version));
+  return std::move(*frame);
+}
+
+ReceiveReport answer_question(Link& link, const v1::MigrateQuestion& question,
+                              const ReceiveHost& host) {
+  if (!host.answer) refuse(link, "no questions are answered here");
+  v1::MigrateFrame frame;
+  try {
+    *frame.mutable_answer() = host.answer(question);
+  } catch (const Error& e) {
+    refuse(link, e.what());
+  }
+  link.send(frame);
+  return {Received::asked, {}, {}};
 }
 
 }  // namespace
 
 ReceiveReport receive_guest(Link& link, const std::string& peer, const ReceiveHost& host) {
-  const v1::MigrateHello hello = greeting(link);
+  const v1::MigrateFrame first = greeting(link);
+  if (first.has_question()) return answer_question(link, first.question(), host);
+  const v1::MigrateHello& hello = first.hello();
   const std::string id = job_id_of(hello.job());
   if (!host.job.empty() && id != host.job)
     refuse(link, fmt::format("this connection was opened for job {}, not {}", host.job, id));

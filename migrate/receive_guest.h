@@ -28,6 +28,7 @@ enum class Received {
   never_ran,  // it does not, and nothing of it is left
   held,       // it is whole and paused here, and the link broke: only the source can settle it
   unknown,    // it may have run here when this host went down
+  asked,      // nothing: it was a question, which has been answered
 };
 
 struct ReceiveReport {
@@ -42,15 +43,17 @@ struct ReceiveHost {
   std::function<std::unique_ptr<IncomingGuest>(const MigrationJob&)> make;
   // The job that the link has to be for, if that is known; empty: any.
   std::string job = {};
+  // Whether this host could take a guest; nothing: such questions are refused.
+  std::function<v1::MigrateAnswer(const v1::MigrateQuestion&)> answer = {};
   // At most so many connections a job.
   uint32_t most_streams = 1;
   // Waits for as many further connections of this source for the job. Throws Error(io).
   std::function<std::vector<Link*>(const std::string& job, uint32_t count)> more_links = {};
 };
 
-// Serves one link from its hello to its end. peer: who it is, for the journal and for people.
-// Throws Error for a link that never got as far as a job, and Error(busy) for a job that another
-// process still serves.
+// Serves one link from its hello, or question, to its end. peer: who it is, for the journal and for
+// people. Throws Error for a link that never got as far as a job, and Error(busy) for a job that
+// another process still serves.
 ReceiveReport receive_guest(Link& link, const std::string& peer, const ReceiveHost& host);
 
 // On a further connection: that it belongs to this job. Answers it. Throws Error(io).

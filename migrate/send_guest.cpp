@@ -9,6 +9,7 @@
 #include "error/error.h"
 #include "migrate/send_image.h"
 #include "proto/xl_wrapper.h"
+#include "save/give_back.h"
 #include "save/save.h"
 #include "save/suspend_mark.h"
 #include "xen/domain.h"
@@ -26,31 +27,34 @@ class GuestHere final : public SourceGuest {
       : xen_(xen), life_(life), uuid_(job.uuid), name_(job.name) {}
 
   bool present() override { return find(away_name()) || find(name_); }
+  // From here on it is the handover that says who may resume it, and not ferry resume.
   void set_aside() override {
-    if (const auto domid = find(name_)) life_.rename(*domid, away_name());
+    const auto domid = find(name_);
+    if (!domid) return;
+    clear_suspend_mark(*domid);
+    life_.rename(*domid, away_name());
   }
   // Its name comes last: nothing of that may keep it from running.
   void resume() override {
     const auto away = find(away_name());
     const auto domid = away ? away : find(name_);
-    if (domid) resume_suspended(*domid);
+    if (domid)
+      give_back(xen_, life_, *domid,
+                may_suspend_yet_ || has_suspend_mark(get_domain(xen_, *domid)));
     if (away) life_.rename(*away, name_);
   }
   void destroy() override {
     if (const auto domid = find(away_name())) life_.destroy(*domid);
   }
 
- private:
-  void resume_suspended(domid_t domid) {
-    const DomainInfo info = get_domain(xen_, domid);
-    if (!info.suspended) return;
-    try {
-      leave_suspend_mark(domid, info.uuid);  // should it fail, ferry resume takes the guest
-    } catch (const Error&) {
-    }
-    life_.resume(domid);
-    clear_suspend_mark(domid);
+  void suspend(domid_t domid) {
+    leave_suspend_mark(domid, get_domain(xen_, domid).uuid);  // the engine's note is ours now
+    may_suspend_yet_ = true;
+    life_.suspend(domid);
+    may_suspend_yet_ = false;
   }
+
+ private:
   std::string away_name() const { return name_ + "--migratedaway"; }
   std::optional<domid_t> find(const std::string& name) const {
     try {
@@ -68,6 +72,7 @@ class GuestHere final : public SourceGuest {
   const Hypervisor& xen_;
   Lifecycle& life_;
   std::string uuid_, name_;
+  bool may_suspend_yet_ = false;
 };
 
 // What the other side says first after its welcome. While the image is sent that can only be bad
@@ -106,7 +111,6 @@ class Sender {
  public:
   Sender(const Hypervisor& xen, Lifecycle& life, Link& link, MigrationJob job)
       : link_(link),
-        life_(life),
         guest_(xen, life, job),
         outbox_(link),
         journal_(std::move(job)),
@@ -181,7 +185,7 @@ class Sender {
   bool suspend(domid_t domid) {
     suspended_at_ = Clock::now();
     try {
-      life_.suspend(domid);
+      guest_.suspend(domid);
       return true;
     } catch (const Error&) {
       suspend_failure_ = std::current_exception();
@@ -226,7 +230,6 @@ class Sender {
   }
 
   Link& link_;
-  Lifecycle& life_;
   GuestHere guest_;
   LinkOutbox outbox_;
   JobJournal journal_;

@@ -22,7 +22,11 @@ std::vector<T> entries_of(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-CpuPolicyBlobs get_cpu_policy(const Hypervisor& xen, domid_t domid) {
+namespace {
+
+// What fill puts into a policy.
+template <typename Fill>
+CpuPolicyBlobs serialised(const Hypervisor& xen, Fill fill) {
   uint32_t nr_leaves = 0, nr_msrs = 0;
   if (xc_cpu_policy_get_size(xen.xch(), &nr_leaves, &nr_msrs) != 0) fail_xen("size the CPU policy");
   std::unique_ptr<xc_cpu_policy_t, void (*)(xc_cpu_policy_t*)> policy(xc_cpu_policy_init(),
@@ -30,11 +34,24 @@ CpuPolicyBlobs get_cpu_policy(const Hypervisor& xen, domid_t domid) {
   if (!policy) fail_errno(Errc::no_memory, ENOMEM, "no memory for a CPU policy");
   std::vector<xen_cpuid_leaf_t> leaves(nr_leaves);
   std::vector<xen_msr_entry_t> msrs(nr_msrs);
-  if (xc_cpu_policy_get_domain(xen.xch(), raw(domid), policy.get()) != 0 ||
-      xc_cpu_policy_serialise(xen.xch(), policy.get(), leaves.data(), &nr_leaves, msrs.data(),
-                              &nr_msrs) != 0)
-    fail_xen("read the guest's CPU policy");
+  if (fill(policy.get()) != 0 || xc_cpu_policy_serialise(xen.xch(), policy.get(), leaves.data(),
+                                                         &nr_leaves, msrs.data(), &nr_msrs) != 0)
+    fail_xen("tell a CPU policy");
   return {bytes_of(leaves, nr_leaves), bytes_of(msrs, nr_msrs)};
+}
+
+}  // namespace
+
+CpuPolicyBlobs get_cpu_policy(const Hypervisor& xen, domid_t domid) {
+  return serialised(xen, [&](xc_cpu_policy_t* policy) {
+    return xc_cpu_policy_get_domain(xen.xch(), raw(domid), policy);
+  });
+}
+
+CpuPolicyBlobs most_cpu_policy(const Hypervisor& xen) {
+  return serialised(xen, [&](xc_cpu_policy_t* policy) {
+    return xc_cpu_policy_get_system(xen.xch(), XEN_SYSCTL_cpu_policy_pv_max, policy);
+  });
 }
 
 void set_cpu_policy(const Hypervisor& xen, domid_t domid, std::span<const std::byte> cpuid_leaves,

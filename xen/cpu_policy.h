@@ -15,6 +15,8 @@ struct CpuPolicyBlobs {
 };
 
 CpuPolicyBlobs get_cpu_policy(const Hypervisor& xen, domid_t domid);
+// The most that this host can show a PV guest.
+CpuPolicyBlobs most_cpu_policy(const Hypervisor& xen);
 
 // Throws Error(unsupported), naming the CPUID leaf or MSR this host cannot give.
 void set_cpu_policy(const Hypervisor& xen, domid_t domid, std::span<const std::byte> cpuid_leaves,

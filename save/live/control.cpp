@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "error/error.h"
+#include "files/run_directory.h"
 
 namespace ferry {
 namespace {
@@ -20,6 +21,10 @@ int64_t now_us() {
 }
 
 }  // namespace
+
+std::string control_path(domid_t domid) {
+  return fmt::format("{}/domain-{}.control", run_directory(), static_cast<unsigned>(domid));
+}
 
 void LimitedSink::write(std::span<const std::byte> bytes) {
   const uint64_t rate = control_ && !lifted_ ? control_->bytes_per_second.load() : 0;

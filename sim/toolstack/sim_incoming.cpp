@@ -34,7 +34,12 @@ void SimIncoming::restore(const RestoreTarget& target) {
 }
 
 void SimIncoming::take(std::span<const std::byte> bytes) {
-  FdSink(fds_[1], "the restore").write(bytes);
+  try {
+    FdSink(fds_[1], "the restore").write(bytes);
+  } catch (const Error&) {
+    finish();  // it has ended: it says why
+    throw;
+  }
 }
 
 void SimIncoming::end_of_stream() {

@@ -111,6 +111,12 @@ TEST_F(Control, BelongsToItsOwnerAloneAndIsGoneAfterwards) {
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
+TEST_F(Control, DoesNotTakeThePlaceOfAnotherThatListens) {
+  ControlSocket socket(path_, control_, [] {});
+  EXPECT_THROW(ControlSocket(path_, control_, [] {}), Error);
+  EXPECT_EQ(Client(path_).ask("bandwidth 0\n"), "{\"ok\": true}");
+}
+
 TEST_F(Control, TakesThePlaceOfASocketThatWasLeftButOfNothingElse) {
   { std::ofstream(path_) << "precious"; }
   EXPECT_THROW(ControlSocket(path_, control_, [] {}), Error);

@@ -117,6 +117,34 @@ TEST_F(MigratePrograms, something_else_at_the_port_is_no_ferry) {
   expect_refused(migrate(), "localhost");
 }
 
+TEST_F(MigratePrograms, a_host_without_room_says_so_when_asked_and_when_sent_to) {
+  ASSERT_EQ(hosts_.run("b", {"create", "large", "--memory", "54"}).status, 0);
+  Running receiver = hosts_.receiver();
+  const TwoHosts::Result asked = hosts_.run("a", {"check", "web1", hosts_.address()});
+  EXPECT_EQ(asked.status, 1) << asked.said;
+  EXPECT_NE(asked.said.find("MiB of free memory, the guest needs"), std::string::npos)
+      << asked.said;
+  const TwoHosts::Result sent = migrate();
+  EXPECT_NE(sent.said.find("the guest needs"), std::string::npos) << sent.said;
+  expect_refused(sent, "does not take web1: ");
+}
+
+TEST_F(MigratePrograms, a_host_that_has_such_a_guest_says_so_when_asked) {
+  ASSERT_EQ(hosts_.run("b", {"create", "web1", "--memory", "2"}).status, 0);
+  Running receiver = hosts_.receiver();
+  const TwoHosts::Result asked = hosts_.run("a", {"check", "--json", "web1", hosts_.address()});
+  EXPECT_EQ(asked.status, 1) << asked.said;
+  EXPECT_NE(asked.said.find("it has a domain web1 already"), std::string::npos) << asked.said;
+}
+
+TEST_F(MigratePrograms, a_host_with_room_would_take_the_guest) {
+  Running receiver = hosts_.receiver();
+  const TwoHosts::Result asked = hosts_.run("a", {"check", "web1", hosts_.address()});
+  EXPECT_EQ(asked.status, 0) << asked.said;
+  EXPECT_NE(asked.said.find("can be saved, and taken there"), std::string::npos) << asked.said;
+  EXPECT_TRUE(hosts_.open_jobs("a").empty());
+}
+
 TEST_F(MigratePrograms, wrong_usage_is_told) {
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{"migrate", "web1"},
                                                     {"migrate", "web1", "host", "--via", "cat"},

@@ -35,12 +35,18 @@ std::optional<uint64_t> number_after(std::string_view request, std::string_view 
   return value;
 }
 
+bool somebody_listens(const sockaddr_un& address) {
+  const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
 int listen_at(const std::string& path) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path)
     fail(Errc::usage, "FERRY_CONTROL is \"{}\", which is no path that a socket can have", path);
   std::memcpy(address.sun_path, path.data(), path.size());
+  if (somebody_listens(address)) fail(Errc::busy, "somebody else listens at {}", path);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   struct stat old = {};
   if (lstat(path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) unlink(path.c_str());

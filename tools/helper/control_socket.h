@@ -23,8 +23,8 @@ std::string to_json(const LiveProgress& progress);
 
 class ControlSocket {
  public:
-  // Listens at path (mode 0600; an old socket there is replaced). stop is called on "cancel".
-  // Throws Error(io).
+  // Listens at path (mode 0600; a socket at which nobody listens any more is replaced). stop is
+  // called on "cancel". Throws Error(io), Error(busy).
   ControlSocket(const std::string& path, LiveControl& control, std::function<void()> stop);
   ~ControlSocket();  // and removes the path
   ControlSocket(const ControlSocket&) = delete;

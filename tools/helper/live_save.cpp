@@ -8,11 +8,21 @@
 
 namespace ferry::helper {
 
-LiveSave::LiveSave(const Settings& settings, Channel& channel, StopWatch& stop)
+LiveSave::LiveSave(domid_t domid, const Settings& settings, Channel& channel, StopWatch& stop)
     : settings_(settings), channel_(channel), report_(channel) {
   control_.bytes_per_second = settings.bandwidth;
-  if (!settings.control.empty())
-    socket_ = std::make_unique<ControlSocket>(settings.control, control_, [&stop] { stop.stop(); });
+  open_control(domid, stop);
+}
+
+void LiveSave::open_control(domid_t domid, StopWatch& stop) {
+  const bool asked_for = !settings_.control.empty();
+  try {
+    socket_ = std::make_unique<ControlSocket>(asked_for ? settings_.control : control_path(domid),
+                                              control_, [&stop] { stop.stop(); });
+  } catch (const Error& e) {
+    if (asked_for) throw;
+    channel_.log(Level::debug, fmt::format("this save cannot be steered: {}", e.what()));
+  }
 }
 
 LiveOptions LiveSave::options() {

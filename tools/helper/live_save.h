@@ -14,12 +14,13 @@ namespace ferry::helper {
 // Must outlive the save that uses its options.
 class LiveSave {
  public:
-  // Throws Error(io) when the control socket cannot be made.
-  LiveSave(const Settings& settings, Channel& channel, StopWatch& stop);
+  // Throws Error(io) when a control socket that was asked for cannot be made.
+  LiveSave(domid_t domid, const Settings& settings, Channel& channel, StopWatch& stop);
 
   LiveOptions options();
 
  private:
+  void open_control(domid_t domid, StopWatch& stop);
   void tell(const LiveProgress& progress);
 
   const Settings& settings_;

@@ -11,6 +11,7 @@
 #include "tools/helper/restore_mode.h"
 #include "tools/helper/save_mode.h"
 #include "tools/helper/stock_helper.h"
+#include "tools/settings/conf.h"
 
 namespace ferry::helper {
 namespace {
@@ -19,9 +20,7 @@ constexpr std::string_view kUsage =
     "ferry-save-helper is started by xl and libvirt, not by hand.\n"
     "Put it in place of Xen's own with\n"
     "  LIBXL_SAVE_HELPER=/path/to/ferry-save-helper xl save DOMAIN FILE\n"
-    "Settings: FERRY_THREADS, FERRY_LEVEL (0 to 19), FERRY_STOCK_HELPER,\n"
-    "and for live saves FERRY_TRACK, FERRY_MAX_DOWNTIME, FERRY_MAX_ROUNDS, FERRY_DEADLINE,\n"
-    "FERRY_ON_STALL, FERRY_BANDWIDTH, FERRY_CONTROL (docs/host.md).\n";
+    "Settings come from the environment and /etc/ferry/ferry.conf (docs/host.md).\n";
 
 constexpr int kSaveArguments = 8;      // with program name and --save-domain
 constexpr int kRestoreArguments = 11;  // with program name and --restore-domain
@@ -58,6 +57,7 @@ RestoreArguments restore_arguments(char** argv) {
 }
 
 int run(int argc, char** argv, Channel& channel) {
+  read_conf();
   const std::string_view mode = argc > 1 ? argv[1] : "";
   if (mode == "--save-domain" && argc == kSaveArguments) {
     const SaveArguments arguments = save_arguments(argv);

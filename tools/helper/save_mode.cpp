@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "convert/live_export.h"
 #include "save/give_back.h"
 #include "save/locked_save.h"
 #include "save/suspend_mark.h"
@@ -51,7 +52,9 @@ class SaveJob {
     const Settings settings = read_settings();
     lower_priority();
     xen_.emplace();
-    StoppableSink sink(arguments_.io_fd, stop);
+    StoppableSink stream(arguments_.io_fd, stop);
+    convert::LibxcSink libxc(stream);
+    ByteSink& sink = settings.libxc_stream ? static_cast<ByteSink&>(libxc) : stream;
     ProgressReport progress(channel_);
     SaveCallbacks callbacks;
     callbacks.suspend = [this] { suspend(); };
@@ -63,7 +66,7 @@ class SaveJob {
     auto executor = make_thread_executor(settings.threads);
     std::optional<LiveSave> live;
     if (arguments_.flags & kLive) {
-      live.emplace(settings, channel_, stop);
+      live.emplace(arguments_.domid, settings, channel_, stop);
       options.live = live->options();
     }
     const SaveResult result =

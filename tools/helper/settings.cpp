@@ -83,6 +83,8 @@ Settings read_settings() {
     settings.threads = static_cast<unsigned>(*threads);
   if (auto level = number("FERRY_LEVEL", 0, 19)) settings.level = *level;
   if (auto fd = number("FERRY_CONFIG_FD", 3, 1 << 20)) settings.config = read_config(*fd);
+  if (auto n = choice("FERRY_STREAM", {"ferry", "libxc"})) settings.libxc_stream = *n == 1;
+  if (settings.libxc_stream) settings.level = 0;  // nobody would decompress it
   read_live_settings(settings);
   return settings;
 }

@@ -13,6 +13,8 @@ struct Settings {
   int level = 2;                     // FERRY_LEVEL: of zstd, 0 to 19; 0 does not compress
   std::optional<v1::Config> config;  // FERRY_CONFIG_FD: a serialised ferry.v1.Config
 
+  bool libxc_stream = false;  // FERRY_STREAM: libxc instead of ferry; libxc v3 is written
+
   // Of a live save.
   Track track = Track::automatic;  // FERRY_TRACK: auto, logdirty, content
   PolicyOptions policy;            // FERRY_MAX_DOWNTIME (ms), FERRY_MAX_ROUNDS, FERRY_DEADLINE (s),

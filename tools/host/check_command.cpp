@@ -6,25 +6,57 @@
 #include <nlohmann/json.hpp>
 
 #include "error/error.h"
+#include "migrate/ask_host.h"
+#include "tools/host/check_guest.h"
 #include "tools/host/commands.h"
+#include "tools/host/other_host.h"
 
 namespace ferry::host {
 namespace {
 
-void print_check(const CheckResult& result, bool json) {
-  if (json) {
+struct CheckArguments {
+  std::string domain, host, via;
+  bool json = false;
+};
+
+// What the other host says against the guest.
+std::vector<std::string> ask_other_host(const CheckArguments& arguments, ThisHost& host,
+                                        domid_t domid) {
+  if (arguments.host.empty() && arguments.via.empty()) return {};
+  const Peer peer = peer_named(arguments.host, arguments.via);
+  const auto other = call(peer, new_job_id());
+  const v1::MigrateAnswer answer =
+      ask(other->link(), question_about(host.xen(), host.life(), domid), peer.text);
+  other->link().hang_up();
+  return {answer.blockers().begin(), answer.blockers().end()};
+}
+
+void check(const CheckArguments& arguments, ThisHost& host) {
+  const CheckResult result =
+      check_guest(host.xen(), host.life(), arguments.domain,
+                  [&](domid_t domid) { return host.says_it_can_suspend(domid); });
+  const std::vector<std::string> there = ask_other_host(arguments, host, result.domid);
+  if (arguments.json) {
     const nlohmann::ordered_json out = {{"domain", result.name},
                                         {"domid", raw(result.domid)},
                                         {"guest_bytes", result.guest_bytes},
                                         {"blockers", result.blockers},
+                                        {"blockers_there", there},
                                         {"notes", result.notes}};
     fmt::print("{}\n", out.dump(2));
-    return;
+  } else {
+    for (const std::string& blocker : result.blockers) fmt::print("blocker: {}\n", blocker);
+    for (const std::string& blocker : there) fmt::print("blocker there: {}\n", blocker);
+    for (const std::string& note : result.notes) fmt::print("note: {}\n", note);
   }
-  for (const std::string& blocker : result.blockers) fmt::print("blocker: {}\n", blocker);
-  for (const std::string& note : result.notes) fmt::print("note: {}\n", note);
-  if (result.blockers.empty())
-    fmt::print("{} ({} MiB) can be saved\n", result.name, result.guest_bytes >> 20);
+  if (!result.blockers.empty())
+    fail(Errc::guest, "domain {} cannot be saved as it is", raw(result.domid));
+  if (!there.empty())
+    fail(Errc::unsupported, "{} cannot take domain {} as it is",
+         arguments.host.empty() ? "the other host" : arguments.host, raw(result.domid));
+  if (!arguments.json)
+    fmt::print("{} ({} MiB) can be saved{}\n", result.name, result.guest_bytes >> 20,
+               arguments.host.empty() && arguments.via.empty() ? "" : ", and taken there");
 }
 
 void print_estimate(const Estimate& e, bool json) {
@@ -54,24 +86,27 @@ void print_estimate(const Estimate& e, bool json) {
 
 }  // namespace
 
-void add_check_command(CLI::App& app, CheckGuest check) {
-  auto name = std::make_shared<std::string>();
-  auto json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand("check", "Tell what would stop a guest from being saved");
+void add_check_command(CLI::App& app, OpenHost open) {
+  auto arguments = std::make_shared<CheckArguments>();
+  CLI::App* command =
+      app.add_subcommand("check", "Tell what would stop a guest from being saved or migrated");
   command->footer(
-      "The guest is not touched. Exit code 1 if anything would stop a save or migration.\n"
-      "\nExample:\n  ferry check web1");
-  command->add_option("DOMAIN", *name, "Name or number of the domain")->required();
-  command->add_flag("--json", *json, "Print the result as JSON");
-  command->callback([name, json, check = std::move(check)] {
-    const CheckResult result = check(*name);
-    print_check(result, *json);
-    if (!result.blockers.empty())
-      fail(Errc::guest, "domain {} cannot be saved as it is", raw(result.domid));
-  });
+      "The guest is not touched. With HOST, its ferry receive is asked whether it could take the\n"
+      "guest: Xen's version, memory, CPU features, disks, bridges. Exit code 1 if anything would\n"
+      "stop a save or the migration.\n"
+      "\nExamples:\n  ferry check web1\n  ferry check web1 host2.example");
+  command->add_option("DOMAIN", arguments->domain, "Name or number of the domain")->required();
+  auto* host =
+      command->add_option("HOST", arguments->host, "Another host, where ferry receive listens");
+  command
+      ->add_option("--via", arguments->via,
+                   "Instead of HOST: a command that reaches ferry receive --stdio there")
+      ->excludes(host);
+  command->add_flag("--json", arguments->json, "Print the result as JSON");
+  command->callback([arguments, open = std::move(open)] { check(*arguments, *open()); });
 }
 
-void add_estimate_command(CLI::App& app, EstimateGuest estimate) {
+void add_estimate_command(CLI::App& app, OpenHost open) {
   struct Arguments {
     EstimateRequest request;
     uint64_t bandwidth = 0;
@@ -95,10 +130,13 @@ void add_estimate_command(CLI::App& app, EstimateGuest estimate) {
   command->add_option("--max-rounds", a->request.policy.max_rounds, "Rounds (default 30)")
       ->check(CLI::Range(1, 10'000));
   command->add_flag("--json", a->json, "Print the result as JSON");
-  command->callback([a, estimate = std::move(estimate)] {
+  command->callback([a, open = std::move(open)] {
     a->request.bytes_per_second = a->bandwidth << 20;
     a->request.policy.max_downtime_us = a->max_downtime * 1000;
-    print_estimate(estimate(a->request), a->json);
+    const auto host = open();
+    const auto executor =
+        make_thread_executor(std::max(1u, std::thread::hardware_concurrency() / 2));
+    print_estimate(estimate_guest(host->xen(), host->life(), *executor, a->request), a->json);
   });
 }
 

@@ -7,7 +7,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include "tools/host/check_guest.h"
 #include "tools/host/save_guest.h"
 #include "tools/host/this_host.h"
 
@@ -20,15 +19,11 @@ void add_save_command(CLI::App& app, SaveGuest save);
 using ResumeGuest = std::function<domid_t(const std::string&, bool)>;
 void add_resume_command(CLI::App& app, ResumeGuest resume);
 
-using CheckGuest = std::function<CheckResult(const std::string&)>;
-void add_check_command(CLI::App& app, CheckGuest check);
-
-using EstimateGuest = std::function<Estimate(const EstimateRequest&)>;
-void add_estimate_command(CLI::App& app, EstimateGuest estimate);
-
 void add_restore_command(CLI::App& app);
 void add_migrate_command(CLI::App& app, OpenHost open);
 void add_receive_command(CLI::App& app, OpenHost open);
 void add_job_command(CLI::App& app, OpenHost open);
+void add_check_command(CLI::App& app, OpenHost open);
+void add_estimate_command(CLI::App& app, OpenHost open);
 
 }  // namespace ferry::host

@@ -158,6 +158,7 @@ void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
   Descriptor config = memory_file(options.config);
   std::vector<std::string> environment = {fmt::format("FERRY_CONFIG_FD={}", config.get())};
   if (options.threads) environment.push_back(fmt::format("FERRY_THREADS={}", *options.threads));
+  environment.push_back("FERRY_STREAM=ferry");  // whatever xl's saves are to be
   if (options.level) environment.push_back(fmt::format("FERRY_LEVEL={}", *options.level));
   std::vector<int> inherit = {fd, config.get()};
   if (options.live)

@@ -1,4 +1,4 @@
-// ferry job: migrations that were broken off.
+// ferry job: migrations that were broken off; those that run are running_command.h's.
 #include <cstdio>
 #include <memory>
 
@@ -9,6 +9,7 @@
 #include "migrate/send_guest.h"
 #include "tools/host/commands.h"
 #include "tools/host/other_host.h"
+#include "tools/host/running_command.h"
 
 namespace ferry::host {
 namespace {
@@ -29,9 +30,11 @@ void list(const Arguments& arguments) {
                         {"state", job.state_name()},
                         {"settled", job.settled()},
                         {"peer", job.peer.text}});
-    fmt::print("{}\n", result.dump(2));
+    const nlohmann::ordered_json all = {{"running", running_as_json()}, {"jobs", result}};
+    fmt::print("{}\n", all.dump(2));
     return;
   }
+  fmt::print("{}", running_as_text());
   fmt::print("{:<33} {:<12} {:<13} {:<20} {}\n", "ID", "Side", "State", "Domain", "Peer");
   for (const MigrationJob& job : jobs)
     fmt::print("{:<33} {:<12} {:<13} {:<20} {}\n", job.id, job.source ? "source" : "destination",
@@ -98,11 +101,13 @@ void abort_job(const Arguments& arguments, const OpenHost& open) {
 
 void add_job_command(CLI::App& app, OpenHost open) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* job = app.add_subcommand("job", "Migrations that were broken off");
+  CLI::App* job =
+      app.add_subcommand("job", "Saves and migrations: those that run, those that were broken off");
   job->require_subcommand(1);
   job->footer("Example:\n  ferry job list\n  ferry job resume 0123456789abcdef0123456789abcdef");
 
-  CLI::App* command = job->add_subcommand("list", "Those that are not settled");
+  add_running_commands(*job, open);
+  CLI::App* command = job->add_subcommand("list", "Those that run, and those that are not settled");
   command->add_flag("--all", arguments->all, "Settled ones too");
   command->add_flag("--json", arguments->json, "Print them as JSON");
   command->callback([arguments] { list(*arguments); });

@@ -1,14 +1,14 @@
 // ferry-host: the subcommands of ferry that speak to Xen. ferry runs it; people run ferry.
 #include <signal.h>
+#include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <thread>
 
 #include "error/error.h"
 #include "tools/host/commands.h"
 #include "tools/host/resume_guest.h"
 #include "tools/host/xl_incoming.h"
+#include "tools/settings/conf.h"
 #include "xen/libxl_lifecycle.h"
 #include "xen/suspend_request.h"
 
@@ -23,6 +23,11 @@ class XenHost final : public ThisHost {
   const SaveEngine& engine() override { return engine_; }
   std::unique_ptr<IncomingGuest> incoming(const MigrationJob& job) override {
     return std::make_unique<XlIncoming>(life_, job.name);
+  }
+  bool says_it_can_suspend(domid_t domid) override { return ferry::says_it_can_suspend(domid); }
+  DevicesHere devices() override {
+    const auto exists = [](const std::string& path) { return access(path.c_str(), F_OK) == 0; };
+    return {exists, [=](const std::string& bridge) { return exists("/sys/class/net/" + bridge); }};
   }
 
  private:
@@ -47,19 +52,6 @@ domid_t resume_here(const std::string& name, bool force) {
   return resume_guest(xen, life, name, force);
 }
 
-CheckResult check_here(const std::string& domain) {
-  Hypervisor xen;
-  LibxlLifecycle life;
-  return check_guest(xen, life, domain, says_it_can_suspend);
-}
-
-Estimate estimate_here(const EstimateRequest& request) {
-  Hypervisor xen;
-  LibxlLifecycle life;
-  auto executor = make_thread_executor(std::max(1u, std::thread::hardware_concurrency() / 2));
-  return estimate_guest(xen, life, *executor, request);
-}
-
 }  // namespace
 }  // namespace ferry::host
 
@@ -73,9 +65,10 @@ int main(int argc, char** argv) {
   ferry::host::add_receive_command(app, ferry::host::open_here);
   ferry::host::add_job_command(app, ferry::host::open_here);
   ferry::host::add_resume_command(app, ferry::host::resume_here);
-  ferry::host::add_check_command(app, ferry::host::check_here);
-  ferry::host::add_estimate_command(app, ferry::host::estimate_here);
+  ferry::host::add_check_command(app, ferry::host::open_here);
+  ferry::host::add_estimate_command(app, ferry::host::open_here);
   try {
+    ferry::read_conf();
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& e) {

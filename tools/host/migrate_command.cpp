@@ -7,7 +7,6 @@
 
 #include "error/error.h"
 #include "migrate/send_guest.h"
-#include "network/address.h"
 #include "tools/host/commands.h"
 #include "tools/host/live_options.h"
 #include "tools/host/other_host.h"
@@ -24,13 +23,6 @@ struct Arguments {
   LiveOptions live;
 };
 
-Peer peer_of(const Arguments& arguments) {
-  if (arguments.host.empty() == arguments.via.empty())
-    fail(Errc::usage, "say which host the guest goes to: its name, or --via and a command");
-  if (!arguments.via.empty()) return {arguments.via, true};
-  return {parse_address(arguments.host).text(), false};
-}
-
 void print(const Arguments& arguments, const SendReport& report) {
   if (arguments.json) {
     const nlohmann::ordered_json result = {{"domain", report.name},
@@ -46,7 +38,7 @@ void print(const Arguments& arguments, const SendReport& report) {
 
 void migrate(const Arguments& arguments, ThisHost& host) {
   ProgressLine line(arguments.quiet || arguments.json);
-  SendRequest request{arguments.domain, peer_of(arguments)};
+  SendRequest request{arguments.domain, peer_named(arguments.host, arguments.via)};
   const auto other = call(request.peer, request.job);
   request.streams = arguments.streams;
   request.open_stream = [&](uint32_t stream) { return other->open_stream(stream); };
@@ -92,6 +84,7 @@ void add_migrate_command(CLI::App& app, OpenHost open) {
       ->add_option("--streams", arguments->streams,
                    "Connections to HOST at once (default 1): where one CPU cannot encrypt fast "
                    "enough")
+      ->envname("FERRY_STREAMS")
       ->check(CLI::Range(1, 16));
   command->add_option("--level", arguments->engine.level, "zstd level, 0 for none (default 2)")
       ->check(CLI::Range(0, 19));

@@ -90,6 +90,13 @@ class OverTls final : public OtherHost {
 
 }  // namespace
 
+Peer peer_named(const std::string& host, const std::string& command) {
+  if (host.empty() == command.empty())
+    fail(Errc::usage, "say which host is meant: its name, or --via and a command");
+  if (!command.empty()) return {command, true};
+  return {parse_address(host).text(), false};
+}
+
 std::unique_ptr<OtherHost> call(const Peer& peer, const std::string& job) {
   if (peer.is_command) return std::make_unique<OverCommand>(peer.text);
   return std::make_unique<OverTls>(parse_address(peer.text), job);

@@ -26,6 +26,9 @@ class OtherHost {
   virtual std::unique_ptr<CutOnSignals> cut_on_signals() = 0;
 };
 
+// As people name it: HOST or HOST:PORT, or else a command. Throws Error(usage).
+Peer peer_named(const std::string& host, const std::string& command);
+
 // Calls it for the job. Throws Error(io): it does not answer, does not accept our certificate, …
 std::unique_ptr<OtherHost> call(const Peer& peer, const std::string& job);
 

@@ -33,6 +33,9 @@ void receive_over_stdio(const OpenHost& open) {
   Link link(in, out);
   ReceiveHost serve;
   serve.make = [&](const MigrationJob& job) { return host->incoming(job); };
+  serve.answer = [&](const v1::MigrateQuestion& question) {
+    return answer(host->xen(), host->life(), host->devices(), question);
+  };
   tell(receive_guest(link, "standard input", serve));
 }
 

@@ -77,6 +77,9 @@ ReceiveReport receive_job(ReceiveJob job, const TlsContext& context, ThisHost& h
   Connections connections(job, context);
   ReceiveHost serve;
   serve.make = [&](const MigrationJob& incoming) { return host.incoming(incoming); };
+  serve.answer = [&](const v1::MigrateQuestion& question) {
+    return answer(host.xen(), host.life(), host.devices(), question);
+  };
   serve.job = job_id_of(job.job_bytes);
   serve.most_streams = kMostStreams;
   serve.more_links = [&](const std::string& id, uint32_t count) {
@@ -99,6 +102,8 @@ void tell(const ReceiveReport& report) {
            "{} is whole and paused here, but the link broke before its source gave it away; it is "
            "settled when the source calls again; on the source, try: ferry job resume {}",
            name, report.job.id);
+    case Received::asked:
+      return;
     case Received::unknown:
       fail(
           Errc::needs_operator,

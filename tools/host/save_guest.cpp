@@ -8,11 +8,11 @@
 
 #include "error/error.h"
 #include "ferry/v1/image.pb.h"
+#include "files/image_output.h"
 #include "proto/xl_wrapper.h"
 #include "save/give_back.h"
 #include "save/save.h"
 #include "save/suspend_mark.h"
-#include "files/image_output.h"
 
 namespace ferry::host {
 namespace {

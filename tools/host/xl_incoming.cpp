@@ -30,6 +30,10 @@ void XlIncoming::expect(std::string_view words) {
   Bytes got(words.size());
   const size_t n = FdSource(xl_->output(), "xl migrate-receive").read(got);
   if (n == words.size() && std::equal(got.begin(), got.end(), bytes_of(words).begin())) return;
+  fail_as_xl();
+}
+
+void XlIncoming::fail_as_xl() const {
   fail(Errc::internal,
        "xl migrate-receive could not make the domain; its messages are on that host");
 }
@@ -45,7 +49,11 @@ void XlIncoming::begin(const v1::MigrateHello& hello) {
 }
 
 void XlIncoming::take(std::span<const std::byte> bytes) {
-  FdSink(xl_->input(), "xl migrate-receive").write(bytes);
+  try {
+    FdSink(xl_->input(), "xl migrate-receive").write(bytes);
+  } catch (const Error&) {
+    fail_as_xl();  // it reads no more
+  }
 }
 
 void XlIncoming::finish() {

@@ -25,6 +25,7 @@ class XlIncoming final : public IncomingGuest {
  private:
   std::optional<domid_t> find_incoming();
   void expect(std::string_view words);
+  [[noreturn]] void fail_as_xl() const;
 
   Lifecycle& life_;
   std::string name_;

@@ -32,6 +32,8 @@ void add_ferrys_own(CLI::App& app, HostPath path) {
   host::add_migrate_command(app, source);
   host::add_receive_command(app, [path] { return open_for_migration(*path, true); });
   host::add_job_command(app, source);
+  host::add_check_command(app, source);
+  host::add_estimate_command(app, source);
 }
 
 int run(int argc, char** argv) {

@@ -33,6 +33,11 @@ class MigrateHost final : public host::ThisHost {
   std::unique_ptr<IncomingGuest> incoming(const MigrationJob& job) override {
     return std::make_unique<SimIncoming>(host_.host(), host_.xen(), host_.life(), job);
   }
+  bool says_it_can_suspend(domid_t) override { return true; }
+  DevicesHere devices() override {
+    const auto there = [](const std::string&) { return true; };
+    return {there, there};
+  }
 
  private:
   SimHost host_;

@@ -1,0 +1,133 @@
+// Whether another host could take a guest.
+#include "migrate/ask_host.h"
+
+#include <nlohmann/json.hpp>
+
+#include "error/error.h"
+#include "migrate/cpu_features.h"
+#include "xen/cpu_policy.h"
+#include "xen/domain.h"
+
+namespace ferry {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// The string there, or nothing.
+std::string text_at(const Json& json, const char* key) {
+  return json.is_object() && json.contains(key) && json[key].is_string()
+             ? json[key].get<std::string>()
+             : std::string();
+}
+
+// Collects what an answer says.
+class Answering {
+ public:
+  Answering(const Hypervisor& xen, Lifecycle& life, const DevicesHere& devices,
+            const v1::MigrateQuestion& question)
+      : xen_(xen), life_(life), devices_(devices), question_(question) {}
+
+  v1::MigrateAnswer run() {
+    check_version();
+    check_memory();
+    check_cpu();
+    check_name();
+    check_devices();
+    return answer_;
+  }
+
+ private:
+  void blocker(std::string sentence) { answer_.add_blockers(std::move(sentence)); }
+
+  // A newer Xen takes what an older one sends, and not the other way round.
+  void check_version() {
+    const auto theirs = std::pair(question_.xen_major(), question_.xen_minor());
+    if (theirs > std::pair(xen_.major(), xen_.minor()))
+      blocker(fmt::format("it has Xen {}.{}, older than the {}.{} that the guest runs on",
+                          xen_.major(), xen_.minor(), theirs.first, theirs.second));
+  }
+
+  void check_memory() {
+    const uint64_t needed = question_.guest_bytes() / kPageSize, free = free_pages(xen_);
+    if (needed > free)
+      blocker(fmt::format("it has {} MiB of free memory, the guest needs {} MiB",
+                          free * kPageSize >> 20, needed * kPageSize >> 20));
+  }
+
+  void check_cpu() {
+    const auto guest = std::as_bytes(std::span(question_.cpuid_leaves()));
+    const auto missing = missing_cpu_features(guest, most_cpu_policy(xen_).cpuid_leaves);
+    if (!missing.empty())
+      blocker(fmt::format("its CPU lacks what the guest was shown: {}", fmt::join(missing, ", ")));
+  }
+
+  void check_name() {
+    try {
+      life_.find(question_.name());
+    } catch (const Error& e) {
+      if (e.code() == Errc::no_domain) return;
+      throw;
+    }
+    blocker(fmt::format("it has a domain {} already", question_.name()));
+  }
+
+  void check_devices() {
+    const Json config = Json::parse(question_.libxl_json(), nullptr, false);
+    if (!config.is_object()) return;
+    if (config.contains("disks") && config["disks"].is_array())
+      for (const Json& disk : config["disks"]) {
+        const std::string path = text_at(disk, "pdev_path");
+        // What another domain serves is that domain's to say.
+        if (path.empty() || disk.contains("backend_domname") || devices_.disk(path)) continue;
+        blocker(fmt::format("its disk {} is not there", path));
+      }
+    if (config.contains("nics") && config["nics"].is_array())
+      for (const Json& nic : config["nics"]) {
+        const std::string bridge = text_at(nic, "bridge");
+        if (!bridge.empty() && !devices_.bridge(bridge))
+          blocker(fmt::format("it has no bridge {}", bridge));
+      }
+  }
+
+  const Hypervisor& xen_;
+  Lifecycle& life_;
+  const DevicesHere& devices_;
+  const v1::MigrateQuestion& question_;
+  v1::MigrateAnswer answer_;
+};
+
+}  // namespace
+
+v1::MigrateQuestion question_about(const Hypervisor& xen, Lifecycle& life, domid_t domid) {
+  v1::MigrateQuestion question;
+  question.set_version(kMigrateVersion);
+  question.set_name(life.name(domid));
+  question.set_guest_bytes(get_domain(xen, domid).nr_pages * kPageSize);
+  question.set_xen_major(xen.major());
+  question.set_xen_minor(xen.minor());
+  question.set_cpuid_leaves(text_of(get_cpu_policy(xen, domid).cpuid_leaves));
+  question.set_libxl_json(life.config_json(domid));
+  return question;
+}
+
+v1::MigrateAnswer ask(Link& link, const v1::MigrateQuestion& question, const std::string& peer) {
+  v1::MigrateFrame frame;
+  *frame.mutable_question() = question;
+  link.send(frame);
+  const auto reply = link.receive();
+  if (!reply) fail(Errc::io, "{} hung up at once", peer);
+  if (reply->has_refusal()) fail(Errc::unsupported, "{}: {}", peer, reply->refusal());
+  if (!reply->has_answer()) fail(Errc::io, "{} does not speak ferry's protocol", peer);
+  return reply->answer();
+}
+
+v1::MigrateAnswer answer(const Hypervisor& xen, Lifecycle& life, const DevicesHere& devices,
+                         const v1::MigrateQuestion& question) {
+  return Answering(xen, life, devices, question).run();
+}
+
+}  // namespace ferry
