@@ -63,9 +63,11 @@ void ImageOutput::commit() {
   temporary_.clear();
   try {
     sync_folder(folder());
-  } catch (const Error&) {
-    unlink(path_.c_str());
-    throw;
+  } catch (const Error& e) {
+    throw Error(e.code(),
+                fmt::format("{} is written, but may have lost its name after a power failure ({})",
+                            path_, e.what()),
+                e.os_errno());
   }
 }
 

@@ -19,7 +19,9 @@ class ImageOutput {
   bool durable() const { return path_ != "-"; }
 
   // Syncs the file, gives it its name (replacing what had it) and syncs the folder. Throws
-  // Error(io); then nothing is left of it, and what had the name still has it.
+  // Error(io); then nothing is left of it, and what had the name still has it. Only if the folder
+  // itself could not be synced is the file there all the same, whole, and the sentence says so:
+  // what it has replaced is gone by then.
   void commit();
 
  private:

@@ -5,11 +5,15 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "canonicalize/pte.h"
 
 namespace ferry {
 namespace {
+
+constexpr auto kLookAgain = std::chrono::milliseconds(2);
 
 // Reads single frames of the guest for the walk of its p2m.
 class FrameReader {
@@ -149,6 +153,20 @@ bool GuestView::pfn_of(mfn_t mfn, pfn_t& pfn) const {
   if (candidate >= nr_pfns_ || p2m_entry(pfn_t(candidate)) != mfn.raw()) return false;
   pfn = pfn_t(candidate);
   return true;
+}
+
+std::shared_ptr<const GuestView> view_running_guest(const Hypervisor& xen, const DomainInfo& domain,
+                                                    std::shared_ptr<const MachineToPhys> m2p,
+                                                    unsigned looks) {
+  for (;; --looks) {
+    try {
+      auto view = std::make_shared<const GuestView>(xen, domain, m2p);
+      if (looks <= 1 || view->still_published()) return view;
+    } catch (const Error& e) {
+      if (e.code() != Errc::guest || looks <= 1) throw;
+    }
+    std::this_thread::sleep_for(kLookAgain);
+  }
 }
 
 }  // namespace ferry

@@ -75,4 +75,10 @@ class GuestView {
   std::vector<pfn_t> list_pfns_;
 };
 
+// Of a guest that runs, and may be in the midst of moving its p2m: looks again, up to looks times
+// over about a second, while there is no sound one. Throws Error(guest) if there never was.
+std::shared_ptr<const GuestView> view_running_guest(const Hypervisor& xen, const DomainInfo& domain,
+                                                    std::shared_ptr<const MachineToPhys> m2p,
+                                                    unsigned looks = 500);
+
 }  // namespace ferry

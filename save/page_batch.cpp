@@ -24,6 +24,14 @@ pt_level level_of(v1::PageKind kind) {
   return level;
 }
 
+[[noreturn]] void fail_frame(pfn_t pfn, mfn_t mfn) {
+  fail(
+      Errc::guest,
+      "page {:#x} of the guest cannot be saved: its p2m gives it machine frame {:#x}, which is not "
+      "the guest's own memory",
+      pfn.raw(), mfn.raw());
+}
+
 [[noreturn]] void fail_entry(pfn_t pfn, const char* what, const entry_result& r) {
   fail(Errc::guest, "page {:#x} of the guest ({}) cannot be saved: entry {} is {:#x}, and its {}",
        pfn.raw(), what, r.index, r.entry, text_of(r.fault));
@@ -101,7 +109,7 @@ void PageBatch::map() {
   std::vector<mfn_t> frames;
   frames.reserve(pages_.size());
   for (Page& page : pages_) {
-    if (page.type == kTypeAbsent) continue;
+    if (page.type == kTypeAbsent || page.type == kTypeBroken) continue;
     page.mapped = true;
     page.at = frames.size();
     frames.push_back(page.mfn);
@@ -134,7 +142,10 @@ void PageBatch::convert(const Page& page, v1::PageKind kind, std::byte* copy) co
 // True if the page has data, which then is in copy.
 bool PageBatch::take(const Page& page, std::byte* copy) {
   PageWatcher* const watcher = context_.watcher;
-  if (page.type == kTypeAbsent) {
+  const v1::PageKind kind = page_kind(page.pfn, page.type, guest_->is_leaf(page.pfn));
+  if (kind == v1::ABSENT) {
+    // While the guest runs it may have lost the frame a moment ago.
+    if (!context_.running) fail_frame(page.pfn, page.mfn);
     add_absent(runs_, page.pfn, 1);
     if (watcher) watcher->sent(page.pfn, page.mfn, v1::ABSENT, nullptr);
     return false;
@@ -145,7 +156,6 @@ bool PageBatch::take(const Page& page, std::byte* copy) {
   }
   const bool some = copy_from_guest(mapping_.page(page.at), copy);
   if (watcher) watcher->copied(page.pfn, copy);
-  const v1::PageKind kind = page_kind(page.pfn, page.type, guest_->is_leaf(page.pfn));
   const bool zero = kind == v1::DATA && !some;
   if (!zero) convert(page, kind, copy);
   append_page(runs_, page.pfn, zero ? v1::ZERO : kind);

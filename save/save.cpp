@@ -39,13 +39,14 @@ class Save {
 
  private:
   SaveResult run_suspended(const DomainInfo& before) {
+    const auto m2p = std::make_shared<const MachineToPhys>(xen_);
     if (!before.suspended) {
       // Everything that can be refused is refused while the guest still runs.
-      { GuestView looked_at(xen_, before); }
+      view_running_guest(xen_, before, m2p);
       suspend();
     }
     const DomainInfo domain = get_domain(xen_, domid_);
-    const auto guest = std::make_shared<const GuestView>(xen_, domain);
+    const auto guest = std::make_shared<const GuestView>(xen_, domain, m2p);
     const std::vector<v1::Vcpu> vcpus = read_vcpus(xen_, domain, *guest);
     v1::Head head = make_head(xen_, domain, *guest, guest->nr_pfns());
     head.set_start_info_pfn(start_info_of(vcpus.front()).raw());
@@ -64,7 +65,7 @@ class Save {
 
   SaveResult run_live(const DomainInfo& before) {
     const auto m2p = std::make_shared<const MachineToPhys>(xen_);
-    auto first = std::make_shared<const GuestView>(xen_, before, m2p);
+    auto first = view_running_guest(xen_, before, m2p);
     const std::vector<pfn_t> first_leaves = first->leaf_pfns();
     v1::Head head = make_head(xen_, before, *first, first->nr_pfns_with_room());
     head.set_live(true);

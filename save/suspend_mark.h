@@ -6,8 +6,6 @@
 
 namespace ferry {
 
-using DomainUuid = std::array<uint8_t, 16>;
-
 // Makes the note (mode 0600, in run_directory()). If there is one already it is this process's from
 // now on: whoever starts a save may take over what its engine noted. Throws Error(io).
 void leave_suspend_mark(domid_t domid, const DomainUuid& uuid);

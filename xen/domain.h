@@ -1,10 +1,10 @@
 // What Xen knows of a domain.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 #include "xen/hypervisor.h"
+#include "xen/uuid.h"
 
 namespace ferry {
 
@@ -22,7 +22,7 @@ struct DomainInfo {
   mfn_t shared_info;
   uint32_t max_vcpu_id = 0;
   uint64_t cpu_time_ns = 0;  // that its vCPUs have had
-  std::array<uint8_t, 16> uuid{};
+  DomainUuid uuid{};
 };
 
 // Throws Error(no_domain).

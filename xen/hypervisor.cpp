@@ -20,39 +20,39 @@ void destroy_nothing(xentoollog_logger*) {
 xentoollog_logger quiet_logger = {drop_message, drop_progress, destroy_nothing};
 
 [[noreturn]] void fail_open(int os_errno) {
+  const char* why = os_errno ? std::strerror(os_errno) : "no reason given";
   if (os_errno == EACCES || os_errno == EPERM)
-    fail(Errc::no_xen, "not allowed to speak to Xen ({}); run this as root in dom0",
-         std::strerror(os_errno));
+    fail(Errc::no_xen, "not allowed to speak to Xen ({}); run this as root in dom0", why);
   fail(Errc::no_xen,
        "no Xen hypervisor to speak to ({}); run this in dom0 with the xen-privcmd module loaded",
-       std::strerror(os_errno));
+       why);
 }
 
 }  // namespace
 
 Hypervisor::Hypervisor() {
-  logger_ = &quiet_logger;
+  try {
+    open();
+  } catch (const Error&) {
+    close();
+    throw;
+  }
+}
+
+void Hypervisor::open() {
   errno = 0;
-  xch_ = xc_interface_open(logger_, logger_, 0);
-  int failed = xch_ ? 0 : errno;
-  if (!failed) {
-    foreign_memory_ = xenforeignmemory_open(logger_, 0);
-    call_ = xencall_open(logger_, 0);
-    if (!foreign_memory_ || !call_) failed = errno;
-  }
-  if (failed) {
-    close();
-    fail_open(failed);
-  }
-  int version = xc_version(xch_, XENVER_version, nullptr);
+  xch_ = xc_interface_open(&quiet_logger, &quiet_logger, 0);
+  if (xch_) foreign_memory_ = xenforeignmemory_open(&quiet_logger, 0);
+  if (foreign_memory_) call_ = xencall_open(&quiet_logger, 0);
+  if (!call_) fail_open(errno);
+  const int version = xc_version(xch_, XENVER_version, nullptr);
   unsigned long nr_mfns = 0;
-  if (version < 0 || xc_maximum_ram_page(xch_, &nr_mfns) != 0) {
-    int os_errno = errno;
-    close();
-    fail_open(os_errno);
-  }
+  if (version < 0 || xc_maximum_ram_page(xch_, &nr_mfns) != 0) fail_open(errno);
   version_ = static_cast<uint32_t>(version);
   nr_mfns_ = nr_mfns;
+  // Xen of another release answers all of that, and then refuses every domctl.
+  xc_dominfo_t dom0 = {};
+  if (xc_domain_getinfo(xch_, 0, 1, &dom0) < 0) fail_xen("describe domains");
 }
 
 Hypervisor::~Hypervisor() {

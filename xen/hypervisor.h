@@ -10,11 +10,11 @@
 
 namespace ferry {
 
-// One per thread that makes domctls: libxenctrl keeps state in its handle.
+// One for each thread that makes domctls: libxenctrl keeps state in its handle.
 class Hypervisor {
  public:
-  // Throws Error(no_xen) when there is no hypervisor or no permission, Error(wrong_xen) when its
-  // version is not the one libxenctrl was built for.
+  // Throws Error(no_xen) when there is no hypervisor or no permission, Error(wrong_xen) when it is
+  // not of the release libxenctrl was built for.
   Hypervisor();
   ~Hypervisor();
   Hypervisor(const Hypervisor&) = delete;
@@ -31,9 +31,9 @@ class Hypervisor {
   uint64_t nr_mfns() const { return nr_mfns_; }
 
  private:
+  void open();
   void close();
 
-  xentoollog_logger* logger_ = nullptr;
   xc_interface* xch_ = nullptr;
   xenforeignmemory_handle* foreign_memory_ = nullptr;
   xencall_handle* call_ = nullptr;

@@ -79,8 +79,7 @@ void LivePages::renew_view(bool always) {
   if (!context_.running || (!always && context_.guest->still_published())) return;
   std::shared_ptr<const GuestView> view;
   try {
-    view = std::make_shared<const GuestView>(context_.xen, get_domain(context_.xen, context_.domid),
-                                             m2p_);
+    view = view_running_guest(context_.xen, get_domain(context_.xen, context_.domid), m2p_, 1);
   } catch (const Error& e) {
     if (e.code() != Errc::guest) throw;
     return;

@@ -67,6 +67,8 @@ class ScanJob final : public Job {
     if (states.owed(pfn)) return true;
     if (window_.frames[i] == ScanWindow::kNone) return !states.has_no_frame(pfn);
     if (!states.has_frame(pfn, window_.frames[i])) return true;
+    // A frame that is not the guest's: the p2m still has it, so whoever sends the page will say so.
+    if (window_.last && states.kind(pfn) == v1::ABSENT) return true;
     const bool leaf = window_.guest->is_leaf(pfn);
     if (window_.types.empty()) return (states.kind(pfn) == v1::P2M_LEAF) != leaf;
     try {

@@ -8,8 +8,8 @@
 
 #include "error/error.h"
 #include "sim/machine/hypercall.h"
-#include "sim/toolstack/uuid.h"
 #include "xen/domain.h"
+#include "xen/uuid.h"
 
 namespace ferry::sim {
 
@@ -161,7 +161,7 @@ RestoreTarget SimLifecycle::create(const std::string& config_json) {
   wanted.max_evtchn_port = 1023;
   wanted.max_grant_frames = 4;
   wanted.grant_opts = 1;
-  const std::array<uint8_t, 16> uuid = uuid_of(config.uuid);
+  const DomainUuid uuid = uuid_of(config.uuid);
   memcpy(wanted.handle, uuid.data(), uuid.size());
   uint32_t number = 0;
   must(xc_domain_create(xen_.xch(), &number, &wanted), "create a domain");

@@ -228,15 +228,6 @@ TEST_F(EveryCallOfARestore, can_fail_while_the_domain_is_removed) {
   fmt::print("{} calls failed after another had, {} in a retry\n", calls - first, retries);
 }
 
-TEST(EveryCallOfACommand, that_meets_another_tool_interface_says_so) {
-  auto host = Host::create({.seed = 5, .frames = 4096});
-  const ScratchGuest guest = build_guest(*host, small_guest());
-  host->faults().fail_nth(CallKind::domctl_info, 1, EACCES);
-  const Saved saved = engine_save(*host, guest.domid, *make_thread_executor(1));
-  EXPECT_EQ(saved.error, Errc::wrong_xen);
-  EXPECT_NE(saved.sentence.find("4.17"), std::string::npos) << saved.sentence;
-}
-
 }  // namespace
 }  // namespace ferry::sim
 

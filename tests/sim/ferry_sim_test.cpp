@@ -66,8 +66,14 @@ TEST_F(FerrySim, a_guest_that_is_kept_runs_on_and_one_that_is_paused_does_not) {
   run(0, "save --pause web1 b.ferry");
   EXPECT_NE(run(1, "run web1").find("it is paused"), std::string::npos);
   EXPECT_NE(run(2, "restore a.ferry").find("is here already"), std::string::npos);
+  EXPECT_NE(run(2, "restore --force a.ferry").find("a domain web1"), std::string::npos);
+  run(2, "restore --force --name " + std::string(200, 'x') + " a.ferry");
+  EXPECT_EQ(run(0, "list").find("xxx"), std::string::npos);
   run(0, "restore --force --name twin a.ferry");
   EXPECT_NE(run(0, "run twin --steps 20").find("step 0 to 20"), std::string::npos);
+  run(0, "save --keep twin b.ferry");  // by its own uuid
+  run(0, "destroy twin");
+  EXPECT_NE(run(0, "restore b.ferry").find("restored twin"), std::string::npos);
 }
 
 TEST_F(FerrySim, mistakes_are_told_in_a_sentence) {

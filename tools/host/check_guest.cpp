@@ -50,7 +50,7 @@ CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::strin
   blocks([&] { check_can_save(xen, info); });
   blocks([&] { check_config(life.config_json(result.domid), result); });
   if (!result.blockers.empty()) return result;
-  blocks([&] { GuestView looked_at(xen, info); });
+  blocks([&] { view_running_guest(xen, info, std::make_shared<const MachineToPhys>(xen)); });
   if (info.suspended)
     result.notes.emplace_back("it is suspended already and would be saved as it is");
   else if (!says_it_can_suspend(result.domid))

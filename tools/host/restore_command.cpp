@@ -1,6 +1,5 @@
 // ferry restore: a domain from a file, through xl, so that reboot, shutdown and devices stay xl's.
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +23,7 @@
 #include "tools/host/stop_signals.h"
 #include "xen/hypervisor.h"
 #include "xen/libxl_lifecycle.h"
+#include "xen/uuid.h"
 
 namespace ferry::host {
 namespace {
@@ -51,41 +51,20 @@ Json parse_config(const XlHeader& header) {
   if (!(header.mandatory_flags & kXlFlagJson))
     fail(Errc::unsupported, "the image's configuration is not JSON; restore it with xl restore");
   Json config = Json::parse(header.config, nullptr, false);
-  if (!config.is_object() || !config["c_info"].is_object())
+  const auto is_text = [&](const char* key) {
+    const Json& info = config["c_info"];
+    return !info.contains(key) || info[key].is_string();
+  };
+  if (!config.is_object() || !config["c_info"].is_object() || !is_text("name") || !is_text("uuid"))
     fail(Errc::bad_image, "the image's configuration makes no sense");
   return config;
 }
 
-// libxl prints a uuid as 8-4-4-4-12 hex digits.
-std::string uuid_bytes(const Json& config) {
-  const auto text = config["c_info"].value("uuid", std::string());
-  std::string bytes;
-  for (size_t i = 0; i + 1 < text.size();) {
-    if (text[i] == '-') {
-      ++i;
-      continue;
-    }
-    bytes.push_back(static_cast<char>(std::strtoul(text.substr(i, 2).c_str(), nullptr, 16)));
-    i += 2;
-  }
-  return bytes;
-}
-
-std::string random_uuid() {
-  unsigned char b[16];
-  if (getrandom(b, sizeof b, 0) != sizeof b)
-    fail_errno(Errc::io, errno, "no randomness for a uuid");
-  b[6] = static_cast<unsigned char>((b[6] & 0x0f) | 0x40);
-  b[8] = static_cast<unsigned char>((b[8] & 0x3f) | 0x80);
-  std::string text;
-  for (int i = 0; i < 16; ++i)
-    text += fmt::format("{}{:02x}", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", b[i]);
-  return text;
-}
-
 // Two copies of a guest write to the same disks and answer to the same addresses.
 void refuse_second_copy(Lifecycle& life, Json& config, const Arguments& arguments) {
-  const auto running = life.find_uuid(uuid_bytes(config));
+  if (!config["c_info"].contains("uuid")) return;  // then libxl makes one
+  const DomainUuid uuid = uuid_of(config["c_info"]["uuid"]);
+  const auto running = life.find_uuid(std::string(uuid.begin(), uuid.end()));
   if (!running) return;
   if (!arguments.force)
     fail(Errc::busy,
@@ -93,7 +72,7 @@ void refuse_second_copy(Lifecycle& life, Json& config, const Arguments& argument
          "and "
          "addresses (--force, with --name, restores it all the same)",
          arguments.file, raw(*running), life.name(*running));
-  config["c_info"]["uuid"] = random_uuid();
+  config["c_info"]["uuid"] = uuid_text(random_uuid());
 }
 
 // Says what is wrong with the image, if that is why it did not restore. Throws Error(bad_image).
@@ -151,6 +130,17 @@ int run_xl(const ImageFile& image, const XlHeader& header, const Arguments& argu
   }
 }
 
+// A guest may end as soon as it runs: it was restored all the same.
+void print_restored(Lifecycle& life, const std::string& name, bool paused) {
+  try {
+    fmt::print("restored {} as domain {}{}\n", name, raw(life.find(name)),
+               paused ? ", paused" : "");
+  } catch (const Error& e) {
+    if (e.code() != Errc::no_domain) throw;
+    fmt::print("restored {}, which has ended since\n", name);
+  }
+}
+
 void restore(const Arguments& arguments) {
   const ImageFile image = ImageFile::open(arguments.file);
   check_head(image.head());
@@ -170,9 +160,7 @@ void restore(const Arguments& arguments) {
          WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
                              : fmt::format("exit status {}", WEXITSTATUS(status)));
   }
-  const auto name = config["c_info"].value("name", std::string());
-  fmt::print("restored {} as domain {}{}\n", name, raw(life.find(name)),
-             arguments.paused ? ", paused" : "");
+  print_restored(life, config["c_info"].value("name", std::string()), arguments.paused);
 }
 
 }  // namespace

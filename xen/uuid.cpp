@@ -1,21 +1,24 @@
-// A domain's uuid as libxl writes it.
-#include "sim/toolstack/uuid.h"
+// A domain's uuid, and its text as libxl writes it.
+#include "xen/uuid.h"
 
+#include <sys/random.h>
+
+#include <cerrno>
 #include <charconv>
 
 #include "error/error.h"
 
-namespace ferry::sim {
+namespace ferry {
 
-std::string uuid_text(const std::array<uint8_t, 16>& uuid) {
+std::string uuid_text(const DomainUuid& uuid) {
   std::string text;
   for (unsigned i = 0; i < uuid.size(); ++i)
     text += fmt::format("{}{:02x}", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
   return text;
 }
 
-std::array<uint8_t, 16> uuid_of(const std::string& text) {
-  std::array<uint8_t, 16> uuid{};
+DomainUuid uuid_of(const std::string& text) {
+  DomainUuid uuid{};
   size_t at = 0, bytes = 0;
   while (at + 1 < text.size() && bytes < uuid.size()) {
     if (text[at] == '-') {
@@ -31,4 +34,13 @@ std::array<uint8_t, 16> uuid_of(const std::string& text) {
   return uuid;
 }
 
-}  // namespace ferry::sim
+DomainUuid random_uuid() {
+  DomainUuid uuid{};
+  if (getrandom(uuid.data(), uuid.size(), 0) != ssize_t{sizeof uuid})
+    fail_errno(Errc::io, errno, "no randomness for a uuid");
+  uuid[6] = static_cast<uint8_t>((uuid[6] & 0x0f) | 0x40);
+  uuid[8] = static_cast<uint8_t>((uuid[8] & 0x3f) | 0x80);
+  return uuid;
+}
+
+}  // namespace ferry
