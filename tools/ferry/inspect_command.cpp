@@ -17,17 +17,6 @@ struct InspectArguments {
   bool json = false;
 };
 
-// Of the guest, as its configuration has it; empty if there is none that we can read.
-std::string guest_name(const audit::Summary& summary) {
-  if (summary.config && !summary.config->name().empty()) return summary.config->name();
-  const std::string& config =
-      summary.config ? summary.config->libxl_json() : summary.place.xl_config;
-  const auto json = nlohmann::json::parse(config, nullptr, false);
-  const nlohmann::json::json_pointer name("/c_info/name");
-  if (json.is_discarded() || !json.contains(name) || !json[name].is_string()) return {};
-  return json[name].get<std::string>();
-}
-
 void run_inspect(const InspectArguments& arguments) {
   const ImageFile image = ImageFile::open(arguments.file);
   const audit::Summary summary = audit::summarise(image);

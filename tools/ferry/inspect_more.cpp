@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "proto/pages.h"
+#include "tools/ferry/config_json.h"
 #include "tools/ferry/output.h"
 
 namespace ferry {
@@ -40,9 +41,8 @@ std::string in_words(const ordered_json& value) {
 }  // namespace
 
 ordered_json config_as_json(const audit::Summary& summary) {
-  const std::string& text = summary.config ? summary.config->libxl_json() : summary.place.xl_config;
-  const auto config = ordered_json::parse(text, nullptr, false);
-  if (!config.is_object()) return {};
+  const ordered_json config = config_of(summary);
+  if (config.is_null()) return {};
   return {{"type", value_at(config, "/c_info/type")},
           {"max_vcpus", value_at(config, "/b_info/max_vcpus")},
           {"max_memory_kib", value_at(config, "/b_info/max_memkb")},

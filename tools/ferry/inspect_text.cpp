@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "proto/pages.h"
+#include "tools/ferry/config_json.h"
 #include "tools/ferry/output.h"
 
 namespace ferry {
@@ -126,6 +127,11 @@ ordered_json timeline_json(const v1::Timeline& timeline) {
 }
 
 }  // namespace
+
+std::string guest_name(const Summary& summary) {
+  if (summary.config && !summary.config->name().empty()) return summary.config->name();
+  return text_at(config_of(summary), "/c_info/name");
+}
 
 std::string summary_as_text(const std::string& file, const std::string& name,
                             const Summary& summary) {
