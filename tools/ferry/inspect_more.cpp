@@ -106,6 +106,7 @@ ordered_json census_as_json(const audit::Census& census) {
                       {"absent_but_set", of.absent}});
   }
   return {{"kernel", census.banner.empty() ? ordered_json() : ordered_json(census.banner)},
+          {"pages_sent_again", census.memory.sum().again},
           {"rounds", rounds},
           {"page_tables", tables}};
 }
@@ -113,6 +114,8 @@ ordered_json census_as_json(const audit::Census& census) {
 std::string census_as_text(const audit::Census& census) {
   std::string text = fmt::format(
       "\nkernel   {}\n", census.banner.empty() ? "(no banner of Linux in memory)" : census.banner);
+  if (const uint64_t again = census.memory.sum().again; again != 0)
+    text += fmt::format("sent     {} pages more than once\n", again);
   text += "\nround  kind              pages            bytes\n";
   for (const auto& [number, round] : census.rounds) {
     text +=
