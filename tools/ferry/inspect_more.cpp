@@ -53,22 +53,29 @@ ordered_json config_as_json(const audit::Summary& summary) {
           {"pcidevs", devices_of(config, "pcidevs", {"domain", "bus", "dev", "func"})}};
 }
 
-std::string config_as_text(const ordered_json& config) {
-  if (config.is_null()) return {};
-  std::string text;
+std::vector<std::pair<std::string, std::string>> config_in_words(const ordered_json& config) {
+  std::vector<std::pair<std::string, std::string>> rows;
+  if (config.is_null()) return rows;
   for (const auto& [name, value] : config.items()) {
-    if (value.is_null() || (value.is_array() && value.empty())) continue;
+    if (value.is_null()) continue;
     if (!value.is_array()) {
-      text += fmt::format("{:<18} {}\n", name, in_words(value));
+      rows.emplace_back(name, in_words(value));
       continue;
     }
     for (const ordered_json& device : value) {
       std::string words;
       for (const auto& [key, part] : device.items())
         words += fmt::format("{}{} {}", words.empty() ? "" : ", ", key, in_words(part));
-      text += fmt::format("{:<18} {}\n", name, words);
+      rows.emplace_back(name, words);
     }
   }
+  return rows;
+}
+
+std::string config_as_text(const ordered_json& config) {
+  std::string text;
+  for (const auto& [name, words] : config_in_words(config))
+    text += fmt::format("{:<18} {}\n", name, words);
   return text.empty() ? text : "\nconfiguration\n" + text;
 }
 
