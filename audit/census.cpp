@@ -59,7 +59,7 @@ void add(TableCensus& to, const TableCensus& of) {
 
 struct Shared {
   const ImageFile& image;
-  const PageMap map;
+  PageMap map;
   Census census = {};
   std::mutex mutex = {};
   std::vector<std::unique_ptr<PagesDecoder>> idle = {};
@@ -72,9 +72,10 @@ class BatchJob final : public Job {
   void work() override {
     check_digest(raw_);
     if (raw_.kind != v1::Record::kPagesFieldNumber) return;
-    const PagesView view = decode_pages(raw_, shared_.image.head().nr_pfns());
+    PagesView view = decode_pages(raw_, shared_.image.head().nr_pfns());
     std::unique_ptr<PagesDecoder> decoder = take_decoder();
     look(view, decoder->decompress(raw_, view));
+    runs_ = std::move(view.runs);
     bytes_ = raw_.bytes.size();
     raw_.bytes = {};
     std::lock_guard lock(shared_.mutex);
@@ -86,6 +87,9 @@ class BatchJob final : public Job {
     RoundCensus& round = shared_.census.rounds[round_];
     for (const auto& [kind, pages] : pages_) round.pages[kind] += pages;
     round.bytes += bytes_;
+    for (const PageRun& run : runs_)
+      for (uint64_t i = 0; i < run.count; ++i)
+        shared_.map.see(run.first.raw() + i, run.kind, raw_.offset);
     for (size_t i = 0; i < levels_.size(); ++i) add(shared_.census.levels[i], levels_[i]);
     if (shared_.census.banner.empty()) shared_.census.banner = std::move(banner_);
   }
@@ -129,6 +133,7 @@ class BatchJob final : public Job {
   RawRecord raw_;
   uint32_t round_ = 0;
   uint64_t bytes_ = 0;
+  std::vector<PageRun> runs_;
   std::map<v1::PageKind, uint64_t> pages_;
   std::array<TableCensus, 4> levels_{};
   std::string banner_;
@@ -145,6 +150,7 @@ Census take_census(const ImageFile& image, Executor& executor) {
     if (!record) return nullptr;
     return std::make_unique<BatchJob>(shared, std::move(*record));
   });
+  shared.census.memory = memory_cells(shared.map, kMapCells);
   return std::move(shared.census);
 }
 

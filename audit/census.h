@@ -1,10 +1,12 @@
-// What is in the pages of an image: counts by round, page-table statistics, the kernel's banner.
+// What is in the pages of an image: counts by round, page-table statistics, the kernel's banner, a
+// map of the guest's memory.
 #pragma once
 
 #include <array>
 #include <map>
 #include <string>
 
+#include "audit/memory_cells.h"
 #include "pipeline/pipeline.h"
 #include "proto/image_file.h"
 
@@ -23,10 +25,14 @@ struct TableCensus {
 };
 
 struct Census {
-  std::map<uint32_t, RoundCensus> rounds;
+  std::map<uint32_t, RoundCensus> rounds = {};
   std::array<TableCensus, 4> levels{};  // L1 first
-  std::string banner;                   // "Linux version …", printable; empty if there is none
+  std::string banner = {};              // "Linux version …", printable; empty if there is none
+  MemoryCells memory = {};
 };
+
+// A map of a guest has at most so many cells.
+inline constexpr size_t kMapCells = 2048;
 
 // Goes through all pages. Throws Error(bad_image), Error(io).
 Census take_census(const ImageFile& image, Executor& executor);

@@ -37,9 +37,10 @@ void PageMap::see(uint64_t pfn, v1::PageKind kind, uint64_t offset) {
   const size_t i = low(pfn);
   p.seen[i] = static_cast<uint8_t>(kind);
   if (offset == p.offset[i])
-    p.marks[i].fetch_or(kNewestSeen, std::memory_order_relaxed);
+    mark(pfn, kNewestSeen);
   else
     p.marks[i].fetch_and(static_cast<uint8_t>(~kNewestSeen), std::memory_order_relaxed);
+  if (kind != v1::ABSENT) mark(pfn, marked(pfn, kSent) ? kSentAgain : kSent);
 }
 
 std::string describe(v1::PageKind kind) {

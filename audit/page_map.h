@@ -27,6 +27,8 @@ class PageMap {
     kLinearTarget = 4,  // a table that is mapped by another of its own level
     kLeafFrame = 8,     // named by the list of p2m leaves
     kNewestSeen = 16,   // the latest record with this pfn is the one that the index names
+    kSent = 32,         // some record has the page, with a frame
+    kSentAgain = 64,    // more than one has
   };
 
   // Reads the whole index. Throws Error(bad_image).

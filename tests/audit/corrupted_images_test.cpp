@@ -7,14 +7,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <charconv>
 #include <map>
-#include <regex>
 
 #include "pipeline/seeded_executor.h"
 #include "sim/builder/guest_builder.h"
 #include "sim/seam/binding.h"
-#include "tests/audit/audit_image.h"
+#include "tests/audit/agreement.h"
 #include "tests/audit/corruption.h"
 #include "tests/engine/seeds.h"
 #include "tests/engine/sim_engine.h"
@@ -24,35 +22,7 @@ namespace {
 
 constexpr unsigned kGuests = 50, kImagesOfEach = 50;
 
-struct Judged {
-  bool clean = false;
-  std::optional<audit::Result> result;  // empty if it could not be opened
-};
-
-Judged judge(const Bytes& image) {
-  try {
-    Judged judged{.clean = false, .result = audit_image(image, {.keep = 2000})};
-    judged.clean = judged.result->clean();
-    return judged;
-  } catch (const Error&) {
-    return {};
-  }
-}
-
-uint64_t number(const std::string& text) {
-  const bool hex = text.starts_with("0x");
-  uint64_t value = 0;
-  std::from_chars(text.data() + (hex ? 2 : 0), text.data() + text.size(), value, hex ? 16 : 10);
-  return value;
-}
-
-bool any_error(const audit::Result& result, const std::function<bool(const audit::Finding&)>& is) {
-  for (const audit::Finding& finding : result.findings.kept())
-    if (finding.rule->severity == audit::Severity::error && is(finding)) return true;
-  return false;
-}
-
-// The entry of the host's refusal log that the audit predicted, or any page if it gave none.
+// Whether the host's log of its last refusal has the entry that the audit predicted.
 bool log_has(sim::Host& host, const audit::Refusal& refusal) {
   const sim::RefusalLog& log = host.state().refusal_log;
   if (!refusal.entry.index) return true;  // the page itself, which is in the sentence
@@ -61,49 +31,6 @@ bool log_has(sim::Host& host, const audit::Refusal& refusal) {
     if (pfn == refusal.entry.pfn && log.path[i].slot == refusal.entry.index) return true;
   }
   return false;
-}
-
-// Did the audit name what the host stumbled over? An empty text if so.
-std::string unnamed(sim::Host& host, const audit::Result& result, const std::string& sentence) {
-  std::smatch m;
-  const auto predicted = result.prediction ? result.prediction->refusal : std::nullopt;
-  if (predicted && predicted->by_chance && !log_has(host, *predicted)) return "";
-  if (std::regex_search(sentence, m, std::regex("refused to pin page table (0x[0-9a-f]+)"))) {
-    if (!predicted) return "no refusal was predicted";
-    if (predicted->step != audit::Refusal::Step::pin || predicted->pfn != number(m[1]))
-      return "another pin was predicted";
-    return log_has(host, *predicted) ? "" : "another entry was predicted";
-  }
-  if (std::regex_search(sentence, m,
-                        std::regex("page (0x[0-9a-f]+) \\(.*\\), entry ([0-9]+) is"))) {
-    const uint64_t pfn = number(m[1]), index = number(m[2]);
-    return any_error(result,
-                     [&](const audit::Finding& f) {
-                       return f.place.pfn == pfn && f.place.index == index;
-                     })
-               ? ""
-               : "no finding at that entry";
-  }
-  if (std::regex_search(sentence, m, std::regex("page (0x[0-9a-f]+), which it does not contain"))) {
-    const std::string name = "pfn " + m[1].str();
-    return any_error(
-               result,
-               [&](const audit::Finding& f) { return f.sentence.find(name) != std::string::npos; })
-               ? ""
-               : "no finding names that page";
-  }
-  if (std::regex_search(sentence, m, std::regex("registers and page tables of vCPU ([0-9]+)"))) {
-    if (predicted && predicted->step != audit::Refusal::Step::pin &&
-        predicted->vcpu == number(m[1]) && log_has(host, *predicted))
-      return "";
-  }
-  if (std::regex_search(sentence, m, std::regex("vCPU ([0-9]+)"))) {
-    const uint64_t vcpu = number(m[1]);
-    return any_error(result, [&](const audit::Finding& f) { return f.place.vcpu == vcpu; })
-               ? ""
-               : "no finding about that vCPU";
-  }
-  return any_error(result, [](const audit::Finding&) { return true; }) ? "" : "no error at all";
 }
 
 struct Tally {
@@ -122,38 +49,19 @@ class CorruptedImages : public testing::Test {
     tally_.clean += judged.clean;
     tally_.refused += !restored.done();
     tally_.bad_but_taken += restored.done() && !judged.clean;
-    const std::string complaint = disagreement(judged, restored);
+    tally_.pages_refused += !restored.done() && !judged.clean && judged.result &&
+                            judged.result->prediction && judged.result->prediction->refusal;
+    const std::string complaint = disagreement(
+        judged,
+        {.taken = restored.done(),
+         .sentence = restored.sentence,
+         .stumbled_over = [this](const auto& refusal) { return log_has(*host_, refusal); }});
     if (!complaint.empty() && ++tally_.disagreements[complaint] <= 5) {
       ADD_FAILURE() << complaint << ": " << what
                     << "\n  host: " << (restored.done() ? "took it" : restored.sentence) << "\n  "
-                    << said(judged);
+                    << in_lines(judged);
     }
     sim::destroy_domain(*host_, restored.domid);
-  }
-
-  std::string disagreement(const Judged& judged, const sim::Restored& restored) {
-    const auto refusal = judged.result && judged.result->prediction
-                             ? judged.result->prediction->refusal
-                             : std::nullopt;
-    if (restored.done()) {
-      if (refusal && !refusal->by_chance) return "a refusal was predicted, but the host took it";
-      return "";  // bad in another way than Xen sees, if it is
-    }
-    if (judged.clean) return "clean, but the host refused";
-    if (!judged.result) return "";
-    tally_.pages_refused += refusal.has_value();
-    return unnamed(*host_, *judged.result, restored.sentence);
-  }
-
-  static std::string said(const Judged& judged) {
-    if (!judged.result) return "audit: cannot open it";
-    std::string text = judged.result->prediction
-                           ? "predicted: " + prediction_in_words(*judged.result->prediction)
-                           : std::string("no prediction");
-    unsigned lines = 0;
-    for (const audit::Finding& finding : judged.result->findings.kept())
-      if (++lines <= 6) text += fmt::format("\n  {}: {}", finding.rule->id, finding.sentence);
-    return text;
   }
 
   std::unique_ptr<sim::Host> host_ = sim::Host::create({.seed = 77, .frames = 8192});

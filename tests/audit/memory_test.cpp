@@ -51,6 +51,7 @@ void expect_modest(uint64_t pfns, const std::function<Bytes()>& make) {
       {"audit", file.path()},
       {"inspect", file.path()},
       {"inspect", "--pages", file.path()},
+      {"inspect", "--html", file.path() + ".html", file.path()},
       {"walk", file.path(), "0xffffffff81000000"},
       {"cat", "--vaddr", "0xffffffff81000000", file.path()},
       {"convert", file.path(), "/dev/null"},  // is refused only after the image was opened
@@ -61,7 +62,7 @@ void expect_modest(uint64_t pfns, const std::function<Bytes()>& make) {
     EXPECT_LT(outcome.exit_code, 128);
     EXPECT_GT(outcome.peak_bytes, 1u << 20);
     EXPECT_LE(outcome.peak_bytes, (64u << 20) + 32 * pfns) << words[1] << ": " << outcome.err;
-    std::filesystem::remove(file.path() + ".converted");
+    for (const char* made : {".converted", ".html"}) std::filesystem::remove(file.path() + made);
   }
 }
 
@@ -137,6 +138,17 @@ TEST(Memory, does_not_grow_with_lists_of_small_numbers) {
       record.mutable_populated()->mutable_runs()->Assign(ones.begin(), ones.end());
       for (int i = 0; i < 8; ++i) writer.write(record);
     });
+  });
+}
+
+// The largest configuration that is read, full of the smallest things there are.
+TEST(Memory, does_not_grow_with_the_number_of_devices) {
+  expect_modest(0, [] {
+    TestGuest guest;
+    std::string devices = "{}";
+    while (devices.size() < (255u << 10)) devices += ",{}";
+    guest.config.emplace().set_libxl_json(R"({"disks":[)" + devices + "]}");
+    return build(guest);
   });
 }
 

@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "error/error.h"
-#include "tools/host/image_output.h"
+#include "files/image_output.h"
 
 namespace ferry::host {
 namespace {

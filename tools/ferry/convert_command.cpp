@@ -4,9 +4,10 @@
 #include <thread>
 
 #include "convert/export.h"
-#include "tools/ferry/commands.h"
-#include "tools/ferry/output.h"
 #include "files/image_output.h"
+#include "tools/ferry/commands.h"
+#include "tools/ferry/config_json.h"
+#include "tools/ferry/output.h"
 
 namespace ferry {
 namespace {
@@ -21,12 +22,6 @@ struct ConvertArguments {
   bool json = false;
 };
 
-// What the guest is called in libxl's JSON; empty if it does not say.
-std::string text_in(const nlohmann::json& json, const char* pointer) {
-  const nlohmann::json::json_pointer at(pointer);
-  return json.contains(at) && json[at].is_string() ? json[at].get<std::string>() : std::string();
-}
-
 std::string uuid_bytes(const std::string& text) {
   std::string bytes, digits;
   for (const char c : text)
@@ -39,14 +34,13 @@ std::string uuid_bytes(const std::string& text) {
   return bytes;
 }
 
-v1::Config config_of(const XlHeader& xl) {
+v1::Config config_record(const XlHeader& xl) {
   v1::Config config;
   config.set_libxl_json(xl.config);
   config.set_xl_flags(xl.mandatory_flags);
-  const auto json = nlohmann::json::parse(xl.config, nullptr, false);
-  if (json.is_discarded()) return config;
-  config.set_name(text_in(json, "/c_info/name"));
-  config.set_uuid(uuid_bytes(text_in(json, "/c_info/uuid")));
+  const ordered_json json = parse_config(xl.config);
+  config.set_name(text_at(json, "/c_info/name"));
+  config.set_uuid(uuid_bytes(text_at(json, "/c_info/uuid")));
   return config;
 }
 
@@ -90,7 +84,7 @@ Outcome from_libxc(const ConvertArguments& arguments, const InputFile& file,
   if (wrapped && !place.xl)
     fail(Errc::usage, "a bare stream has no configuration, which a file of xl needs");
   convert::ImportOptions options{.level = arguments.level, .config = {}, .origin = {}};
-  if (place.xl && !wrapped) options.config = config_of(*place.xl);
+  if (place.xl && !wrapped) options.config = config_record(*place.xl);
   return {place.xl ? "xl" : "libxc", wrapped ? "ferry-xl" : "ferry",
           into_file(arguments, wrapped ? place.xl : std::nullopt, [&](ByteSink& sink) {
             return convert::import_stream(file, place, options, sink, executor);

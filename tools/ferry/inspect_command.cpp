@@ -4,6 +4,7 @@
 #include "audit/summary.h"
 #include "pipeline/pipeline.h"
 #include "tools/ferry/commands.h"
+#include "tools/ferry/inspect_html.h"
 #include "tools/ferry/inspect_more.h"
 #include "tools/ferry/inspect_text.h"
 #include "tools/ferry/output.h"
@@ -13,24 +14,16 @@ namespace {
 
 struct InspectArguments {
   std::string file;
+  std::string html;  // where to write a page; empty: nowhere
   bool pages = false;
   bool json = false;
 };
 
-// Of the guest, as its configuration has it; empty if there is none that we can read.
-std::string guest_name(const audit::Summary& summary) {
-  if (summary.config && !summary.config->name().empty()) return summary.config->name();
-  const std::string& config =
-      summary.config ? summary.config->libxl_json() : summary.place.xl_config;
-  const auto json = nlohmann::json::parse(config, nullptr, false);
-  const nlohmann::json::json_pointer name("/c_info/name");
-  if (json.is_discarded() || !json.contains(name) || !json[name].is_string()) return {};
-  return json[name].get<std::string>();
-}
-
 void run_inspect(const InspectArguments& arguments) {
   const ImageFile image = ImageFile::open(arguments.file);
   const audit::Summary summary = audit::summarise(image);
+  if (!arguments.html.empty())
+    return print(write_html(arguments.file, image, summary, arguments.html));
   const std::string name = guest_name(summary);
   std::optional<audit::Census> census;
   // Two threads: what is under way stays small whatever the records claim.
@@ -53,13 +46,23 @@ void add_inspect_command(CLI::App& ferry, Exit&) {
   command->footer(
       "Example: ferry inspect web1.ferry\n"
       "         ferry inspect --pages web1.ferry\n"
+      "         ferry inspect --html web1.html web1.ferry\n"
       "Reads head, index and the small records, no pages, so it is quick for any size. --pages "
       "reads\n"
-      "all: the kernel's banner, rounds, page tables. ferry audit tells whether the image is "
-      "sound.");
+      "all: the kernel's banner, rounds, page tables. --html reads all too, audits the image and "
+      "writes\n"
+      "a page for a browser: a map of the memory, charts of the rounds, findings, tables. The page "
+      "needs\n"
+      "no network and holds nothing of what is in the guest's memory but the kernel's banner.");
   command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
-  command->add_flag("--pages", arguments->pages, "Look into the pages too");
-  command->add_flag("--json", arguments->json, "Print JSON");
+  CLI::Option* pages = command->add_flag("--pages", arguments->pages, "Look into the pages too");
+  CLI::Option* json = command->add_flag("--json", arguments->json, "Print JSON");
+  command
+      ->add_option("--html", arguments->html,
+                   "Write a page instead, mode 0600, or - for standard output")
+      ->type_name("PAGE")
+      ->excludes(pages)
+      ->excludes(json);
   command->callback([arguments] { run_inspect(*arguments); });
 }
 

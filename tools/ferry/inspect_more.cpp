@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "proto/pages.h"
+#include "tools/ferry/config_json.h"
 #include "tools/ferry/output.h"
 
 namespace ferry {
@@ -40,9 +41,8 @@ std::string in_words(const ordered_json& value) {
 }  // namespace
 
 ordered_json config_as_json(const audit::Summary& summary) {
-  const std::string& text = summary.config ? summary.config->libxl_json() : summary.place.xl_config;
-  const auto config = ordered_json::parse(text, nullptr, false);
-  if (!config.is_object()) return {};
+  const ordered_json config = config_of(summary);
+  if (config.is_null()) return {};
   return {{"type", value_at(config, "/c_info/type")},
           {"max_vcpus", value_at(config, "/b_info/max_vcpus")},
           {"max_memory_kib", value_at(config, "/b_info/max_memkb")},
@@ -53,22 +53,29 @@ ordered_json config_as_json(const audit::Summary& summary) {
           {"pcidevs", devices_of(config, "pcidevs", {"domain", "bus", "dev", "func"})}};
 }
 
-std::string config_as_text(const ordered_json& config) {
-  if (config.is_null()) return {};
-  std::string text;
+std::vector<std::pair<std::string, std::string>> config_in_words(const ordered_json& config) {
+  std::vector<std::pair<std::string, std::string>> rows;
+  if (config.is_null()) return rows;
   for (const auto& [name, value] : config.items()) {
-    if (value.is_null() || (value.is_array() && value.empty())) continue;
+    if (value.is_null()) continue;
     if (!value.is_array()) {
-      text += fmt::format("{:<18} {}\n", name, in_words(value));
+      rows.emplace_back(name, in_words(value));
       continue;
     }
     for (const ordered_json& device : value) {
       std::string words;
       for (const auto& [key, part] : device.items())
         words += fmt::format("{}{} {}", words.empty() ? "" : ", ", key, in_words(part));
-      text += fmt::format("{:<18} {}\n", name, words);
+      rows.emplace_back(name, words);
     }
   }
+  return rows;
+}
+
+std::string config_as_text(const ordered_json& config) {
+  std::string text;
+  for (const auto& [name, words] : config_in_words(config))
+    text += fmt::format("{:<18} {}\n", name, words);
   return text.empty() ? text : "\nconfiguration\n" + text;
 }
 
@@ -106,6 +113,7 @@ ordered_json census_as_json(const audit::Census& census) {
                       {"absent_but_set", of.absent}});
   }
   return {{"kernel", census.banner.empty() ? ordered_json() : ordered_json(census.banner)},
+          {"pages_sent_again", census.memory.sum().again},
           {"rounds", rounds},
           {"page_tables", tables}};
 }
@@ -113,6 +121,8 @@ ordered_json census_as_json(const audit::Census& census) {
 std::string census_as_text(const audit::Census& census) {
   std::string text = fmt::format(
       "\nkernel   {}\n", census.banner.empty() ? "(no banner of Linux in memory)" : census.banner);
+  if (const uint64_t again = census.memory.sum().again; again != 0)
+    text += fmt::format("sent     {} pages more than once\n", again);
   text += "\nround  kind              pages            bytes\n";
   for (const auto& [number, round] : census.rounds) {
     text +=

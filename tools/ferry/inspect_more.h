@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "audit/census.h"
 #include "audit/summary.h"
@@ -11,6 +13,9 @@ namespace ferry {
 
 // Of libxl's JSON, what one asks first; nothing if there is none that we can read.
 nlohmann::ordered_json config_as_json(const audit::Summary& summary);
+// The same as names and values, a device at a time.
+std::vector<std::pair<std::string, std::string>> config_in_words(
+    const nlohmann::ordered_json& config);
 std::string config_as_text(const nlohmann::ordered_json& config);
 
 // When each round ended and what it sent; empty for an image without a timeline of rounds.

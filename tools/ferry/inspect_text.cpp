@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "proto/pages.h"
+#include "tools/ferry/config_json.h"
 #include "tools/ferry/output.h"
 
 namespace ferry {
@@ -20,17 +21,6 @@ uint64_t memory_bytes(const Summary& summary) {
 
 double ratio(uint64_t guest, uint64_t stored) {
   return stored == 0 ? 0 : static_cast<double>(guest) / static_cast<double>(stored);
-}
-
-std::string uuid_of(const Summary& summary) {
-  if (!summary.config || summary.config->uuid().size() != 16) return {};
-  std::string text;
-  for (const char byte : summary.config->uuid()) {
-    if (text.size() == 8 || text.size() == 13 || text.size() == 18 || text.size() == 23)
-      text += '-';
-    text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-  }
-  return text;
 }
 
 std::string guest_text(const std::string& name, const Summary& summary) {
@@ -126,6 +116,22 @@ ordered_json timeline_json(const v1::Timeline& timeline) {
 }
 
 }  // namespace
+
+std::string guest_name(const Summary& summary) {
+  if (summary.config && !summary.config->name().empty()) return summary.config->name();
+  return text_at(config_of(summary), "/c_info/name");
+}
+
+std::string uuid_of(const Summary& summary) {
+  if (!summary.config || summary.config->uuid().size() != 16) return {};
+  std::string text;
+  for (const char byte : summary.config->uuid()) {
+    if (text.size() == 8 || text.size() == 13 || text.size() == 18 || text.size() == 23)
+      text += '-';
+    text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  }
+  return text;
+}
 
 std::string summary_as_text(const std::string& file, const std::string& name,
                             const Summary& summary) {

@@ -1,0 +1,55 @@
+// A guest's memory in a few thousand cells.
+#include "audit/memory_cells.h"
+
+#include <numeric>
+
+namespace ferry::audit {
+
+PageClass class_of(v1::PageKind kind) {
+  if (kind == kUnmentioned) return PageClass::unmentioned;
+  switch (table_level(kind)) {
+    case 1:
+      return PageClass::l1;
+    case 2:
+      return PageClass::l2;
+    case 3:
+      return PageClass::l3;
+    case 4:
+      return PageClass::l4;
+    default:
+      break;
+  }
+  if (kind == v1::ZERO) return PageClass::zero;
+  if (kind == v1::ABSENT) return PageClass::absent;
+  return kind == v1::P2M_LEAF ? PageClass::p2m_leaf : PageClass::data;
+}
+
+uint64_t MemoryCell::total() const {
+  return std::accumulate(pages.begin(), pages.end(), uint64_t{0});
+}
+
+MemoryCell& MemoryCell::operator+=(const MemoryCell& other) {
+  for (size_t i = 0; i < pages.size(); ++i) pages[i] += other.pages[i];
+  again += other.again;
+  return *this;
+}
+
+MemoryCell MemoryCells::sum() const {
+  MemoryCell sum;
+  for (const MemoryCell& cell : cells) sum += cell;
+  return sum;
+}
+
+MemoryCells memory_cells(const PageMap& map, size_t most) {
+  MemoryCells memory;
+  while ((map.size() - 1) / memory.pages_per_cell >= most) memory.pages_per_cell *= 2;
+  memory.cells.resize((map.size() - 1) / memory.pages_per_cell + 1);
+  for (uint64_t pfn = 0; pfn < map.size(); ++pfn) {
+    MemoryCell& cell = memory.cells[pfn / memory.pages_per_cell];
+    ++cell.pages[static_cast<size_t>(class_of(map.kind(pfn)))];
+    cell.again += map.marked(pfn, PageMap::kSentAgain);
+  }
+  return memory;
+}
+
+}  // namespace ferry::audit

@@ -1,0 +1,56 @@
+// ferry inspect --html: all there is to say of an image, as a page.
+#include "tools/ferry/inspect_html.h"
+
+#include <fmt/format.h>
+
+#include "error/error.h"
+#include "files/image_output.h"
+#include "proto/byte_stream.h"
+#include "tools/ferry/html/report.h"
+#include "tools/ferry/inspect_more.h"
+#include "tools/ferry/inspect_text.h"
+#include "tools/ferry/output.h"
+
+namespace ferry {
+namespace {
+
+constexpr size_t kFindingsOfRule = 5;
+
+// Without the pages a map of what the index says is left, if that can be read.
+void read_pages(const ImageFile& image, Executor& executor, html::Report& report) {
+  try {
+    report.census = audit::take_census(image, executor);
+    report.memory = report.census->memory;
+    return;
+  } catch (const Error& error) {
+    if (error.code() != Errc::bad_image) throw;
+    report.failure = error.what();
+  }
+  try {
+    report.memory = audit::memory_cells(audit::PageMap::load(image), audit::kMapCells);
+  } catch (const Error& error) {
+    if (error.code() != Errc::bad_image) throw;
+  }
+}
+
+}  // namespace
+
+std::string write_html(const std::string& file, const ImageFile& image,
+                       const audit::Summary& summary, const std::string& to) {
+  ImageOutput output(to);
+  // Two threads: what is under way stays small whatever the records claim.
+  const std::unique_ptr<Executor> executor = make_thread_executor(2);
+  html::Report report{.file = file,
+                      .name = guest_name(summary),
+                      .uuid = uuid_of(summary),
+                      .config = config_in_words(config_as_json(summary)),
+                      .summary = summary,
+                      .audit = audit::run(image, {.keep = kFindingsOfRule}, *executor)};
+  read_pages(image, *executor, report);
+  const std::string page = html::page(report);
+  FdSink(output.fd(), to == "-" ? "standard output" : to).write(std::as_bytes(std::span(page)));
+  output.commit();
+  return to == "-" ? std::string() : fmt::format("{}: {}\n", to, human_bytes(page.size()));
+}
+
+}  // namespace ferry
