@@ -111,6 +111,8 @@ Bytes Workplace::read_image() const {
 
 bool Workplace::clear() {
   fs::remove(image());
+  for (const auto& entry : fs::directory_iterator(folder_))
+    if (entry.is_socket()) fs::remove(entry.path());
   return fs::is_empty(folder_);
 }
 

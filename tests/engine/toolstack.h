@@ -24,7 +24,8 @@ class Workplace {
   std::string image() const { return folder_ + "/image"; }
   bool has_image() const;
   Bytes read_image() const;
-  // Removes the image; false if anything else is left: a lock, a note, half a file.
+  // Removes the image, and sockets of programs that were killed, at which nobody listens; false if
+  // anything else is left: a lock, a note, half a file.
   bool clear();
 
  private:
