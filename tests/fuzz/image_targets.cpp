@@ -27,7 +27,7 @@ class NoSink final : public ByteSink {
 // Everything that the image commands do with a file.
 void look_at(const Bytes& bytes) {
   const test::MemoryFile file(bytes);
-  test::InlineExecutor executor;
+  InlineExecutor executor;
   const ImageFile image = ImageFile::open(file.path());
   audit::run(image, {.keep = 5}, executor);
   audit::summarise(image);
@@ -116,7 +116,7 @@ void tables(Input input) {
   refusing([&] {
     const Bytes bytes = test::build(guest);
     const test::MemoryFile file(bytes);
-    test::InlineExecutor executor;
+    InlineExecutor executor;
     const audit::Result result = audit::run(ImageFile::open(file.path()), {.keep = 5}, executor);
     // What the audit calls clean it must believe to be restored.
     if (result.clean() && result.prediction && result.prediction->refusal) __builtin_trap();
