@@ -60,6 +60,7 @@ void add(TableCensus& to, const TableCensus& of) {
 struct Shared {
   const ImageFile& image;
   PageMap map;
+  RecordReader* reader = nullptr;
   Census census = {};
   std::mutex mutex = {};
   std::vector<std::unique_ptr<PagesDecoder>> idle = {};
@@ -77,7 +78,7 @@ class BatchJob final : public Job {
     look(view, decoder->decompress(raw_, view));
     runs_ = std::move(view.runs);
     bytes_ = raw_.bytes.size();
-    raw_.bytes = {};
+    shared_.reader->reuse(std::move(raw_.bytes));
     std::lock_guard lock(shared_.mutex);
     shared_.idle.push_back(std::move(decoder));
   }
@@ -145,6 +146,7 @@ Census take_census(const ImageFile& image, Executor& executor) {
   Shared shared{.image = image, .map = PageMap::load(image)};
   const std::unique_ptr<ByteSource> source = image.stream();
   RecordReader reader(*source);
+  shared.reader = &reader;
   executor.run([&]() -> std::unique_ptr<Job> {
     std::optional<RawRecord> record = reader.next();
     if (!record) return nullptr;

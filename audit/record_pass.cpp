@@ -72,6 +72,7 @@ struct Shared {
       : input(of), bytes(about_bytes), guest(about_guest) {}
 
   const PassInput& input;
+  RecordReader* reader = nullptr;
   Gate gate;
   DecoderPool decoders;
   std::mutex parsing;
@@ -95,7 +96,10 @@ class RecordJob final : public Job {
         guest_(shared.guest.keep()) {
     shared_.gate.enter(bytes_in_gate_);
   }
-  ~RecordJob() override { shared_.gate.leave(bytes_in_gate_); }
+  ~RecordJob() override {
+    shared_.reader->reuse(std::move(record_.bytes));
+    shared_.gate.leave(bytes_in_gate_);
+  }
 
   // Neither throws: the producer may be waiting at the gate for this job to end.
   void work() override {
@@ -261,6 +265,7 @@ PassTotals pass_over_records(const PassInput& input, Executor& executor, Finding
   Shared shared(input, bytes, guest);
   std::unique_ptr<ByteSource> source = input.image.stream();
   RecordReader reader(*source);
+  shared.reader = &reader;
   std::optional<std::string> framing;
   executor.run([&]() -> std::unique_ptr<Job> {
     try {

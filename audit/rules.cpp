@@ -326,8 +326,8 @@ constinit const Rule cache_flags{
     "otherwise), and a domain has none while it is restored."};
 constinit const Rule linear_table{
     "pt.linear", kWarning, Level::full, "No table maps a table of its own level.",
-    "Linear page tables are legal, but Xen accepts them only if it runs with pv-linear-pt, which "
-    "is off by default."};
+    "Linear page tables are legal, and Xen accepts them unless it was built without them or runs "
+    "with pv-linear-pt=0."};
 constinit const Rule linear_writable{"pt.linear-writable", kError, Level::full,
                                      "Entries that make a table linear are read-only.",
                                      "Xen refuses them otherwise (EINVAL)."};

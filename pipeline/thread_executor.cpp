@@ -15,7 +15,8 @@ namespace {
 constexpr auto kIdleEvery = std::chrono::milliseconds(200);
 
 // One run. Jobs wait in order in `line_`; workers take the first that nobody has taken, the
-// consumer takes the front once it is done.
+// consumer takes the front once it is done. Each stage is woken for itself, and not while the lock
+// is held: a thread that only wakes to wait again costs as much as hashing a batch of pages.
 class ThreadRun {
  public:
   explicit ThreadRun(unsigned threads) : limit_(2 * static_cast<size_t>(threads)) {
@@ -35,13 +36,17 @@ class ThreadRun {
       while (wait_for_room(idle)) {
         std::unique_ptr<Job> job = produce();
         if (!job) break;
-        std::lock_guard lock(mutex_);
-        line_.push_back({std::move(job)});
-        changed_.notify_all();
+        {
+          std::lock_guard lock(mutex_);
+          line_.push_back({std::move(job)});
+        }
+        to_work_.notify_one();
       }
-      std::lock_guard lock(mutex_);
-      closed_ = true;
-      changed_.notify_all();
+      {
+        std::lock_guard lock(mutex_);
+        closed_ = true;
+      }
+      wake_all();
     } catch (...) {
       stop(std::current_exception());
     }
@@ -60,7 +65,7 @@ class ThreadRun {
   bool wait_for_room(const std::function<void()>& idle) {
     std::unique_lock lock(mutex_);
     const auto room = [this] { return stopped_ || line_.size() < limit_; };
-    while (!changed_.wait_for(lock, kIdleEvery, room)) {
+    while (!to_produce_.wait_for(lock, kIdleEvery, room)) {
       if (!idle) continue;
       lock.unlock();
       idle();
@@ -79,7 +84,7 @@ class ThreadRun {
     std::unique_lock lock(mutex_);
     for (;;) {
       Slot* slot = nullptr;
-      changed_.wait(lock, [&] {
+      to_work_.wait(lock, [&] {
         slot = next_untaken();
         return stopped_ || slot || closed_;
       });
@@ -88,21 +93,24 @@ class ThreadRun {
       Job& job = *slot->job;
       if (!unlocked(lock, [&] { job.work(); })) return;
       slot->done = true;  // a deque keeps its elements where they are
-      changed_.notify_all();
+      if (slot == &line_.front()) to_consume_.notify_one();
     }
   }
 
   void consumer() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait(lock,
-                    [this] { return stopped_ || (line_.empty() ? closed_ : line_.front().done); });
+      to_consume_.wait(
+          lock, [this] { return stopped_ || (line_.empty() ? closed_ : line_.front().done); });
       if (stopped_ || line_.empty()) return;
       Job& job = *line_.front().job;
       if (!unlocked(lock, [&] { job.consume(); })) return;
       std::unique_ptr<Job> gone = std::move(line_.front().job);
       line_.pop_front();
-      changed_.notify_all();
+      lock.unlock();
+      to_produce_.notify_one();
+      gone.reset();
+      lock.lock();
     }
   }
 
@@ -120,10 +128,17 @@ class ThreadRun {
   }
 
   void stop(std::exception_ptr failure) {
-    std::lock_guard lock(mutex_);
-    if (!failure_) failure_ = failure;
-    stopped_ = true;
-    changed_.notify_all();
+    {
+      std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = failure;
+      stopped_ = true;
+    }
+    wake_all();
+  }
+
+  void wake_all() {
+    for (std::condition_variable* stage : {&to_produce_, &to_work_, &to_consume_})
+      stage->notify_all();
   }
 
   void join() {
@@ -133,7 +148,7 @@ class ThreadRun {
 
   const size_t limit_;
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable to_produce_, to_work_, to_consume_;
   std::deque<Slot> line_;
   bool closed_ = false;
   bool stopped_ = false;

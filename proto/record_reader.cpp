@@ -2,6 +2,8 @@
 #include "proto/record_reader.h"
 
 #include <algorithm>
+#include <mutex>
+#include <vector>
 
 #include "error/error.h"
 #include "proto/pages.h"
@@ -13,6 +15,8 @@ namespace {
 // makes nobody allocate.
 constexpr size_t kStep = 256 << 10;
 
+constexpr size_t kMostSpare = 4 << 20;  // bytes, waiting to be used again
+
 bool is_index(uint32_t kind) {
   return kind == v1::Record::kIndexPart || kind == v1::Record::kIndexRoot;
 }
@@ -23,6 +27,7 @@ struct RecordReader::State {
   explicit State(ByteSource& from) : source(from) {}
 
   Bytes read_record();
+  Bytes take_spare();
   void check_order(const RawRecord& record);
   void check_end(const RawRecord& record);
 
@@ -34,11 +39,25 @@ struct RecordReader::State {
   bool ended = false;
   size_t largest = kStep;
   DigestOfDigests digests;
+
+  std::mutex mutex;  // of what follows
+  std::vector<Bytes> spare;
+  size_t spare_bytes = 0;
 };
 
+// What is in it is stale; it is never larger than the largest record so far.
+Bytes RecordReader::State::take_spare() {
+  std::lock_guard lock(mutex);
+  if (spare.empty()) return Bytes(kRecordPrefix);
+  Bytes bytes = std::move(spare.back());
+  spare.pop_back();
+  spare_bytes -= bytes.size();
+  return bytes;
+}
+
 Bytes RecordReader::State::read_record() {
-  Bytes bytes(kRecordPrefix);
-  const size_t got = source.read(bytes);
+  Bytes bytes = take_spare();
+  const size_t got = source.read(std::span(bytes).first(kRecordPrefix));
   if (sequence == 0) {
     bytes.resize(got < kRecordPrefix ? got : kMagicRecord);
     if (got == kRecordPrefix)
@@ -52,16 +71,17 @@ Bytes RecordReader::State::read_record() {
   if (got < kRecordPrefix)
     fail(Errc::bad_image, "the image is cut off at byte {}, inside record {}", offset + got,
          sequence);
-  const size_t whole = record_length(bytes, sequence, offset);
+  const size_t whole = record_length(std::span(bytes).first(kRecordPrefix), sequence, offset);
   for (size_t have = kRecordPrefix; have < whole;) {
     const size_t next = std::min(whole, std::max(largest, have + kStep));
-    bytes.resize(next);
-    const size_t more = source.read(std::span(bytes).subspan(have));
+    if (bytes.size() < next) bytes.resize(next);
+    const size_t more = source.read(std::span(bytes).subspan(have, next - have));
     have += more;
     if (have < next)
       fail(Errc::bad_image, "the image is cut off at byte {}, inside record {}", offset + have,
            sequence);
   }
+  bytes.resize(whole);
   largest = std::max(largest, whole);
   return bytes;
 }
@@ -116,6 +136,13 @@ std::optional<RawRecord> RecordReader::next() {
   state.offset += record.bytes.size();
   ++state.sequence;
   return record;
+}
+
+void RecordReader::reuse(Bytes bytes) {
+  std::lock_guard lock(state_->mutex);
+  if (bytes.size() < kRecordPrefix || state_->spare_bytes + bytes.size() > kMostSpare) return;
+  state_->spare_bytes += bytes.size();
+  state_->spare.push_back(std::move(bytes));
 }
 
 void check_head(const v1::Head& head) {

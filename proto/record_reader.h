@@ -24,6 +24,10 @@ class RecordReader {
   // The next record; the last one is End; then nothing. Throws Error(bad_image) or Error(io).
   std::optional<RawRecord> next();
 
+  // Takes the memory of a record that nobody needs any more for one of the next: fresh memory would
+  // cost about as much as the digest. Safe on any thread.
+  void reuse(Bytes bytes);
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -44,7 +44,8 @@ std::string unnamed(const audit::Result& result, const std::optional<audit::Refu
   };
   std::smatch m;
   if (predicted && predicted->by_chance && !answer.stumbled_over(*predicted)) return "";
-  if (std::regex_search(answer.sentence, m, std::regex("refused to pin page table (0x[0-9a-f]+)")))
+  if (std::regex_search(answer.sentence, m,
+                        std::regex("(?:refused to|could not) pin page table (0x[0-9a-f]+)")))
     return wrong_pin(predicted, number(m[1]), answer);
   if (std::regex_search(answer.sentence, m,
                         std::regex("page (0x[0-9a-f]+) \\(.*\\), entry ([0-9]+) is"))) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "audit/audit.h"
+#include "pipeline/inline_executor.h"
 #include "proto/byte_stream.h"
 
 namespace ferry::test {
@@ -24,18 +25,6 @@ class MemoryFile {
  private:
   int fd_;
   std::string path_;
-};
-
-// Runs each job to its end before the next is produced.
-class InlineExecutor final : public Executor {
- public:
-  void run(const std::function<std::unique_ptr<Job>()>& produce) override {
-    while (std::unique_ptr<Job> job = produce()) {
-      job->work();
-      job->consume();
-    }
-  }
-  unsigned width() const override { return 1; }
 };
 
 // Throws what ImageFile::open() throws.

@@ -14,7 +14,7 @@ using G = test::TestGuest;
 
 Census census_of(const G& guest) {
   const test::MemoryFile file(test::build(guest));
-  test::InlineExecutor executor;
+  InlineExecutor executor;
   return take_census(ImageFile::open(file.path()), executor);
 }
 

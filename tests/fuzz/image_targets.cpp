@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "audit/summary.h"
 #include "audit/walk.h"
 #include "convert/export.h"
 #include "error/error.h"
@@ -15,6 +14,7 @@
 #include "tests/audit/image_builder.h"
 #include "tests/fuzz/framed_bodies.h"
 #include "tests/fuzz/targets.h"
+#include "tools/ferry/html/report.h"
 
 namespace ferry::fuzz {
 namespace {
@@ -27,10 +27,16 @@ class NoSink final : public ByteSink {
 // Everything that the image commands do with a file.
 void look_at(const Bytes& bytes) {
   const test::MemoryFile file(bytes);
-  test::InlineExecutor executor;
+  InlineExecutor executor;
   const ImageFile image = ImageFile::open(file.path());
-  audit::run(image, {.keep = 5}, executor);
-  audit::summarise(image);
+  html::Report report{.summary = audit::summarise(image),
+                      .audit = audit::run(image, {.keep = 5}, executor)};
+  report.census = audit::take_census(image, executor);
+  report.memory = report.census->memory;
+  if (report.summary.config)
+    report.config.emplace_back("all of it", report.summary.config->libxl_json());
+  // What an image says is never markup.
+  if (html::page(report).find("<script") != std::string::npos) __builtin_trap();
   const audit::PageMap map = audit::PageMap::load(image);
   audit::PageReader reader(image, map);
   audit::Walker(reader, map).walk(image.head().p2m_root_pfn(), image.head().p2m_vaddr());
@@ -116,7 +122,7 @@ void tables(Input input) {
   refusing([&] {
     const Bytes bytes = test::build(guest);
     const test::MemoryFile file(bytes);
-    test::InlineExecutor executor;
+    InlineExecutor executor;
     const audit::Result result = audit::run(ImageFile::open(file.path()), {.keep = 5}, executor);
     // What the audit calls clean it must believe to be restored.
     if (result.clean() && result.prediction && result.prediction->refusal) __builtin_trap();

@@ -52,7 +52,7 @@ void write_all(const std::filesystem::path& folder) {
   tiny.leaves.resize(1);
   const Bytes tiny_image = test::build(tiny);
   const test::MemoryFile file(tiny_image);
-  test::InlineExecutor executor;
+  InlineExecutor executor;
   MemorySink stream;
   convert::export_stream(ImageFile::open(file.path()), stream, executor);
   write(folder / "libxc" / "small", stream.bytes());

@@ -24,7 +24,7 @@ void import(const Bytes& bytes) {
     const auto place = convert::find_libxc_stream(file);
     if (!place) return;
     MemorySink sink;
-    test::InlineExecutor executor;
+    InlineExecutor executor;
     convert::import_stream(file, *place, {.level = 0, .config = {}, .origin = {}}, sink, executor);
     test::audit_image(sink.bytes());
   } catch (const Error& error) {

@@ -19,6 +19,7 @@ check "the image is its owner's alone" [ "$(mode_of $work/web.ferry)" = 600 ]
 check "ferry audit finds nothing in it" no_finding $work/web.ferry
 check "ferry inspect names the guest" inspects $work/web.ferry '^guest    web$'
 check "ferry inspect says where it comes from" inspects $work/web.ferry 'libxc stream of version 3.*in a file of xl'
+check "ferry inspect --html writes a page" ferry inspect --html $OUT/web.html $work/web.ferry
 check "ferry walk finds the kernel" walks $work/web.ferry
 check "ferry cat prints it" kernel_text $work/web.ferry
 check "ferry restore of what stock saved" ferry restore $work/web.ferry

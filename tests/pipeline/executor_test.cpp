@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "pipeline/inline_executor.h"
 #include "pipeline/seeded_executor.h"
 
 namespace ferry {
@@ -57,6 +58,7 @@ void run(Record& record, Executor& executor, int jobs, int fail_produce = -1, in
 
 std::vector<std::unique_ptr<Executor>> executors() {
   std::vector<std::unique_ptr<Executor>> all;
+  all.push_back(std::make_unique<InlineExecutor>());
   for (unsigned width : {1u, 2u, 5u}) {
     all.push_back(make_thread_executor(width));
     for (uint64_t seed = 0; seed < 5; ++seed) all.push_back(make_seeded_executor(seed, width));

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "audit/audit.h"
+#include "pipeline/inline_executor.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/output.h"
 
@@ -163,7 +164,9 @@ Exit run_audit(const AuditArguments& arguments) {
   }
   if (arguments.file.empty())
     fail(Errc::usage, "audit needs a FILE (ferry audit --help says more)");
-  std::unique_ptr<Executor> executor = make_thread_executor(arguments.threads);
+  const std::unique_ptr<Executor> executor = arguments.threads == 1
+                                                 ? std::make_unique<InlineExecutor>()
+                                                 : make_thread_executor(arguments.threads);
   const audit::Options options{.level = level_of(arguments.level), .keep = arguments.limit};
   try {
     const audit::Result result = audit::run(ImageFile::open(arguments.file), options, *executor);
