@@ -144,11 +144,14 @@ inline constexpr uint64_t kStartInfoConsoleEvtchn = 0x50;  // 32 bits
 inline constexpr uint64_t kStartInfoPtBase = 0x58;
 inline constexpr uint64_t kStartInfoNrPtFrames = 0x60;
 inline constexpr uint64_t kStartInfoMfnList = 0x68;
+inline constexpr uint64_t kStartInfoFirstP2mPfn = 0x480;
+inline constexpr uint64_t kStartInfoNrP2mFrames = 0x488;
 inline constexpr uint32_t kSifVirtP2m4tools = 16;
 
 // event_channel_op
 inline constexpr uint64_t kEvtchnopBindVirq = 1;
 inline constexpr uint64_t kEvtchnopClose = 3;
+inline constexpr uint64_t kEvtchnopStatus = 5;
 inline constexpr uint64_t kEvtchnopBindIpi = 7;
 inline constexpr uint64_t kEvtchnopUnmask = 9;
 struct evtchn_bind_virq {
@@ -163,6 +166,16 @@ struct evtchn_bind_ipi {
 struct evtchn_port {
   uint32_t port;
 };
+struct evtchn_status {
+  uint16_t dom;
+  uint32_t port;
+  uint32_t status;
+  uint32_t vcpu;
+  uint32_t virq;  // of a VIRQ; of other ports something else
+  uint32_t pad;
+};
+inline constexpr uint32_t kEvtchnstatVirq = 4;
+inline constexpr uint32_t kEvtchnstatIpi = 5;
 
 // grant_table_op
 inline constexpr uint64_t kGnttabopSetupTable = 2;

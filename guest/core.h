@@ -31,6 +31,8 @@ struct guest_core {
   bool devices = false;          // has devices of its own, so Xen lets it set cache attributes
   uint64_t shared_info_va = 0;   // where shared_info is to be seen; a dummy while suspended
   uint64_t first_pgd = kNoPage;  // list of all L4s but the kernel's
+  pfn_t builders_p2m;            // where the builder's list is mapped apart from the kernel, with
+  uint64_t builders_p2m_pages = 0;  // page tables of its own among these pages; often none
 
   // What an entry reads as: the frame becomes a pfn. A frame that is not the guest's gives an entry
   // without P and frame, because no pfn could be right.
@@ -50,6 +52,14 @@ struct guest_core {
     const uint64_t entry = p2m.get(frame_of(e));
     if (entry == kInvalidP2mEntry) return 0;
     return raw(make_pte(p2m_frame_of(entry), flags_of(e)));
+  }
+
+  // The early form: the builder's p2m, and the tables that are with it, can be mapped read-only
+  // only.
+  uint64_t make_pte_value_init(uint64_t value) const {
+    const pfn_pte e{value};
+    const bool protect = present(e) && frame_of(e).raw() - builders_p2m.raw() < builders_p2m_pages;
+    return make_pte_value(protect ? value & ~kPteRw : value);
   }
 
   // The machine address of something the kernel sees at va.
@@ -75,10 +85,11 @@ struct guest_core {
   void queue_readonly(pfn_t pfn, uint64_t flush) { queue_remap(pfn, kKernelReadOnly, flush); }
   void queue_readwrite(pfn_t pfn, uint64_t flush) { queue_remap(pfn, kKernelReadWrite, flush); }
 
-  // At once, for what cannot be allowed to fail.
+  // At once, for what cannot be allowed to fail. The page may have been used before: this vCPU's
+  // old translation goes.
   void remap_now(pfn_t pfn, uint64_t flags) {
     must(machine.hypercall(abi::kUpdateVaMapping, machine.va_of(pfn),
-                           raw(make_pte(p2m.frame_of(pfn), flags)), abi::kUvmfNone, 0, 0),
+                           raw(make_pte(p2m.frame_of(pfn), flags)), abi::kUvmfInvlpg, 0, 0),
          "cannot change the direct map");
   }
   void mmuext_now(uint32_t cmd, mfn_t mfn) {

@@ -36,16 +36,15 @@ class event_ports {
     core_.must(op(abi::kEvtchnopUnmask, &request), "event channel cannot be unmasked");
   }
 
-  // After a resume. A VIRQ can be bound once: if it is, this is the old domain and all ports stand.
+  // After a resume. If the toolstack let the same domain go on without telling, all ports stand: a
+  // second binding of a VIRQ would be refused, and one of an IPI leak the first.
   void resume() {
     mask_all();
-    bool same_domain = false;
-    for (unsigned i = 0; i < nr_ && !same_domain; ++i)
-      if (bindings_[i].kind == virq_kind) same_domain = !bind_again(bindings_[i]);
-    for (unsigned i = 0; i < nr_ && !same_domain; ++i)
-      if (bindings_[i].kind == ipi_kind && !bind_again(bindings_[i]))
-        core_.machine.bug("inter-processor event lost in a resume");
-    for (unsigned i = 0; i < nr_; ++i) unmask(bindings_[i].port);
+    const bool same_domain = nr_ != 0 && stands(bindings_[0]);
+    for (unsigned i = 0; i < nr_; ++i) {
+      if (!same_domain) core_.must(bind(bindings_[i]), "event channel cannot be bound again");
+      unmask(bindings_[i].port);
+    }
   }
 
   // Everything remembered from one call to the next, member by member: visit(member).
@@ -89,12 +88,13 @@ class event_ports {
     return static_cast<int>(nr_++);
   }
 
-  // False if it is bound already.
-  bool bind_again(binding& b) {
-    const int64_t result = bind(b);
-    if (result < 0 && result != -abi::kEexist)
-      core_.machine.bug("event channel cannot be bound again");
-    return result >= 0;
+  // In a new domain no port is an IPI's or a VIRQ's yet.
+  bool stands(const binding& b) {
+    abi::evtchn_status status{};
+    status.dom = static_cast<uint16_t>(abi::kDomidSelf);
+    status.port = b.port;
+    if (op(abi::kEvtchnopStatus, &status) != 0) return false;
+    return status.status == (b.kind == virq_kind ? abi::kEvtchnstatVirq : abi::kEvtchnstatIpi);
   }
 
   guest_core<Machine>& core_;

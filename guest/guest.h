@@ -79,9 +79,11 @@ class guest {
     const uint64_t flags = machine.load(start_info + abi::kStartInfoFlags);
     frame_lists_ = (flags & abi::kSifVirtP2m4tools) == 0;
     find_features();
-    const uint64_t assist = machine.hypercall(abi::kVmAssist, abi::kVmasstCmdEnable,
-                                              abi::kVmasstTypeWritablePagetables, 0, 0, 0) < 0;
-    if (assist != 0) machine.warn("stores to page tables are not emulated");
+    core.builders_p2m = pfn_t(machine.load(start_info + abi::kStartInfoFirstP2mPfn));
+    core.builders_p2m_pages = machine.load(start_info + abi::kStartInfoNrP2mFrames);
+    if (machine.hypercall(abi::kVmAssist, abi::kVmasstCmdEnable, abi::kVmasstTypeWritablePagetables,
+                          0, 0, 0) < 0)
+      machine.warn("stores to page tables are not emulated");
     suspender.set_pages(info.start_info, info.shared_info_va, info.dummy_va);
     suspender.map_shared_info();
     ports.mask_all();
@@ -111,6 +113,7 @@ class guest {
   void visit_state(Visitor& visit) {
     visit(core.init_pgd), visit(core.struct_pages), visit(core.devices);
     visit(core.shared_info_va), visit(core.first_pgd);
+    visit(core.builders_p2m), visit(core.builders_p2m_pages);
     core.p2m.visit_state(visit);
     tables.visit_state(visit);
     cpus.visit_state(visit);

@@ -92,6 +92,20 @@ class multicalls {
   }
   lazy_mode lazy() { return mine().lazy; }
 
+  // Around a context switch. A task can be switched away from in lazy MMU mode, which is its own:
+  // it is left, and entered again when the task is switched back to. True if it was; and so for the
+  // task that comes.
+  [[nodiscard]] bool start_switch() {
+    const bool in_lazy_mmu = mine().lazy == lazy_mode::mmu;
+    if (in_lazy_mmu) leave_lazy(lazy_mode::mmu);
+    enter_lazy(lazy_mode::cpu);
+    return in_lazy_mmu;
+  }
+  void end_switch(bool in_lazy_mmu) {
+    leave_lazy(lazy_mode::cpu);
+    if (in_lazy_mmu) enter_lazy(lazy_mode::mmu);
+  }
+
   // On any vCPU, for when the others are parked; and on this one.
   bool waiting_anywhere() const {
     for (const buffer& b : buffers_)

@@ -35,9 +35,12 @@ class vcpus {
     register_runstate(cpu);
     return place(cpu, false);
   }
+  // No vCPU but those added so far is ever there.
+  void all_added() { complete_ = true; }
   // Is every possible vCPU's vcpu_info where the kernel wanted it? Only then may cr2 be read
   // directly.
   bool all_placed() const {
+    if (!complete_) return false;
     for (const vcpu& v : vcpus_)
       if (v.possible && !v.placed) return false;
     return true;
@@ -89,7 +92,7 @@ class vcpus {
   // Everything remembered from one call to the next, member by member: visit(member).
   template <typename Visitor>
   void visit_state(Visitor& visit) {
-    visit(vcpus_);
+    visit(vcpus_), visit(complete_);
   }
 
  private:
@@ -129,6 +132,7 @@ class vcpus {
 
   guest_core<Machine>& core_;
   vcpu vcpus_[Machine::kMaxCpus];
+  bool complete_ = false;
 };
 
 }  // namespace ferry

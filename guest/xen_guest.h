@@ -43,6 +43,37 @@ struct mm_struct {
 struct vm_area_struct;
 #endif
 
+/* -- boot -- */
+
+/* What the kernel knows when it starts, and what it decides. Addresses are the kernel's. */
+struct xen_boot_info {
+  unsigned long start_info_pfn; /* the builder's page */
+  unsigned long init_pgd_pfn;   /* the builder's L4, loaded now */
+  unsigned long mfn_list;       /* the builder's p2m, in the direct map */
+  bool linear_p2m;              /* a list, not a tree: */
+  unsigned long p2m_area;       /* where it is to live, */
+  unsigned long p2m_area_pfns;  /* with room for so many pfns */
+  unsigned long shared_info;    /* page tables are there, nothing is mapped */
+  unsigned long dummy;          /* a page to stand in for shared_info */
+  unsigned long grant_table;    /* page tables are there, nothing is mapped, */
+  unsigned int grant_frames;    /* for so many frames of it */
+  bool devices;                 /* has devices of its own */
+};
+
+#pragma GCC visibility push(hidden)
+
+/* First of all, on vCPU 0, and before xen_init_mmu_ops(): the p2m can be read afterwards, and
+ * shared_info is mapped, with all event channels masked. 0, or -EINVAL if the builder's pages make
+ * no sense. */
+int xen_boot(const struct xen_boot_info* info);
+/* After pagetable_init(): so many pages at mfn_list are free, because the p2m lives elsewhere. */
+unsigned long xen_boot_p2m_pages(void);
+/* The L1 table, by its address, whose entries set_pte writes by hypercall from the start: others it
+ * stores to at first, which Xen emulates. */
+void xen_set_early_pte_table(unsigned long vaddr);
+
+#pragma GCC visibility pop
+
 /* -- phys to machine -- */
 
 #define INVALID_P2M_ENTRY (~0UL)
@@ -133,9 +164,11 @@ struct pv_mmu_ops {
     void (*leave)(void);
     void (*flush)(void);
   } lazy_mmu;
-  /* Around a context switch. */
-  void (*start_context_switch)(void);
-  void (*end_context_switch)(void);
+  /* Around a context switch, on the vCPU that switches. The first says whether the task that goes
+   * was in lazy MMU mode, which ends here; the kernel remembers it with the task, and hands it to
+   * the second when that task comes back. */
+  bool (*start_context_switch)(void);
+  void (*end_context_switch)(bool lazy_mmu);
 
   /* For the kernel to call during its boot: with an allocator, and with a record of every page.
    * Both go over to the late forms of the operations above as far as they then can. */
@@ -165,9 +198,32 @@ void xen_mm_unpin_all(void);
 /* -- vCPUs -- */
 
 /* Registers a vCPU's vcpu_info and, unless 0, runstate, for itself or before it comes up. 0, or
- * -EINVAL if the vcpu_info is not aligned to 64 bytes. Goes over to reading cr2 directly when the
- * vcpu_infos of all vCPUs are placed, and not before. */
+ * -EINVAL if the vcpu_info is not aligned to 64 bytes. */
 int xen_vcpu_setup(unsigned int cpu, unsigned long vcpu_info, unsigned long runstate);
+/* Once that was done for every vCPU there can be. From now on cr2 is read directly, as long as all
+ * their vcpu_infos are placed. */
+void xen_setup_vcpu_info_placement(void);
+
+/* -- event channels -- */
+
+/* A handle, whose port can change with a suspend; -1 if Xen refuses or there are too many. Unmasked
+ * at once. */
+int xen_bind_virq(unsigned int virq, unsigned int cpu);
+int xen_bind_ipi(unsigned int cpu);
+unsigned int xen_port_of(int handle);
+void xen_mask_all_ports(void);
+void xen_unmask_port(unsigned int port);
+
+/* -- memory -- */
+
+/* Gives the frame of a page that nothing but the direct map maps back to Xen, and takes one again
+ * for a pfn without. False if Xen does not want to: then everything is as before. */
+bool xen_balloon_out(unsigned long pfn);
+bool xen_balloon_in(unsigned long pfn);
+/* A frame of another domain, mapped by a grant, at a pfn that has none of its own; and away again,
+ * before the grant is unmapped. False if the pfn is not so, or memory ran out. */
+bool xen_set_foreign_frame(unsigned long pfn, unsigned long mfn);
+bool xen_clear_foreign_frame(unsigned long pfn);
 
 #pragma GCC visibility pop
 

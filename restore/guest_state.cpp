@@ -10,8 +10,10 @@
 #include "restore/start_info.h"
 #include "restore/vcpu_contexts.h"
 #include "xen/foreign_mapping.h"
+#include "xen/grant_table.h"
 #include "xen/pin.h"
 #include "xen/tsc.h"
+#include "xen/xen_abi.h"
 
 namespace ferry {
 namespace {
@@ -61,12 +63,6 @@ void pin_all(const Hypervisor& xen, domid_t domid, const FrameMap& frames) {
   fail_xen("pin " + table, refused->os_errno);
 }
 
-void seed_grants(const Hypervisor& xen, const RestoreTarget& target, const RestoreResult& rings) {
-  if (xc_dom_gnttab_seed(xen.xch(), raw(target.domid), false, rings.console_mfn.raw(),
-                         rings.store_mfn.raw(), target.console_domid, target.store_domid) != 0)
-    fail_xen("seed the guest's grant table");
-}
-
 }  // namespace
 
 void GuestState::take(const v1::Record& record) {
@@ -99,7 +95,8 @@ RestoreResult GuestState::apply(const Hypervisor& xen, const RestoreTarget& targ
   RestoreResult result = fix_start_info(xen, target, domain, frames, start_info);
   for (const auto& [id, vcpu] : vcpus_) set_vcpu(xen, domain, vcpu, frames);
   pin_all(xen, target.domid, frames);
-  seed_grants(xen, target, result);
+  seed_grant_table(xen, target.domid,
+                   {result.console_mfn, result.store_mfn, target.console_domid, target.store_domid});
   frames.for_each_frame([&](pfn_t, mfn_t, v1::PageKind) { result.guest_bytes += kPageSize; });
   return result;
 }

@@ -134,7 +134,7 @@ void Restore::set_policy(const v1::CpuPolicy& policy) {
     fail(Errc::bad_image, "the image is bad: its CPU policy comes twice or too late");
   const auto leaves = std::as_bytes(std::span(policy.cpuid_leaves()));
   const auto msrs = std::as_bytes(std::span(policy.msrs()));
-  if (leaves.size() % sizeof(xen_cpuid_leaf_t) != 0 || msrs.size() % sizeof(xen_msr_entry_t) != 0)
+  if (leaves.size() % kCpuidLeafBytes != 0 || msrs.size() % kMsrEntryBytes != 0)
     fail(Errc::bad_image, "the image is bad: its CPU policy has a torn entry");
   cpuid_set_ = !leaves.empty();
   msrs_set_ = !msrs.empty();

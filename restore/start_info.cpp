@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "xen/foreign_mapping.h"
+#include "xen/xen_abi.h"
 
 namespace ferry {
 namespace {

@@ -1,7 +1,8 @@
 // The guest's start_info page on its way out: what is this host's stays here.
 #include "save/start_info_page.h"
 
-#include "xen/hypervisor.h"
+#include "error/error.h"
+#include "xen/xen_abi.h"
 
 namespace ferry {
 namespace {

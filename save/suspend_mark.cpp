@@ -47,13 +47,19 @@ std::optional<Mark> read_mark(domid_t domid) {
 void write_mark(domid_t domid, const Mark& mark) {
   const std::string path = mark_path(domid);
   const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  if (!file || write(file.get(), &mark, sizeof mark) != ssize_t{sizeof mark})
-    fail_errno(Errc::io, errno, fmt::format("cannot write {}", path));
+  if (file && write(file.get(), &mark, sizeof mark) == ssize_t{sizeof mark}) return;
+  const int os_errno = errno;
+  unlink(path.c_str());
+  fail_errno(Errc::io, os_errno, fmt::format("cannot write {}", path));
 }
 
-bool is_ours(domid_t domid) {
-  const auto mark = read_mark(domid);
-  return mark && mark->owner == this_process();
+bool is_ours(domid_t domid) noexcept {
+  try {
+    const auto mark = read_mark(domid);
+    return mark && mark->owner == this_process();
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -62,20 +68,21 @@ void leave_suspend_mark(domid_t domid, const DomainUuid& uuid) {
   write_mark(domid, {.uuid = uuid, .owner = this_process()});
 }
 
-void clear_suspend_mark(domid_t domid) {
-  unlink(mark_path(domid).c_str());
+void clear_suspend_mark(domid_t domid) noexcept {
+  try {
+    unlink(mark_path(domid).c_str());
+  } catch (const Error&) {
+    // Without a folder there is no note.
+  }
 }
 
-void clear_own_suspend_mark(domid_t domid) {
+void clear_own_suspend_mark(domid_t domid) noexcept {
   if (is_ours(domid)) clear_suspend_mark(domid);
 }
 
 void expire_own_suspend_mark(const DomainInfo& domain) {
-  if (!is_ours(domain.domid)) return;
-  try {
+  if (is_ours(domain.domid))
     write_mark(domain.domid, {domain.uuid, this_process(), 0, domain.cpu_time_ns});
-  } catch (const Error&) {
-  }
 }
 
 bool has_suspend_mark(const DomainInfo& domain) {

@@ -11,12 +11,12 @@ namespace ferry {
 void leave_suspend_mark(domid_t domid, const DomainUuid& uuid);
 
 // Removes it, if there is one.
-void clear_suspend_mark(domid_t domid);
+void clear_suspend_mark(domid_t domid) noexcept;
 // The same, but not a note that another process has taken over.
-void clear_own_suspend_mark(domid_t domid);
+void clear_own_suspend_mark(domid_t domid) noexcept;
 
 // For a suspended domain that somebody else is to resume now: the note of this process means
-// nothing any more once the domain has run. Ignores what fails: then it lasts longer.
+// nothing any more once the domain has run. Throws Error(io).
 void expire_own_suspend_mark(const DomainInfo& domain);
 
 // True if there is one for this very domain, not for an earlier one with the same number, and it

@@ -4,7 +4,13 @@
 #include <cstring>
 #include <memory>
 
+#include "xen/xen_headers.h"
+
 namespace ferry {
+
+static_assert(kCpuidLeafBytes == sizeof(xen_cpuid_leaf_t));
+static_assert(kMsrEntryBytes == sizeof(xen_msr_entry_t));
+
 namespace {
 
 template <typename T>

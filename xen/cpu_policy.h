@@ -9,9 +9,11 @@
 
 namespace ferry {
 
+inline constexpr size_t kCpuidLeafBytes = 24;  // xen_cpuid_leaf_t
+inline constexpr size_t kMsrEntryBytes = 16;   // xen_msr_entry_t
+
 struct CpuPolicyBlobs {
-  std::vector<std::byte> cpuid_leaves;  // xen_cpuid_leaf_t, 24 bytes each
-  std::vector<std::byte> msrs;          // xen_msr_entry_t, 16 bytes each
+  std::vector<std::byte> cpuid_leaves, msrs;
 };
 
 CpuPolicyBlobs get_cpu_policy(const Hypervisor& xen, domid_t domid);

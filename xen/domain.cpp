@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "xen/xen_headers.h"
+
 namespace ferry {
 
 DomainInfo get_domain(const Hypervisor& xen, domid_t domid) {

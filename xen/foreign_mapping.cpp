@@ -1,9 +1,12 @@
 // Frames of another domain, mapped here until the object goes.
 #include "xen/foreign_mapping.h"
 
+#include "xen/xen_headers.h"
+
 namespace ferry {
 namespace {
 
+static_assert(static_cast<uint16_t>(kDomidXen) == DOMID_XEN);
 static_assert(sizeof(mfn_t) == sizeof(xen_pfn_t), "frames are handed to Xen as they are");
 
 const xen_pfn_t* numbers(std::span<const mfn_t> frames) {

@@ -13,7 +13,7 @@
 namespace ferry {
 
 // The domain that owns the machine-to-phys table.
-inline constexpr domid_t kDomidXen{DOMID_XEN};
+inline constexpr domid_t kDomidXen{0x7ff2};
 
 class ForeignMapping {
  public:

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "xen/hypervisor.h"
+#include "xen/xen_headers.h"
 
 namespace ferry {
 

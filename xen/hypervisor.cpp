@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "xen/xen_headers.h"
+
 namespace ferry {
 namespace {
 

@@ -6,7 +6,13 @@
 
 #include "error/error.h"
 #include "p2m/frames.h"
-#include "xen/xen_headers.h"
+
+// Of libxenctrl, libxenforeignmemory and libxencall.
+extern "C" {
+struct xc_interface_core;
+struct xenforeignmemory_handle;
+struct xencall_handle;
+}
 
 namespace ferry {
 
@@ -20,7 +26,7 @@ class Hypervisor {
   Hypervisor(const Hypervisor&) = delete;
   Hypervisor& operator=(const Hypervisor&) = delete;
 
-  xc_interface* xch() const { return xch_; }
+  xc_interface_core* xch() const { return xch_; }
   xenforeignmemory_handle* foreign_memory() const { return foreign_memory_; }
   xencall_handle* call() const { return call_; }
 
@@ -34,7 +40,7 @@ class Hypervisor {
   void open();
   void close();
 
-  xc_interface* xch_ = nullptr;
+  xc_interface_core* xch_ = nullptr;
   xenforeignmemory_handle* foreign_memory_ = nullptr;
   xencall_handle* call_ = nullptr;
   uint32_t version_ = 0;

@@ -3,6 +3,8 @@
 
 #include <cerrno>
 
+#include "xen/hypercall_buffer.h"
+
 namespace ferry {
 namespace {
 
@@ -22,17 +24,35 @@ void turn_off(Domctl& off) {
 
 }  // namespace
 
+struct LogDirty::State {
+  State(const Hypervisor& hypervisor, domid_t domain, uint64_t pfns)
+      : xen(hypervisor),
+        domid(domain),
+        nr_pfns(pfns),
+        bits(hypervisor, words_for(pfns) * 8),
+        off(hypervisor, domain, XEN_DOMCTL_shadow_op) {}
+
+  // 0 or an errno.
+  int control(uint32_t op) const {
+    Domctl domctl(xen, domid, XEN_DOMCTL_shadow_op);
+    domctl.op().u.shadow_op.op = op;
+    return domctl.call() == 0 ? 0 : errno;
+  }
+
+  const Hypervisor& xen;
+  const domid_t domid;
+  const uint64_t nr_pfns;
+  HypercallBuffer bits;
+  Domctl off;  // made beforehand: turning the log off must not need memory that is not there
+};
+
 LogDirty::LogDirty(const Hypervisor& xen, domid_t domid, uint64_t nr_pfns)
-    : xen_(xen),
-      domid_(domid),
-      nr_pfns_(nr_pfns),
-      bits_(xen, words_for(nr_pfns) * 8),
-      off_(xen, domid, XEN_DOMCTL_shadow_op) {
-  int os_errno = control(XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY);
+    : state_(std::make_unique<State>(xen, domid, nr_pfns)) {
+  int os_errno = state_->control(XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY);
   // Somebody who was killed may have left it on.
   if (os_errno == EINVAL) {
-    control(XEN_DOMCTL_SHADOW_OP_OFF);
-    os_errno = control(XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY);
+    state_->control(XEN_DOMCTL_SHADOW_OP_OFF);
+    os_errno = state_->control(XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY);
   }
   if (os_errno == 0) return;
   const Errc code = os_errno == ENOMEM ? Errc::no_memory : Errc::unsupported;
@@ -40,27 +60,21 @@ LogDirty::LogDirty(const Hypervisor& xen, domid_t domid, uint64_t nr_pfns)
 }
 
 LogDirty::~LogDirty() {
-  turn_off(off_);
-}
-
-int LogDirty::control(uint32_t op) {
-  Domctl domctl(xen_, domid_, XEN_DOMCTL_shadow_op);
-  domctl.op().u.shadow_op.op = op;
-  return domctl.call() == 0 ? 0 : errno;
+  turn_off(state_->off);
 }
 
 std::span<const uint64_t> LogDirty::clean(bool last) {
-  Domctl domctl(xen_, domid_, XEN_DOMCTL_shadow_op);
+  Domctl domctl(state_->xen, state_->domid, XEN_DOMCTL_shadow_op);
   auto& op = domctl.op().u.shadow_op;
   op.op = XEN_DOMCTL_SHADOW_OP_CLEAN;
   op.mode = last ? XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL : 0;
-  op.pages = nr_pfns_;
-  op.dirty_bitmap.p = bits_.as<uint8_t>();
+  op.pages = state_->nr_pfns;
+  op.dirty_bitmap.p = state_->bits.as<uint8_t>();
   if (domctl.call() != 0) fail_xen("tell what the guest wrote");
-  if (op.pages != nr_pfns_)
+  if (op.pages != state_->nr_pfns)
     fail(Errc::internal, "Xen told what the guest wrote in {} pages of {}",
-         static_cast<uint64_t>(op.pages), nr_pfns_);
-  return {bits_.as<const uint64_t>(), words_for(nr_pfns_)};
+         static_cast<uint64_t>(op.pages), state_->nr_pfns);
+  return {state_->bits.as<const uint64_t>(), words_for(state_->nr_pfns)};
 }
 
 void stop_log_dirty(const Hypervisor& xen, domid_t domid) noexcept {

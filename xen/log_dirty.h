@@ -4,7 +4,7 @@
 #include <memory>
 #include <span>
 
-#include "xen/hypercall_buffer.h"
+#include "xen/hypervisor.h"
 
 namespace ferry {
 
@@ -24,13 +24,8 @@ class LogDirty {
   std::span<const uint64_t> clean(bool last);
 
  private:
-  int control(uint32_t op);  // 0 or an errno
-
-  const Hypervisor& xen_;
-  const domid_t domid_;
-  const uint64_t nr_pfns_;
-  HypercallBuffer bits_;
-  Domctl off_;  // made beforehand: turning the log off must not need memory that is not there
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 // For a log whose owner was killed: off, if it was on, and if Xen can.

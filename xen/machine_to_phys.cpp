@@ -3,6 +3,8 @@
 
 #include <sys/mman.h>
 
+#include "xen/xen_headers.h"
+
 namespace ferry {
 namespace {
 

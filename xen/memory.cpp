@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "xen/xen_headers.h"
+
 namespace ferry {
 namespace {
 

@@ -1,6 +1,8 @@
 // Xen's own view of what a frame is: the type it enforces.
 #include "xen/page_types.h"
 
+#include "xen/xen_headers.h"
+
 namespace ferry {
 
 void get_page_types(const Hypervisor& xen, domid_t domid, std::span<const mfn_t> frames,

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <vector>
 
+#include "xen/xen_headers.h"
+
 namespace ferry {
 namespace {
 

@@ -1,6 +1,8 @@
 // How a domain's time stamp counter behaves.
 #include "xen/tsc.h"
 
+#include "xen/xen_headers.h"
+
 namespace ferry {
 
 TscInfo get_tsc(const Hypervisor& xen, domid_t domid) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "xen/hypervisor.h"
+#include "xen/xen_abi.h"
 
 namespace ferry {
 

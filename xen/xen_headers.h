@@ -1,5 +1,5 @@
-// Xen's C headers, in the order and with the linkage that C++ needs. Only files in xen/ and sim/,
-// and the few that hand structures of Xen's public ABI around, include this.
+// The C headers of Xen's tool libraries, in the order and with the linkage that C++ needs. Only
+// sources of xen/, and of sim/ and tests that stand in for a toolstack, include this.
 #pragma once
 
 extern "C" {

@@ -22,7 +22,6 @@ class Description {
   ScratchGuest run() {
     guest_.domid = domid_;
     guest_.p2m_entries = shared_.arch.max_pfn;
-    guest_.spec.pages = guest_.p2m_entries;
     guest_.spec.vcpus = static_cast<unsigned>(view_.vcpus.size());
     guest_.roles.assign(guest_.p2m_entries, Role::absent);
     guest_.levels.assign(guest_.p2m_entries, 0);
@@ -77,6 +76,7 @@ class Description {
     guest_.roles[guest_.start_info] = Role::start_info;
     start_info_t start;
     memcpy(&start, page->second.bytes.data(), sizeof start);
+    guest_.spec.pages = start.nr_pages;
     guest_.store_ring = start.store_mfn;
     guest_.console_ring = start.console.domU.mfn;
   }

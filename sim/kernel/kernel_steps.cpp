@@ -139,9 +139,9 @@ void SimKernel::switch_to(AddressSpace* space) {
     if (&s == space) next = pid;
   if (machine_.random().chance(15)) next = 0;  // to a kernel thread
   if (next != 0 && !space->pinned()) space->pin();
-  ops->start_context_switch();
+  const bool lazy = ops->start_context_switch();
   ops->write_cr3((next ? space->pgd() : half_.core.init_pgd).raw() << kPageShift);
-  ops->end_context_switch();
+  ops->end_context_switch(lazy);
   running_[machine_.this_cpu()] = next;
 }
 

@@ -107,6 +107,7 @@ void SimKernel::set_up_vcpus() {
       machine_.bug("vcpu_info does not fit");
     if (cpu > 0) bring_up(cpu);
   }
+  xen_setup_vcpu_info_placement();
   const uint64_t frame = pfn_to_mfn(gdt_pages_[0]);
   half_.core.must(machine_.hypercall(__HYPERVISOR_set_gdt, address(&frame), 512, 0, 0, 0),
                   "descriptors refused");

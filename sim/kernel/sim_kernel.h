@@ -62,6 +62,7 @@ class SimKernel {
   uint64_t cancels() const { return cancels_; }  // and in the old one
   bool suspending() const { return suspending_; }
   uint64_t memory_pages() const;  // pfns with memory
+  bool is_variables(pfn_t pfn) const { return pfn.raw() - variables_.raw() < variable_pages_; }
   size_t processes() const { return processes_.size(); }
 
   KernelMachine& machine() { return machine_; }

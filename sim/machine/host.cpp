@@ -172,8 +172,10 @@ uint64_t Host::random_below(uint64_t bound) {
 }
 
 int Host::begin_call(CallKind kind, DomainNumber caller) {
-  const int os_errno = faults_.next(kind);
-  if (before_call_) before_call_(Call{faults_.calls(), kind, caller});
+  FaultPlan& plan = caller == 0 ? faults_ : guest_faults_;
+  const auto& hook = caller == 0 ? before_call_ : before_guest_call_;
+  const int os_errno = plan.next(kind);
+  if (hook) hook(Call{plan.calls(), kind, caller});
   return os_errno;
 }
 

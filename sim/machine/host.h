@@ -70,6 +70,12 @@ class Host {
   // Runs before each call of the toolstack, without the lock: lets a test step its guest in
   // between.
   void set_before_call(std::function<void(const Call&)> hook) { before_call_ = std::move(hook); }
+  // The same two for the calls of guests, entries of their multicalls included. The hook may run
+  // with the lock held, so it can look, not act.
+  FaultPlan& guest_faults() { return guest_faults_; }
+  void set_before_guest_call(std::function<void(const Call&)> hook) {
+    before_guest_call_ = std::move(hook);
+  }
   // Counts the call, runs the hook, asks the fault plan; 0 or the errno to fail with.
   int begin_call(CallKind kind, DomainNumber caller);
 
@@ -93,8 +99,8 @@ class Host {
   uint8_t* memory_ = nullptr;
   uint64_t* m2p_ = nullptr;
   uint64_t* free_ = nullptr;
-  FaultPlan faults_;
-  std::function<void(const Call&)> before_call_;
+  FaultPlan faults_, guest_faults_;
+  std::function<void(const Call&)> before_call_, before_guest_call_;
   std::function<void(uint32_t)> on_event_;
 };
 

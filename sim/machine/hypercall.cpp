@@ -26,9 +26,11 @@ long multicall(Host& host, Caller caller, multicall_entry_t* entries, uint32_t c
     multicall_entry_t& e = entries[i];
     uint64_t args[5];
     for (unsigned n = 0; n < 5; ++n) args[n] = e.args[n];
+    const auto op = static_cast<unsigned>(e.op);
+    const int os_errno = caller.domid == 0 ? 0 : host.begin_call(kind_of(op, args), caller.domid);
     // A failed entry does not keep the later ones from running.
-    e.result =
-        static_cast<xen_ulong_t>(hypercall_locked(host, caller, static_cast<unsigned>(e.op), args));
+    e.result = static_cast<xen_ulong_t>(os_errno ? -long{os_errno}
+                                                 : hypercall_locked(host, caller, op, args));
   }
   return 0;
 }
@@ -202,7 +204,9 @@ long hypercall_locked(Host& host, Caller caller, unsigned op, const uint64_t arg
 }
 
 long hypercall(Host& host, Caller caller, unsigned op, const uint64_t args[5]) {
-  const int os_errno = caller.domid == 0 ? host.begin_call(kind_of(op, args), caller.domid) : 0;
+  // Of a guest's multicall each entry is a call.
+  const bool counts = caller.domid == 0 || op != __HYPERVISOR_multicall;
+  const int os_errno = counts ? host.begin_call(kind_of(op, args), caller.domid) : 0;
   HostLock lock(host);
   return os_errno ? failing_call(host, caller, op, args, os_errno)
                   : hypercall_locked(host, caller, op, args);

@@ -61,4 +61,8 @@ SeamUsage seam_usage() {
   return {c.handles, c.buffers, c.mapped_pages};
 }
 
+uint64_t refused_buffers() {
+  return usage_counters().refused_buffers;
+}
+
 }  // namespace ferry::sim

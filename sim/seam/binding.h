@@ -36,4 +36,7 @@ struct SeamUsage {
 };
 SeamUsage seam_usage();
 
+// How many hypercall buffers a fault plan has refused so far.
+uint64_t refused_buffers();
+
 }  // namespace ferry::sim

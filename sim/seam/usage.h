@@ -1,4 +1,4 @@
-// Counters behind seam_usage.
+// Counters behind seam_usage and refused_buffers.
 #pragma once
 
 #include <atomic>
@@ -7,7 +7,7 @@
 namespace ferry::sim {
 
 struct UsageCounters {
-  std::atomic<uint64_t> handles{0}, buffers{0}, mapped_pages{0};
+  std::atomic<uint64_t> handles{0}, buffers{0}, mapped_pages{0}, refused_buffers{0};
 };
 UsageCounters& usage_counters();
 

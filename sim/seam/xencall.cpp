@@ -36,6 +36,7 @@ long call(xencall_handle* handle, unsigned op, uint64_t a1 = 0, uint64_t a2 = 0,
 
 void* allocate(xencall_handle* handle, size_t bytes) {
   if (const int os_errno = handle->host->begin_call(CallKind::alloc_buffer, 0)) {
+    ++usage_counters().refused_buffers;
     errno = os_errno;
     return nullptr;
   }

@@ -21,14 +21,33 @@ GuestSpec small_guest() {
   return spec;
 }
 
-// How a guest is saved.
+KernelSpec small_kernel() {
+  KernelSpec spec;
+  spec.pages = 400;
+  spec.growth = 64;
+  spec.vcpus = 2;
+  return spec;
+}
+
+// How a guest is saved, and whether it has a kernel.
 struct Way {
   Afterwards afterwards;
   bool live = false;
+  bool kernel = false;
 };
 
 class EveryCall : public ::testing::Test {
  protected:
+  // On a host of its own: a kernel goes through one save only.
+  void renew(bool kernel) {
+    subject_.reset();
+    host_ = Host::create({.seed = 5, .frames = 4096});
+    if (kernel)
+      subject_ = std::make_unique<KernelSubject>(*host_, small_kernel(), 40);
+    else
+      subject_ = std::make_unique<ScratchSubject>(*host_, small_guest());
+  }
+
   Ended save(const Way& way) {
     SaveRun run;
     run.request.domain = "web1";
@@ -37,24 +56,21 @@ class EveryCall : public ::testing::Test {
     uint64_t clock = 0;
     if (way.live) run.engine.live.emplace().now_us = [&clock] { return clock += 1000; };
     run.guests = subject_->hooks();
+    run.engine_ended = [this] { subject_->engine_ended(); };
     return run_save(*host_, *executor_, run);
   }
 
   Result judge(const Way& way, const Ended& ended) {
     const Result result = expect_save_promise(*subject_, place_, way.afterwards, ended);
     EXPECT_TRUE(place_.clear()) << "a lock or a note is left";
-    const uint32_t domid = subject_->domid();
-    if (!runs(*host_, domid)) {
-      if (exists(*host_, domid)) destroy_domain(*host_, domid);
-      subject_.emplace(*host_, small_guest());
-    }
+    if (way.kernel || !runs(*host_, subject_->domid())) renew(way.kernel);
     return result;
   }
 
   Workplace place_;
-  std::unique_ptr<Host> host_ = Host::create({.seed = 5, .frames = 4096});
+  std::unique_ptr<Host> host_;
   std::unique_ptr<Executor> executor_ = make_seeded_executor(1, 2);
-  std::optional<ScratchSubject> subject_{std::in_place, *host_, small_guest()};
+  std::unique_ptr<Subject> subject_;
 };
 
 std::string call_name(Host& host, uint64_t n) {
@@ -63,6 +79,7 @@ std::string call_name(Host& host, uint64_t n) {
 
 class EveryCallOfASave : public EveryCall, public ::testing::WithParamInterface<Way> {
  protected:
+  void SetUp() override { renew(GetParam().kernel); }
   bool excused(uint64_t n) {
     const CallKind kind = host_->faults().kind_of_call(n);
     return GetParam().live && (kind == CallKind::domctl_shadow || kind == CallKind::alloc_buffer);
@@ -72,14 +89,14 @@ class EveryCallOfASave : public EveryCall, public ::testing::WithParamInterface<
 TEST_P(EveryCallOfASave, can_fail) {
   host_->faults().clear();
   uint64_t calls = 0;
+  Ended whole;
   {
     const CallSites sites(*host_);
-    const Ended ended = save(GetParam());
-    ASSERT_TRUE(ended.done()) << ended.sentence;
+    whole = save(GetParam());
     calls = sites.calls();
     fmt::print("{} calls at {} sites of {} kinds\n", calls, sites.sites(), sites.kinds());
-    judge(GetParam(), ended);
   }
+  ASSERT_EQ(judge(GetParam(), whole), Result::done) << whole.sentence;
   ASSERT_GT(calls, 50u);
   uint64_t unmaps = 0;
   uint64_t results[3] = {};
@@ -134,17 +151,20 @@ std::string name_of_case(const ::testing::TestParamInfo<Way>& info) {
   const std::string name = info.param.afterwards == Afterwards::keep    ? "and_keep"
                            : info.param.afterwards == Afterwards::pause ? "and_pause"
                                                                         : "and_destroy";
-  return info.param.live ? "live_" + name : name;
+  return (info.param.kernel ? "a_kernel_" : "") + (info.param.live ? "live_" + name : name);
 }
 
 INSTANTIATE_TEST_SUITE_P(Once, EveryCallOfASave,
                          ::testing::Values(Way{Afterwards::keep}, Way{Afterwards::pause},
-                                           Way{Afterwards::destroy}, Way{Afterwards::keep, true}),
+                                           Way{Afterwards::destroy}, Way{Afterwards::keep, true},
+                                           Way{Afterwards::keep, false, true},
+                                           Way{Afterwards::destroy, true, true}),
                          name_of_case);
 
 class EveryCallOfARestore : public EveryCall {
  protected:
   void SetUp() override {
+    renew(false);
     config_ = config_of(*host_, subject_->domid());
     ASSERT_TRUE(save({Afterwards::keep}).done());
     image_ = place_.read_image();

@@ -7,6 +7,8 @@
 
 #include "pipeline/seeded_executor.h"
 #include "sim/builder/compare_restored.h"
+#include "sim/builder/describe.h"
+#include "sim/kernel/sim_kernel.h"
 #include "sim/machine/domains.h"
 #include "sim/machine/hypercall.h"
 #include "sim/seam/binding.h"
@@ -24,7 +26,7 @@ std::string joined(const std::vector<std::string>& sentences) {
 }
 
 struct Tally {
-  uint64_t guests = 0, pages = 0, tables = 0;
+  uint64_t guests = 0, kernels = 0, pages = 0, tables = 0;
   OnPurposeCounts on_purpose{};
 };
 
@@ -34,12 +36,12 @@ struct OnHost {
 };
 
 OnHost through_stock_engine(Host& source, const ScratchGuest& guest, uint64_t seed) {
-  OnHost target{Host::create({.seed = seed + 1000003, .frames = guest.spec.pages + 2048}), 0};
+  OnHost target{Host::create({.seed = seed + 1000003, .frames = guest.p2m_entries + 2048}), 0};
   const int fd = scratch_file();
   EXPECT_EQ(stock_save(source, guest.domid, fd), 0);
   lseek(fd, 0, SEEK_SET);
   const StockRestored restored =
-      stock_restore(*target.host, fd, guest.spec.pages, guest.spec.vcpus);
+      stock_restore(*target.host, fd, guest.p2m_entries, guest.spec.vcpus);
   close(fd);
   EXPECT_EQ(restored.os_errno, 0);
   target.domid = static_cast<DomainNumber>(restored.domid);
@@ -47,27 +49,28 @@ OnHost through_stock_engine(Host& source, const ScratchGuest& guest, uint64_t se
 }
 
 OnHost through_ferry(Host& source, const ScratchGuest& guest, uint64_t seed) {
-  OnHost target{Host::create({.seed = ~seed, .frames = guest.spec.pages + 2048 + seed % 1000}), 0};
+  OnHost target{Host::create({.seed = ~seed, .frames = guest.p2m_entries + 2048 + seed % 1000}), 0};
   const auto executor = make_seeded_executor(seed, static_cast<unsigned>(1 + seed % 4));
   const Saved saved = engine_save(source, guest.domid, *executor);
   EXPECT_TRUE(saved.done()) << saved.sentence;
   const Restored restored =
       engine_restore(*target.host, saved.image,
-                     create_target(*target.host, guest.spec.pages, guest.spec.vcpus), *executor);
+                     create_target(*target.host, guest.p2m_entries, guest.spec.vcpus), *executor);
   EXPECT_TRUE(restored.done()) << restored.sentence;
   target.domid = static_cast<DomainNumber>(restored.domid);
   return target;
 }
 
-void compare_engines(uint64_t seed, Tally& tally) {
-  const GuestSpec spec = GuestSpec::random(seed, seed % 20 ? 1024 : 4096);
-  auto source = Host::create({.seed = seed, .frames = spec.pages + 2048});
-  const ScratchGuest guest = build_guest(*source, spec);
-  const GuestView before = view_guest(*source, guest.domid);
-  const OnHost stock = through_stock_engine(*source, guest, seed);
-  const OnHost ferry = through_ferry(*source, guest, seed);
-  if (::testing::Test::HasFailure()) return;
+struct BothWays {
+  OnHost stock, ferry;
+};
 
+// The guest is suspended; null hosts after a failure.
+BothWays compare_engines(Host& source, const ScratchGuest& guest, const GuestView& before,
+                         uint64_t seed, Tally& tally) {
+  BothWays both{through_stock_engine(source, guest, seed), through_ferry(source, guest, seed)};
+  if (::testing::Test::HasFailure()) return {};
+  const auto& [stock, ferry] = both;
   const auto told_stock = compare_restored(guest, before, *stock.host, stock.domid, kStockRules);
   EXPECT_TRUE(told_stock.empty()) << "stock engine and source:" << joined(told_stock);
   const auto told_ferry = compare_restored(guest, before, *ferry.host, ferry.domid, kFerryRules);
@@ -78,6 +81,40 @@ void compare_engines(uint64_t seed, Tally& tally) {
   ++tally.guests;
   tally.pages += before.pages.size();
   for (const auto& [pfn, page] : before.pages) tally.tables += page.type != PageType::none;
+  return both;
+}
+
+// Memory of any shape.
+void compare_scratch_guests(uint64_t seed, Tally& tally) {
+  const GuestSpec spec = GuestSpec::random(seed, seed % 20 ? 1024 : 4096);
+  const auto source = Host::create({.seed = seed, .frames = spec.pages + 2048});
+  const ScratchGuest guest = build_guest(*source, spec);
+  compare_engines(*source, guest, view_guest(*source, guest.domid), seed, tally);
+}
+
+// A kernel in the midst of its work, which goes on on both hosts and does the same there.
+void compare_kernels(uint64_t seed, Tally& tally) {
+  KernelSpec spec = KernelSpec::random(seed, 1024);
+  spec.identity_tail = false;  // marks that the stock engine does not keep
+  const auto source = Host::create({.seed = seed, .frames = spec.pages + spec.growth + 2048});
+  const auto kernel = SimKernel::create(*source, spec);
+  kernel->run(40);
+  kernel->suspend();
+  const GuestView before = view_guest(*source, kernel->domid());
+  const ScratchGuest guest = describe_guest(*source, kernel->domid(), before);
+  const BothWays both = compare_engines(*source, guest, before, seed, tally);
+  if (!both.stock.host || !both.ferry.host) return;
+  uint64_t sums[2] = {}, n = 0;
+  for (const OnHost* on : {&both.stock, &both.ferry}) {
+    unpause_domain(*on->host->find_domain(on->domid));
+    const auto copy = SimKernel::attach(*on->host, on->domid);
+    copy->run(40);
+    EXPECT_EQ(joined(copy->check_memory()), "");
+    EXPECT_EQ(copy->ticks(), 80u);
+    sums[n++] = copy->checksum();
+  }
+  EXPECT_EQ(sums[0], sums[1]) << "the two copies do not do the same";
+  ++tally.kernels;
 }
 
 uint64_t address(const void* p) {
@@ -153,11 +190,13 @@ void compare_refusals(uint64_t seed, Tally& tally) {
 TEST(StockComparison, both_engines_restore_the_same_guest) {
   Tally tally;
   for_seeds(300, [&](uint64_t seed) {
-    compare_engines(seed, tally);
+    compare_scratch_guests(seed, tally);
+    if (seed % 2 == 0) compare_kernels(seed, tally);
     if (seed % 10 == 0) compare_refusals(seed, tally);
   });
-  fmt::print("{} guests, {} pages, {} of them page tables, are the same by both engines\n",
-             tally.guests, tally.pages, tally.tables);
+  fmt::print(
+      "{} guests ({} with a kernel), {} pages, {} of them page tables, are the same by both\n",
+      tally.guests, tally.kernels, tally.pages, tally.tables);
   for (size_t i = 0; i < tally.on_purpose.size(); ++i) {
     const auto name = name_of(static_cast<OnPurpose>(i));
     fmt::print("{:>8} differences on purpose: {}\n", tally.on_purpose[i], name);

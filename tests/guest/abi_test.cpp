@@ -78,6 +78,9 @@ TEST(Abi, numbers_are_xens) {
   SAME(abi::kEvtchnopBindVirq, EVTCHNOP_bind_virq);
   SAME(abi::kEvtchnopClose, EVTCHNOP_close);
   SAME(abi::kEvtchnopBindIpi, EVTCHNOP_bind_ipi);
+  SAME(abi::kEvtchnopStatus, EVTCHNOP_status);
+  SAME(abi::kEvtchnstatVirq, EVTCHNSTAT_virq);
+  SAME(abi::kEvtchnstatIpi, EVTCHNSTAT_ipi);
   SAME(abi::kEvtchnopUnmask, EVTCHNOP_unmask);
   SAME(abi::kGnttabopSetupTable, GNTTABOP_setup_table);
   SAME(abi::kHvmopPagetableDying, HVMOP_pagetable_dying);
@@ -136,6 +139,12 @@ TEST(Abi, layouts_are_xens) {
   SAME_FIELD(abi::evtchn_bind_virq, port, ::evtchn_bind_virq, port);
   SAME(sizeof(abi::evtchn_bind_ipi), sizeof(::evtchn_bind_ipi));
   SAME_FIELD(abi::evtchn_bind_ipi, port, ::evtchn_bind_ipi, port);
+  SAME(sizeof(abi::evtchn_status), sizeof(::evtchn_status));
+  SAME_FIELD(abi::evtchn_status, dom, ::evtchn_status, dom);
+  SAME_FIELD(abi::evtchn_status, port, ::evtchn_status, port);
+  SAME_FIELD(abi::evtchn_status, status, ::evtchn_status, status);
+  SAME_FIELD(abi::evtchn_status, vcpu, ::evtchn_status, vcpu);
+  SAME(offsetof(abi::evtchn_status, virq), offsetof(::evtchn_status, u.virq));
   SAME(sizeof(abi::evtchn_port), sizeof(evtchn_close));
   SAME(sizeof(abi::evtchn_port), sizeof(evtchn_unmask));
   SAME(sizeof(abi::gnttab_setup_table), sizeof(::gnttab_setup_table));
@@ -171,6 +180,8 @@ TEST(Abi, shared_pages_are_laid_out_as_xens) {
   SAME(abi::kStartInfoPtBase, offsetof(start_info, pt_base));
   SAME(abi::kStartInfoNrPtFrames, offsetof(start_info, nr_pt_frames));
   SAME(abi::kStartInfoMfnList, offsetof(start_info, mfn_list));
+  SAME(abi::kStartInfoFirstP2mPfn, offsetof(start_info, first_p2m_pfn));
+  SAME(abi::kStartInfoNrP2mFrames, offsetof(start_info, nr_p2m_frames));
 }
 
 }  // namespace

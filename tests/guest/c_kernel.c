@@ -4,6 +4,53 @@
 #define TABLE 0x67UL
 #define FRAME 0x000ffffffffff000UL
 
+int c_boot(const struct xen_boot_info* info) {
+  int rc = xen_boot(info);
+  if (rc) return rc;
+  xen_init_mmu_ops();
+  rc = xen_mmu_ops()->pagetable_init();
+  if (rc) return rc;
+  xen_mmu_ops()->after_bootmem();
+  return 0;
+}
+
+int c_set_up_vcpus(const struct c_pages* pages, unsigned int vcpus, unsigned long page, int* timers,
+                   int* ipis) {
+  unsigned long infos = (unsigned long)pages->address(page);
+  for (unsigned cpu = 0; cpu < vcpus; ++cpu) {
+    int rc = xen_vcpu_setup(cpu, infos + 64 * cpu, 0);
+    if (rc) return rc;
+    timers[cpu] = xen_bind_virq(0, cpu);
+    ipis[cpu] = xen_bind_ipi(cpu);
+    if (timers[cpu] < 0 || ipis[cpu] < 0) return -1;
+  }
+  xen_setup_vcpu_info_placement();
+  return 0;
+}
+
+void c_grant(const struct c_pages* pages, const struct xen_boot_info* info, unsigned int entry,
+             unsigned int domain, unsigned long pfn) {
+  const unsigned long permit_access = 1;
+  pages->store((char*)info->grant_table + 8 * entry,
+               pfn_to_mfn(pfn) << 32 | (unsigned long)domain << 16 | permit_access);
+}
+
+bool c_exchange(unsigned long pfn) {
+  return xen_balloon_out(pfn) && xen_balloon_in(pfn);
+}
+
+void c_switch_to(unsigned long cr3) {
+  struct pv_mmu_ops* ops = xen_mmu_ops();
+  ops->lazy_mmu.enter();
+  bool of_the_old_task = ops->start_context_switch();
+  ops->write_cr3(cr3);
+  ops->end_context_switch(false);
+  /* And back, on the new address space all the same: what it was in before, it is in again. */
+  ops->start_context_switch();
+  ops->end_context_switch(of_the_old_task);
+  ops->lazy_mmu.leave();
+}
+
 pte_t* c_map(const struct c_pages* pages, struct mm_struct* mm, unsigned long va, unsigned long pfn,
              unsigned long flags) {
   struct pv_mmu_ops* ops = xen_mmu_ops();

@@ -25,15 +25,31 @@ void* address_of(unsigned long pfn) {
 unsigned long load(const void* at) {
   return on->kernel.load(reinterpret_cast<uint64_t>(at));
 }
-constexpr c_pages kPages{alloc_zeroed, address_of, load};
+void store(void* at, unsigned long value) {
+  on->kernel.store(reinterpret_cast<uint64_t>(at), value);
+}
+constexpr c_pages kPages{alloc_zeroed, address_of, load, store};
 
-// Boots through the operations, as a kernel does.
+xen_boot_info info_of(const TestGuest& t) {
+  return {
+      .start_info_pfn = t.info.start_info.raw(),
+      .init_pgd_pfn = t.info.init_pgd.raw(),
+      .mfn_list = t.info.mfn_list_va,
+      .linear_p2m = t.info.form == p2m_form::list,
+      .p2m_area = t.info.p2m_area_va,
+      .p2m_area_pfns = t.info.p2m_area_pfns,
+      .shared_info = t.info.shared_info_va,
+      .dummy = t.info.dummy_va,
+      .grant_table = t.info.grant_va,
+      .grant_frames = t.info.grant_frames,
+      .devices = t.info.devices,
+  };
+}
+
 void boot(TestGuest& t) {
   enter(t);
-  ASSERT_TRUE(t.g.boot(t.info));
-  xen_init_mmu_ops();
-  ASSERT_EQ(xen_mmu_ops()->pagetable_init(), 0);
-  xen_mmu_ops()->after_bootmem();
+  const xen_boot_info info = info_of(t);
+  ASSERT_EQ(c_boot(&info), 0);
 }
 
 struct Process {
@@ -52,10 +68,9 @@ TEST(EntryPoints, a_kernel_in_c_runs_a_process) {
   pte_t* pte = c_map(&kPages, &p.mm, 0x400000, data, 0x7);
   xen_mmu_ops()->enter_mmap(&p.mm);
   const unsigned long cr3 = t.kernel.pfn_of(reinterpret_cast<uint64_t>(p.mm.pgd)).raw() << 12;
-  xen_mmu_ops()->start_context_switch();
-  xen_mmu_ops()->write_cr3(cr3);
+  c_switch_to(cr3);
   EXPECT_EQ(xen_mmu_ops()->read_cr3(), cr3);
-  xen_mmu_ops()->end_context_switch();
+  EXPECT_EQ(t.g.core.calls.lazy(), lazy_mode::none);
   EXPECT_EQ(t.xen.translate(0, 0x400000, true) >> 12 & (kFrameLimit - 1), t.kernel.mfn(data));
   // More tables under a pinned L4, and a change of protection in lazy mode.
   c_map(&kPages, &p.mm, 0x7f0000000000, data, 0x5);
@@ -142,6 +157,7 @@ TEST(EntryPoints, early_operations_give_way_to_late_ones) {
   EXPECT_NE(xen_mmu_ops()->alloc_pte, early.alloc_pte);
   EXPECT_NE(xen_mmu_ops()->release_pmd, early.release_pmd);
   EXPECT_NE(xen_mmu_ops()->write_cr3, early.write_cr3);
+  EXPECT_NE(xen_mmu_ops()->make_pte, early.make_pte);
   EXPECT_EQ(xen_mmu_ops()->read_cr2, xen_read_cr2);
 }
 
@@ -167,6 +183,8 @@ TEST(EntryPoints, cr2_is_read_directly_only_while_all_vcpu_infos_are_placed) {
   EXPECT_EQ(xen_mmu_ops()->read_cr2, xen_read_cr2);
   EXPECT_EQ(xen_vcpu_setup(0, va + 8, 0), -22);
   EXPECT_EQ(xen_vcpu_setup(0, va, 0), 0);
+  EXPECT_EQ(xen_mmu_ops()->read_cr2, xen_read_cr2) << "others may come";
+  xen_setup_vcpu_info_placement();
   EXPECT_EQ(xen_mmu_ops()->read_cr2, xen_read_cr2_direct);
   xen_write_cr2(0x1234);
   EXPECT_EQ(xen_mmu_ops()->read_cr2(), 0x1234u);
@@ -174,6 +192,59 @@ TEST(EntryPoints, cr2_is_read_directly_only_while_all_vcpu_infos_are_placed) {
   t.domain.refuse_placement = true;
   EXPECT_EQ(xen_vcpu_setup(1, va + 64, 0), 0);
   EXPECT_EQ(xen_mmu_ops()->read_cr2, xen_read_cr2);
+}
+
+TEST(EntryPoints, a_kernel_in_c_has_vcpus_ports_grants_and_a_balloon) {
+  for (p2m_form form : {p2m_form::tree, p2m_form::list}) {
+    TestGuest t(1, form);
+    boot(t);
+    EXPECT_EQ(xen_boot_p2m_pages(), form == p2m_form::list ? 2u : 0u);
+    for (unsigned cpu = 1; cpu < 4; ++cpu) t.domain.vcpus[cpu].up = false;
+    int timers[4], ipis[4];
+    ASSERT_EQ(c_set_up_vcpus(&kPages, 4, alloc_zeroed(), timers, ipis), 0);
+    EXPECT_EQ(xen_mmu_ops()->read_cr2, xen_read_cr2_direct);
+    for (unsigned cpu = 0; cpu < 4; ++cpu) {
+      EXPECT_TRUE(t.domain.ports.at(xen_port_of(timers[cpu])).virq);
+      EXPECT_EQ(t.domain.ports.at(xen_port_of(ipis[cpu])).vcpu, cpu);
+      EXPECT_FALSE(t.domain.masked(xen_port_of(ipis[cpu])));
+    }
+    xen_mask_all_ports();
+    EXPECT_TRUE(t.domain.masked(xen_port_of(timers[2])));
+    xen_unmask_port(xen_port_of(timers[2]));
+    EXPECT_FALSE(t.domain.masked(xen_port_of(timers[2])));
+
+    const unsigned long page = alloc_zeroed();
+    const xen_boot_info info = info_of(t);
+    c_grant(&kPages, &info, 9, 3, page);
+    EXPECT_EQ(t.xen.frame(t.domain.grant_mfn(0)).page[9], t.kernel.mfn(page) << 32 | 3u << 16 | 1);
+
+    EXPECT_TRUE(c_exchange(page));
+    EXPECT_EQ(pfn_to_mfn(page), t.kernel.mfn(page));
+    ASSERT_TRUE(xen_balloon_out(page));
+    EXPECT_TRUE(xen_set_foreign_frame(page, 77));
+    EXPECT_FALSE(xen_balloon_in(page));
+    EXPECT_EQ(get_phys_to_machine(page), FOREIGN_FRAME(77UL));
+    EXPECT_TRUE(xen_clear_foreign_frame(page));
+    t.domain.refuse_populate = true;
+    EXPECT_FALSE(xen_balloon_in(page));
+    EXPECT_EQ(get_phys_to_machine(page), INVALID_P2M_ENTRY);
+  }
+}
+
+TEST(EntryPoints, entries_of_the_early_table_go_by_hypercall) {
+  TestGuest t;
+  enter(t);
+  const xen_boot_info info = info_of(t);
+  ASSERT_EQ(xen_boot(&info), 0);
+  xen_init_mmu_ops();
+  const uint64_t at = t.g.core.map.entry_address(kFixmap + 0x3000, PT_PTE);
+  xen_set_early_pte_table(at & ~uint64_t{4095});
+  const size_t calls = t.xen.calls.size();
+  const uint64_t stores = t.kernel.stores;
+  xen_mmu_ops()->set_pte(reinterpret_cast<pte_t*>(at), xen_mmu_ops()->make_pte(600ul << 12 | 0x63));
+  EXPECT_EQ(t.xen.calls.size(), calls + 1);
+  EXPECT_EQ(t.kernel.stores, stores);
+  EXPECT_EQ(t.kernel.load(kFixmap + 0x3000), t.kernel.memory(600)[0]);
 }
 
 TEST(EntryPoints, suspend_through_c_hooks) {

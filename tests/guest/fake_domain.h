@@ -258,6 +258,15 @@ inline int64_t FakeDomain::event_op(const uint64_t* a) {
     shared_info()[0xa00 / 8 + port / 64] &= ~(uint64_t{1} << port % 64);
     return 0;
   }
+  if (a[0] == abi::kEvtchnopStatus) {
+    auto& request = *reinterpret_cast<abi::evtchn_status*>(a[1]);
+    const auto at = ports.find(request.port);
+    if (at == ports.end() || request.port <= 2) return 0;
+    request.status = at->second.virq ? abi::kEvtchnstatVirq : abi::kEvtchnstatIpi;
+    request.vcpu = at->second.vcpu;
+    request.virq = at->second.number;
+    return 0;
+  }
   Port p;
   uint32_t* out;
   if (a[0] == abi::kEvtchnopBindVirq) {

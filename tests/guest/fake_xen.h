@@ -67,6 +67,7 @@ class FakeXen {
   Cpu& cpu(unsigned n) { return cpus_.at(n); }
   std::vector<Call> calls;
   // After every request that Xen has worked on, also within a batch.
+  std::map<uint64_t, uint64_t> flushed;  // address: what its last update_va_mapping was to flush
   std::function<void()> after_request;
   // Result of a hypercall this model does not know: sched_op, vcpu_op and so on.
   std::function<int64_t(unsigned cpu, unsigned nr, const uint64_t* args)> other_calls;
@@ -329,6 +330,7 @@ class FakeXen {
       case abi::kMmuextOp:
         return each<abi::mmuext_op>(args, [&](const auto& op) { return do_mmuext(cpu, op); });
       case abi::kUpdateVaMapping: {
+        flushed[args[0]] = args[2];
         const int64_t rc = do_update_va_mapping(cpu, args[0], args[1]);
         if (after_request) after_request();
         return rc;

@@ -134,8 +134,7 @@ extern "C" uint64_t use_guest() {
   Store store;
   ferry::advertise_requests(store);
   auto& g = ferry::current_guest();
-  return g.boot({}) + (g.ports.bind_virq(0, 0) + g.ports.bind_ipi(0)) +
-         g.pages.out(ferry::pfn_t(1)) + g.pages.in(ferry::pfn_t(1)) +
+  return g.boot({}) + g.pages.out(ferry::pfn_t(1)) + g.pages.in(ferry::pfn_t(1)) +
          (ferry::take_request(store, false) == ferry::shutdown_request::suspend);
 }
 

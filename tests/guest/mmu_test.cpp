@@ -25,16 +25,6 @@ TEST(PteValue, an_own_frame_survives_the_way_to_xen_and_back_with_all_flags) {
   }
 }
 
-TEST(PteValue, without_p_it_is_nobodys_frame_and_stays_as_it_is) {
-  TestGuest g;
-  g.booted();
-  EXPECT_TRUE(rc::check([&] {
-    const uint64_t value = *rc::gen::arbitrary<uint64_t>() << 1;
-    RC_ASSERT(g.g.core.make_pte_value(value) == value);
-    RC_ASSERT(g.g.core.pte_val(value) == value);
-  }));
-}
-
 TEST(PteValue, a_foreign_frame_reads_as_nothing_and_a_missing_pfn_writes_as_nothing) {
   TestGuest g;
   g.booted();
@@ -49,16 +39,6 @@ TEST(PteValue, a_foreign_frame_reads_as_nothing_and_a_missing_pfn_writes_as_noth
   ASSERT_TRUE(g.g.core.p2m.try_set(pfn_t(500), foreign_frame(mfn_t(theirs))));
   EXPECT_EQ(g.g.core.make_pte_value(500ull << 12 | 0x67), theirs << 12 | 0x67);
   EXPECT_EQ(g.g.core.pte_val(theirs << 12 | 0x67), 0x66u) << "frames of others do not come back";
-}
-
-// Present to not present through the value operations: the frame must be in the guest's own numbers
-// by then, because nobody converts entries without P on the way to another host.
-TEST(PteValue, regression_prot_none_entries_hold_no_machine_frame) {
-  TestGuest g;
-  g.booted();
-  const uint64_t present = g.g.core.make_pte_value(600ull << 12 | 0x67);
-  const uint64_t none = g.g.core.make_pte_value(g.g.core.pte_val(present) & ~kPtePresent);
-  EXPECT_EQ(none >> 12, 600u);
 }
 
 TEST(ModifyProt, start_stores_nothing_and_asks_nothing) {
@@ -165,21 +145,6 @@ TEST(EarlyForms, write_cr3_leaves_user_mode_without_tables) {
   g.g.core.struct_pages = false;
   g.g.tables.write_cr3_init(g.g.core.init_pgd);
   EXPECT_EQ(g.g.tables.current_cr3(0), g.g.core.init_pgd);
-}
-
-// The offset in the page, not the page without its offset.
-TEST(MachineAddress, regression_keeps_the_offset_in_the_page) {
-  for (p2m_form form : kForms) {
-    TestGuest g(1, form);
-    g.booted();
-    for (uint64_t offset : {0, 8, 0x7f8, 0xff8}) {
-      EXPECT_EQ(g.g.core.machine_address_of(g.kernel.va_of(pfn_t(600)) + offset),
-                g.kernel.mfn(600) << 12 | offset);
-    }
-    g.g.tables.set_pte_mfn(kFixmap + 0x5000, mfn_t(g.kernel.mfn(601)), kPtePresent);
-    EXPECT_EQ(g.g.core.machine_address_of(kFixmap + 0x5ab8), g.kernel.mfn(601) << 12 | 0xab8);
-    EXPECT_THROW(static_cast<void>(g.g.core.machine_address_of(kFixmap + 0x6000)), GuestCrash);
-  }
 }
 
 }  // namespace

@@ -166,15 +166,6 @@ TEST(Foreign, only_a_ballooned_pfn_can_stand_for_a_foreign_frame) {
   EXPECT_TRUE(t.g.pages.in(pfn));
 }
 
-// Memory runs out in the p2m: the caller is told, so that it can unmap the grant.
-TEST(Foreign, regression_a_foreign_frame_that_cannot_be_recorded_is_not_reported_as_mapped) {
-  TestGuest t;
-  t.booted();
-  t.kernel.fail_allocations = true;
-  EXPECT_FALSE(t.g.pages.set_foreign(pfn_t(3000), mfn_t(9)));
-  EXPECT_EQ(t.g.core.p2m.get(pfn_t(3000)), kInvalidP2mEntry);
-}
-
 TEST(GrantFrames, more_than_xen_has_are_refused) {
   TestGuest t;
   t.info.grant_frames = 0;

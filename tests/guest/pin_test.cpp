@@ -39,52 +39,6 @@ TEST(AddressSpaces, follow_xens_rules_after_every_request_whatever_processes_do)
   }));
 }
 
-// More tables than fit in one batch, so locks and callbacks go round several times.
-TEST(Pinning, regression_an_l1_is_locked_from_read_only_to_pinned) {
-  TestGuest g;
-  g.booted();
-  AddressSpace space(g);
-  for (uint64_t i = 0; i < 80; ++i) space.map(i << 21, true);
-  g.xen.after_request = [&] {
-    g.xen.verify();
-    for (uint64_t pfn = 0; pfn < g.kernel.nr_pages(); ++pfn) {
-      const guest_page& page = g.kernel.page(pfn_t(pfn));
-      const FakeXen::Frame& frame = g.xen.frame(g.kernel.mfn(pfn));
-      const bool read_only = (g.g.core.map.l1_entry(g.kernel.va_of(pfn_t(pfn))) & kPteRw) == 0;
-      if (!page.xen_pinned || pfn_t(pfn) == space.pgd() ||
-          pfn == g.kernel.page(space.pgd()).user_pgd)
-        continue;
-      if (read_only && !frame.pinned) {
-        EXPECT_TRUE(g.kernel.locked().contains(pfn)) << pfn;
-      }
-    }
-  };
-  g.g.pins.pin(space.pgd());
-  EXPECT_TRUE(g.kernel.at_rest());
-  g.g.pins.unpin(space.pgd());
-  EXPECT_TRUE(g.kernel.at_rest());
-  EXPECT_EQ(g.g.core.calls.failures(), 0u);
-}
-
-TEST(Pinning, regression_an_l4_without_a_process_is_pinned_for_a_suspend) {
-  TestGuest g;
-  g.booted();
-  AddressSpace never_used(g);
-  g.g.pins.pin_all();
-  EXPECT_TRUE(g.xen.frame(g.kernel.mfn(never_used.pgd().raw())).pinned);
-  g.g.pins.unpin_all();
-  EXPECT_FALSE(g.xen.frame(g.kernel.mfn(never_used.pgd().raw())).pinned);
-}
-
-TEST(Pinning, regression_an_address_space_that_was_never_pinned_is_not_unpinned_at_its_end) {
-  TestGuest g;
-  g.booted();
-  AddressSpace space(g);
-  space.map(0x1000, true);
-  space.destroy();
-  EXPECT_EQ(g.g.core.calls.failures(), 0u);
-}
-
 TEST(Pinning, a_released_table_can_be_written_by_its_next_owner_at_once_even_in_lazy_mode) {
   TestGuest g;
   g.booted();
@@ -98,30 +52,6 @@ TEST(Pinning, a_released_table_can_be_written_by_its_next_owner_at_once_even_in_
   EXPECT_TRUE(g.g.core.map.l1_entry(g.kernel.va_of(l1)) & kPteRw);
   g.g.core.calls.leave_lazy(lazy_mode::mmu);
   EXPECT_EQ(g.g.core.calls.failures(), 0u);
-}
-
-// Another vCPU has been told to leave the address space, but the order waits in its batch.
-TEST(Pinning, regression_no_vcpu_is_left_on_a_dying_address_space_by_a_queued_load) {
-  TestGuest g;
-  g.booted();
-  AddressSpace space(g), next(g);
-  space.map(0x1000, true);
-  g.g.pins.pin(space.pgd());
-  g.g.pins.pin(next.pgd());
-  g.kernel.run_on(1);
-  g.g.tables.write_cr3(space.pgd());
-  g.kernel.run_on(2);
-  g.g.tables.write_cr3(space.pgd());
-  g.g.core.calls.enter_lazy(lazy_mode::cpu);
-  g.g.tables.write_cr3(next.pgd());
-  EXPECT_EQ(g.g.tables.read_cr3(), next.pgd());
-  EXPECT_EQ(g.g.tables.current_cr3(2), space.pgd()) << "still on it, whatever it was told";
-  g.kernel.run_on(0);
-  space.destroy();
-  EXPECT_EQ(g.g.core.calls.failures(), 0u);
-  EXPECT_EQ(g.g.tables.current_cr3(1), g.g.core.init_pgd);
-  EXPECT_EQ(g.g.tables.current_cr3(2), next.pgd());
-  EXPECT_EQ(g.xen.cpu(2).cr3, g.kernel.mfn(next.pgd().raw()));
 }
 
 TEST(Pinning, order_is_read_only_first_and_the_l4_last_and_backwards_to_unpin) {

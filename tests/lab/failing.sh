@@ -10,7 +10,15 @@ is_intact() {
 }
 
 suspended() { has_state $name '???s??'; }
-asked_to_suspend() { [ "$(xenstore-read "/local/domain/$(xl domid $name)/control/shutdown")" = suspend ]; }
+# Of domain $domid. Looks often: on a busy machine even a slow guest answers between two looks of a slow script.
+asked_to_suspend() {
+  local looks=100
+  while [ $looks -gt 0 ]; do
+    [ "$(xenstore-read "/local/domain/$domid/control/shutdown")" != suspend ] || return 0
+    looks=$((looks - 1))
+  done
+  return 1
+}
 
 # slow_down PERCENT: of a CPU that the guest gets, 0 for no limit. A guest that has just been limited still
 # has time to spend, so it is given a while to spend it.
@@ -32,6 +40,7 @@ interrupt() {
 
 # interrupt_early COMMAND…: Ctrl-C while the guest has been asked to suspend and has not answered.
 interrupt_early() {
+  domid=$(xl domid $name)
   slow_down 1
   interrupt asked_to_suspend "$@"
   local status=$?

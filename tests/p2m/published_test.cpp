@@ -6,25 +6,12 @@
 
 #include <cstring>
 
-#include "tests/p2m/fake_memory.h"
+#include "tests/p2m/published_case.h"
 
 namespace ferry {
 namespace {
 
-constexpr uint64_t kNrMfns = uint64_t{1} << 30;
-
-struct Case {
-  FakeMemory memory{kNrMfns};
-  std::vector<uint64_t> leaves;
-  uint64_t missing = 0;
-  uint64_t max_pfn = 0;
-  bool linear = false;
-  Published published;
-
-  p2m_read_result read(SeenP2m& seen) {
-    return read_published_p2m(published.arch, {.nr_mfns = kNrMfns}, memory, seen);
-  }
-};
+constexpr uint64_t kNrMfns = Case::kNrMfns;
 
 uint64_t arbitrary_vaddr(uint64_t nr_leaves) {
   const uint64_t room = (uint64_t{1} << 46) - nr_leaves * 4096;
@@ -114,23 +101,6 @@ TEST(PublishedP2m, no_leaf_is_lost_however_tables_are_shared) {
         RC_ASSERT(kept.contains(leaves[i]));
     }
   }));
-}
-
-// The engine of the platform cuts off the last GiB of such a list: the list does not begin at a
-// multiple of 1 GiB, has more than one L2 entry, and its last one is unlike the others.
-TEST(PublishedP2m, regression_last_gib_of_an_unaligned_list_is_kept) {
-  Case c;
-  c.missing = c.memory.add();
-  for (unsigned i = 0; i < 512 * 3; ++i) c.leaves.push_back(0x10000 + 2 * i);
-  c.max_pfn = c.leaves.size() * 512;
-  for (uint64_t vaddr : {0xffffc90000000000 + 5 * 0x200000, 0xffffc90000000000 + 0x3ff * 4096}) {
-    c.published = publish_linear(c.memory, c.leaves, c.missing, c.max_pfn, vaddr);
-    SeenP2m seen;
-    const p2m_read_result r = c.read(seen);
-    ASSERT_TRUE(r.ok());
-    EXPECT_EQ(seen.leaves, c.leaves);
-    EXPECT_EQ(r.nr_pfns, c.max_pfn);
-  }
 }
 
 struct Step {

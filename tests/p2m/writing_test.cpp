@@ -2,46 +2,14 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include "tests/p2m/fake_kernel.h"
+#include "tests/p2m/writing.h"
 
 namespace ferry {
 namespace {
 
-constexpr uint64_t kPages = 1300;          // not a multiple of a leaf
-constexpr uint64_t kRoom = 512 * 512 * 3;  // pfns the list can grow to
-constexpr uint64_t kNrMfns = 0x2000000;
-
-struct TreeGuest {
-  static constexpr bool kLinear = false;
-  explicit TreeGuest(uint32_t seed = 1) : kernel(kPages, seed), p2m(kernel) {
-    EXPECT_TRUE(p2m.init(kernel.mfn_list_va(), kPages));
-  }
-  void start() {
-    ASSERT_TRUE(p2m.build_lists());
-    p2m.publish(kernel.shared_info_va());
-  }
-  FakeKernel kernel;
-  p2m_tree<FakeKernel> p2m;
-};
-
-struct ListGuest {
-  static constexpr bool kLinear = true;
-  explicit ListGuest(uint32_t seed = 1) : kernel(kPages, seed), p2m(kernel, kernel) {
-    EXPECT_TRUE(p2m.init(kernel.mfn_list_va(), kPages));
-    EXPECT_TRUE(p2m.build(kArea, kRoom));
-  }
-  void start() {
-    ASSERT_TRUE(p2m.build_lists());
-    p2m.publish(kernel.shared_info_va());
-  }
-  FakeKernel kernel;
-  p2m_list<FakeKernel, FakeKernel> p2m;
-};
-
 template <typename Guest>
 class WritingP2m : public testing::Test {};
-using Forms = testing::Types<TreeGuest, ListGuest>;
-TYPED_TEST_SUITE(WritingP2m, Forms);
+TYPED_TEST_SUITE(WritingP2m, P2mForms);
 
 // Not among the first, where the fake's allocator takes the pages of the p2m itself.
 uint64_t arbitrary_pfn() {
@@ -62,32 +30,6 @@ uint64_t arbitrary_entry(uint64_t pfn) {
     default:
       return *rc::gen::inRange<uint64_t>(1, kNrMfns);
   }
-}
-
-// What the toolstack sees of a pfn, through what is published.
-struct ToolView {
-  std::vector<uint64_t> leaves;
-  uint64_t nr_pfns = 0;
-  bool same_leaf_after_end = true;
-  void leaf(uint64_t, mfn_t mfn) { leaves.push_back(mfn.raw()); }
-  void table(unsigned, mfn_t) {}
-};
-
-template <typename Guest>
-ToolView tool_view(Guest& g, bool tree_form) {
-  published_p2m arch = published_p2m_of(g.kernel.page(0).data());
-  if (tree_form) arch.p2m_cr3 = 0;
-  ToolView view;
-  const p2m_read_result r = read_published_p2m(arch, {.nr_mfns = kNrMfns}, g.kernel, view);
-  EXPECT_TRUE(r.ok()) << text_of(r.fault) << " level " << r.level << " index " << r.index;
-  view.nr_pfns = r.nr_pfns;
-  return view;
-}
-
-template <typename Guest>
-uint64_t tool_entry(Guest& g, const ToolView& view, uint64_t pfn) {
-  if (pfn / 512 >= view.leaves.size()) return kInvalidP2mEntry;
-  return g.kernel.frame(mfn_t(view.leaves[pfn / 512]))[pfn % 512];
 }
 
 // All pfns that were ever touched, and some that were not, against a plain map.
@@ -164,35 +106,6 @@ TYPED_TEST(WritingP2m, try_set_is_false_exactly_when_a_leaf_is_needed) {
   EXPECT_TRUE(g.p2m.try_set(far + 1, 79));
 }
 
-TYPED_TEST(WritingP2m, regression_split_of_an_identity_leaf_shifts_no_neighbour) {
-  for (unsigned offset : {0u, 1u, 300u, 511u}) {
-    TypeParam g;
-    g.start();
-    const uint64_t base = 6 * 512;
-    ASSERT_TRUE(g.p2m.set_identity(pfn_t(base), pfn_t(base + 512)));
-    ASSERT_TRUE(g.p2m.set(pfn_t(base + offset), 77));
-    for (unsigned i = 0; i < 512; ++i)
-      EXPECT_EQ(g.p2m.get(pfn_t(base + i)), i == offset ? 77 : identity_frame(pfn_t(base + i)));
-  }
-}
-
-TYPED_TEST(WritingP2m, regression_tail_of_the_last_builder_leaf_is_missing) {
-  TypeParam g;
-  for (uint64_t pfn = kPages; pfn < 2048; ++pfn) EXPECT_EQ(g.p2m.get(pfn_t(pfn)), kInvalidP2mEntry);
-}
-
-// A page added at the very end of what was told, or into the half-used last leaf, must be told too.
-TYPED_TEST(WritingP2m, regression_last_page_is_below_the_published_max_pfn) {
-  for (uint64_t pfn : {kPages, kPages + 1, uint64_t{1535}, uint64_t{1536}, uint64_t{2047}}) {
-    TypeParam g;
-    g.start();
-    ASSERT_TRUE(g.p2m.set(pfn_t(pfn), 77));
-    const published_p2m arch = published_p2m_of(g.kernel.page(0).data());
-    EXPECT_GT(arch.max_pfn, pfn);
-    EXPECT_EQ(tool_entry(g, tool_view(g, false), pfn), 77u);
-  }
-}
-
 TYPED_TEST(WritingP2m, an_identity_range_reads_as_identity_and_nothing_else_does) {
   EXPECT_TRUE(rc::check([] {
     TypeParam g;
@@ -232,33 +145,6 @@ TYPED_TEST(WritingP2m, running_out_of_memory_changes_nothing) {
   }
 }
 
-// Another CPU does the same thing while this one allocates, at each of its allocations.
-TYPED_TEST(WritingP2m, regression_loser_of_a_race_uses_the_winners_pages) {
-  for (int at = 0; at < 3; ++at) {
-    for (uint64_t other_offset : {0, 1}) {
-      TypeParam g;
-      g.start();
-      const int64_t before = g.kernel.allocated();
-      const pfn_t pfn(512 * 512 + 5), other(pfn.raw() + other_offset);
-      int n = 0;
-      std::function<void()> hook = [&] {
-        if (n++ == at)
-          EXPECT_TRUE(g.p2m.set(other, 88));
-        else
-          g.kernel.before_alloc = hook;
-      };
-      g.kernel.before_alloc = hook;
-      ASSERT_TRUE(g.p2m.set(pfn, 77));
-      ASSERT_EQ(n, at + 1);
-      EXPECT_EQ(g.p2m.get(pfn), 77u);
-      EXPECT_EQ(g.p2m.get(other), other_offset == 1 ? 88u : 77u);
-      EXPECT_EQ(g.kernel.allocated() - before, 3) << "pages of the loser were not given back";
-      for (bool tree_form : {false, true})
-        EXPECT_EQ(tool_entry(g, tool_view(g, tree_form), pfn.raw()), 77u);
-    }
-  }
-}
-
 // At every moment, whatever has been stored so far: the lists can be read, and what was set before
 // the change that is going on is there. Two runs, so that the second save is covered as well.
 TYPED_TEST(WritingP2m, lists_can_be_read_after_every_single_store) {
@@ -281,41 +167,6 @@ TYPED_TEST(WritingP2m, lists_can_be_read_after_every_single_store) {
   for (uint64_t pfn : {1290u, 1600u, 2100u, 2600u, 300000u, 600001u})
     EXPECT_TRUE(g.p2m.set(pfn_t(pfn), 1000 + pfn));
   EXPECT_GT(reads, 1000);
-}
-
-template <typename Guest>
-std::vector<uint64_t> leaf_pfns(Guest& g) {
-  std::set<uint64_t> pfns;
-  for (uint64_t leaf : tool_view(g, false).leaves)
-    for (uint64_t pfn = 0; pfn < kPages; ++pfn)
-      if (g.kernel.mfn(pfn) == leaf) pfns.insert(pfn);
-  return {pfns.begin(), pfns.end()};
-}
-
-// Every frame is another one after a resume, so each number in the lists has to be written anew;
-// also the second and the third time.
-TYPED_TEST(WritingP2m, regression_second_save_finds_good_lists) {
-  TypeParam g;
-  g.start();
-  ASSERT_TRUE(g.p2m.set_identity(pfn_t(2048), pfn_t(2560)));
-  ASSERT_TRUE(g.p2m.set(pfn_t(300000), kInvalidP2mEntry));
-  for (int round = 0; round < 3; ++round) {
-    const int64_t allocated = g.kernel.allocated();
-    g.p2m.unpublish();
-    g.kernel.resume_elsewhere(leaf_pfns(g), g.p2m);
-    g.p2m.rebuild_lists();
-    g.p2m.publish(g.kernel.shared_info_va());
-    EXPECT_EQ(g.kernel.allocated(), allocated) << "a resume has no memory to allocate";
-    for (bool tree_form : {false, true}) {
-      const ToolView view = tool_view(g, tree_form);
-      for (uint64_t pfn = 0; pfn < kPages; ++pfn)
-        ASSERT_EQ(tool_entry(g, view, pfn), g.kernel.mfn(pfn)) << pfn;
-    }
-    EXPECT_EQ(g.p2m.get(pfn_t(2050)), identity_frame(pfn_t(2050)));
-    // And it goes on growing.
-    ASSERT_TRUE(g.p2m.set(pfn_t(3000 + 600 * static_cast<uint64_t>(round)), kInvalidP2mEntry - 1));
-    ASSERT_TRUE(g.p2m.set(pfn_t(3000 + 600 * static_cast<uint64_t>(round)), kInvalidP2mEntry));
-  }
 }
 
 TYPED_TEST(WritingP2m, mfn_to_pfn_believes_only_the_round_trip) {
@@ -343,15 +194,6 @@ TYPED_TEST(WritingP2m, mfn_to_pfn_believes_only_the_round_trip) {
   ASSERT_TRUE(g.p2m.set_identity(pfn_t(5000), pfn_t(6000)));
   EXPECT_EQ(to_pfn(5500), 5500u);
   EXPECT_EQ(to_pfn(6000), kInvalidPfn);
-}
-
-TEST(WritingP2mTree, beyond_512_gib_there_is_nothing_and_nothing_can_be_put) {
-  TreeGuest g;
-  for (uint64_t pfn : {kTreePfns, ~uint64_t{0}}) {
-    EXPECT_EQ(g.p2m.get(pfn_t(pfn)), kInvalidP2mEntry);
-    EXPECT_TRUE(g.p2m.try_set(pfn_t(pfn), kInvalidP2mEntry));
-    EXPECT_FALSE(g.p2m.set(pfn_t(pfn), 5));
-  }
 }
 
 // What came over in shared_info from another host must not say that there is a linear list.
@@ -390,12 +232,6 @@ TEST(WritingP2mList, placeholders_are_only_mapped_read_only) {
     const uint64_t e = g.kernel.l1_entry(kArea + leaf * 4096);
     EXPECT_EQ((e & 2) != 0, mapped[e >> 12 & 0xffffffffff] == 1) << leaf;
   }
-}
-
-// What follows the builder's list are page tables in use.
-TEST(WritingP2mList, regression_no_more_than_the_builders_list_is_free_afterwards) {
-  ListGuest g;
-  EXPECT_EQ(g.p2m.boot_pages(), 3u);
 }
 
 TEST(WritingP2mList, can_be_published_alone_for_a_toolstack_that_knows_it) {

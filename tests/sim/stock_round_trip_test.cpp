@@ -38,7 +38,7 @@ void round_trip(uint64_t seed, uint64_t most_pages) {
 }
 
 TEST(StockEngine, RestoresTheSameGuestThatItSaved) {
-  for (uint64_t seed = 1; seed <= 150; ++seed) {
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
     round_trip(seed, 1024);
     if (HasFailure()) break;
   }
