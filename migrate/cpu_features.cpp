@@ -23,7 +23,8 @@ static_assert(sizeof(Leaf) == kLeafBytes);
 constexpr const char* kRegisters[] = {"eax", "ebx", "ecx", "edx"};
 
 // A register whose bits are features, and those of its bits that are not: they say what the kernel
-// has switched on, or how CPUs are numbered.
+// has switched on, or how CPUs are numbered, or again what leaf 1 says, which only AMD's CPUs do
+// and Xen's own policies may not.
 struct FeatureWord {
   uint32_t leaf, subleaf;
   unsigned in;
@@ -54,9 +55,9 @@ constexpr FeatureWord kWords[] = {
     {0x80000001, kNoSubleaf, 2, 0,
      "lahf-lm cmp svm ext-apic cr8-legacy lzcnt sse4a misalignsse 3dnow-prefetch osvw ibs xop "
      "skinit wdt - lwp fma4 tce - nodeid - tbm topoext - - - - - - monitorx"},
-    {0x80000001, kNoSubleaf, 3, 0,
-     "fpu vme de pse tsc msr pae mce cx8 apic - syscall mtrr pge mca cmov pat pse36 - mp nx - mmx+ "
-     "mmx fxsr ffxsr page1gb rdtscp - lm 3dnow+ 3dnow"},
+    {0x80000001, kNoSubleaf, 3, 0x0183f3ff,
+     "- - - - - - - - - - - syscall - - - - - - - mp nx - mmx+ - - ffxsr page1gb rdtscp - lm "
+     "3dnow+ 3dnow"},
     {0x80000007, kNoSubleaf, 3, 0, "- - - - - - - - itsc"},
     {0x80000008, kNoSubleaf, 1, 0,
      "clzero - rstr-fp-err-ptrs - - - - - - wbnoinvd - - ibpb - ibrs amd-stibp"},

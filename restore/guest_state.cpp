@@ -95,8 +95,9 @@ RestoreResult GuestState::apply(const Hypervisor& xen, const RestoreTarget& targ
   RestoreResult result = fix_start_info(xen, target, domain, frames, start_info);
   for (const auto& [id, vcpu] : vcpus_) set_vcpu(xen, domain, vcpu, frames);
   pin_all(xen, target.domid, frames);
-  seed_grant_table(xen, target.domid,
-                   {result.console_mfn, result.store_mfn, target.console_domid, target.store_domid});
+  seed_grant_table(
+      xen, target.domid,
+      {result.console_mfn, result.store_mfn, target.console_domid, target.store_domid});
   frames.for_each_frame([&](pfn_t, mfn_t, v1::PageKind) { result.guest_bytes += kPageSize; });
   return result;
 }

@@ -5,9 +5,12 @@ namespace ferry {
 
 void PageStates::set(pfn_t pfn, uint64_t frame, v1::PageKind kind, uint64_t flags) {
   uint64_t& word = words_[pfn.raw()];
-  if ((word & kTold) && (word & kNoFrame) != frame)
-    frames_changed_.store(true, std::memory_order_relaxed);
+  if ((word & kNoFrame) != frame) found_elsewhere(pfn);
   word = frame | static_cast<uint64_t>(kind) << kKindShift | kTold | (word & kLeft) | flags;
+}
+
+void PageStates::found_elsewhere(pfn_t pfn) {
+  if (words_[pfn.raw()] & kTold) frames_changed_.store(true, std::memory_order_relaxed);
 }
 
 void PageStates::absent(pfn_t pfn) {

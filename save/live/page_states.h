@@ -25,6 +25,8 @@ class PageStates {
 
   void absent(pfn_t pfn);
   void sent(pfn_t pfn, mfn_t mfn, v1::PageKind kind);
+  // The page has another frame now, or none; the image is to say so later.
+  void found_elsewhere(pfn_t pfn);
   void put_off(pfn_t pfn) { words_[pfn.raw()] |= kOwed; }
 
   bool owed(pfn_t pfn) const { return words_[pfn.raw()] & kOwed; }

@@ -84,11 +84,22 @@ class ScanJob final : public Job {
   std::unique_ptr<Tracking::Look> look_;
 };
 
+// The last look compares what tables mean, if frames have changed hands; it has to know that before
+// it looks at the first table.
+void find_changed_frames(PageStates& states, const GuestView& guest) {
+  for (pfn_t pfn(0); pfn.raw() < states.nr_pfns() && !states.frames_changed(); ++pfn) {
+    mfn_t frame;
+    if (guest.frame_of(pfn, frame) ? !states.has_frame(pfn, frame) : !states.has_no_frame(pfn))
+      states.found_elsewhere(pfn);
+  }
+}
+
 }  // namespace
 
 ScanResult scan(ScanContext& context, std::shared_ptr<const GuestView> guest, bool last) {
   ScanResult result(context.states.nr_pfns());
   context.tracking.begin_scan(last);
+  if (last) find_changed_frames(context.states, *guest);
   const uint64_t step = context.tracking.window_pfns();
   uint64_t next = 0;
   context.executor.run([&]() -> std::unique_ptr<Job> {

@@ -19,7 +19,7 @@ struct ScanContext {
   const Hypervisor& xen;
   const domid_t domid;
   Executor& executor;
-  const PageStates& states;
+  PageStates& states;
   Tracking& tracking;
   std::function<void()> check;  // called now and then; throws to stop
 };

@@ -9,6 +9,7 @@
 #include "xen/machine_to_phys.h"
 #include "xen/page_types.h"
 #include "xen/pin.h"
+#include "xen/xen_headers.h"
 
 namespace ferry::test {
 namespace {

@@ -38,8 +38,8 @@ int file_of(const Bytes& bytes) {
   return fd;
 }
 
-// What stock leaves stale: p2m_cr3, which in a stream of ours is the root's pfn; the pages of an end
-// of the p2m without memory; and frames of pages that were given back after they had been sent.
+// What stock leaves stale: p2m_cr3, which in a stream of ours is the root's pfn; the pages of an
+// end of the p2m without memory; and frames of pages that were given back after they had been sent.
 bool on_purpose(const std::string& sentence) {
   return sentence.find("p2m_cr3") != sentence.npos || sentence.starts_with("start_info says") ||
          sentence.find("has memory that it had not before") != sentence.npos ||
@@ -52,8 +52,8 @@ void restore_with_stock(const Bytes& stream, const GuestSpec& spec, const Scratc
   const StockRestored restored = stock_restore(host, fd, spec.pages, spec.vcpus);
   close(fd);
   ASSERT_EQ(restored.os_errno, 0);
-  auto differences = compare_restored(built, before, host,
-                                      static_cast<DomainNumber>(restored.domid), kStockRules);
+  auto differences =
+      compare_restored(built, before, host, static_cast<DomainNumber>(restored.domid), kStockRules);
   std::erase_if(differences, on_purpose);
   for (const std::string& sentence : differences) ADD_FAILURE() << sentence;
 }
@@ -68,8 +68,7 @@ TEST(LiveExport, of_a_suspended_guest_is_verified_and_restored_by_stock) {
     const GuestView before = view_guest(*source, guest.domid);
     SaveOptions options;
     options.level = seed % 3 ? 0 : 1;
-    const Saved saved =
-        engine_save(*source, guest.domid, *make_seeded_executor(seed, 3), options);
+    const Saved saved = engine_save(*source, guest.domid, *make_seeded_executor(seed, 3), options);
     ASSERT_TRUE(saved.done()) << saved.sentence;
     const Bytes stream = streamed(saved.image, seed);
     if (seed <= 6) {
@@ -111,9 +110,8 @@ TEST(LiveExport, of_a_guest_that_works_meanwhile_is_restored_as_it_was_when_susp
     options.level = 0;
     options.live.emplace().policy.max_rounds = 1 + static_cast<uint32_t>(seed % 4);
     options.live->policy.max_downtime_us = 1;
-    const Saved saved =
-        engine_save(*source, guest->domid(), *make_seeded_executor(seed, 3, work), options,
-                    [&] { guest->suspend(); });
+    const Saved saved = engine_save(*source, guest->domid(), *make_seeded_executor(seed, 3, work),
+                                    options, [&] { guest->suspend(); });
     source->set_before_call({});
     ASSERT_TRUE(saved.done()) << saved.sentence;
     const GuestView before = view_guest(*source, guest->domid());

@@ -53,6 +53,7 @@ TEST(CpuFeatures, without_a_name_are_told_by_their_bit) {
 TEST(CpuFeatures, that_are_states_or_topology_do_not_count) {
   const Bytes guest = leaves({{1, kNone, 0x306a9, 0xffffffff, 1u << 27 | 1u << 31, 1u << 28},
                               {7, 0, 5, 0, 1u << 4, 0},
+                              {0x80000001, kNone, 0, 0, 0, 0x0183f3ff},
                               {0xd, 0, 7, 0x340, 0x340, 0},
                               {0xb, 0, 1, 2, 3, 4}});
   EXPECT_EQ(missing_cpu_features(guest, {}), Names{});
