@@ -17,6 +17,14 @@ void send_welcome(Link& link, uint32_t streams) {
   link.send(frame);
 }
 
+// The source hears why, if it still listens.
+void tell_refusal(Link& link, const Error& reason) {
+  try {
+    link.refuse(reason.what());
+  } catch (const Error&) {
+  }
+}
+
 class Receiver {
  public:
   Receiver(Link& link, MigrationJob job, IncomingGuest& guest)
@@ -26,6 +34,7 @@ class Receiver {
         journal_(std::move(job)),
         handover_(journal_.job().destination_state(), journal_, guest_, outbox_) {}
 
+  // Only what is in the journal may begin.
   void start() { journal_.write(DestinationState::receiving); }
   void restart() { handover_.restarted(); }
 
@@ -40,10 +49,7 @@ class Receiver {
       handover_.complete();
     } catch (const Error& e) {
       reason_ = e.what();
-      try {
-        link_.refuse(reason_);
-      } catch (const Error&) {
-      }
+      tell_refusal(link_, e);
       handover_.failed();
     }
   }
@@ -102,9 +108,14 @@ class Receiver {
   std::string reason_;
 };
 
-[[noreturn]] void refuse(Link& link, const std::string& sentence) {
-  link.refuse(sentence);
-  fail(Errc::unsupported, "{}", sentence);
+template <typename Step>
+auto or_refuse(Link& link, Step step) {
+  try {
+    return step();
+  } catch (const Error& e) {
+    tell_refusal(link, e);
+    throw;
+  }
 }
 
 // A hello or a question.
@@ -115,39 +126,37 @@ v1::MigrateFrame greeting(Link& link) {
   const uint32_t version =
       frame->has_hello() ? frame->hello().version() : frame->question().version();
   if (version != kMigrateVersion)
-    refuse(link, fmt::format("version {} of the migration protocol is spoken here, not {}",
-                             kMigrateVersion, version));
+    fail(Errc::unsupported, "version {} of the migration protocol is spoken here, not {}",
+         kMigrateVersion, version);
   return std::move(*frame);
 }
 
-ReceiveReport answer_question(Link& link, const v1::MigrateQuestion& question,
-                              const ReceiveHost& host) {
-  if (!host.answer) refuse(link, "no questions are answered here");
+v1::MigrateFrame answer_to(const v1::MigrateQuestion& question, const ReceiveHost& host) {
+  if (!host.answer) fail(Errc::unsupported, "no questions are answered here");
   v1::MigrateFrame frame;
-  try {
-    *frame.mutable_answer() = host.answer(question);
-  } catch (const Error& e) {
-    refuse(link, e.what());
-  }
-  link.send(frame);
-  return {Received::asked, {}, {}};
+  *frame.mutable_answer() = host.answer(question);
+  return frame;
 }
 
-}  // namespace
+// What the source is welcomed to.
+struct Arrival {
+  FileLock lock;
+  std::unique_ptr<IncomingGuest> guest;
+  std::unique_ptr<Receiver> receiver;
+  bool known;  // its journal was here before
+};
 
-ReceiveReport receive_guest(Link& link, const std::string& peer, const ReceiveHost& host) {
-  const v1::MigrateFrame first = greeting(link);
-  if (first.has_question()) return answer_question(link, first.question(), host);
-  const v1::MigrateHello& hello = first.hello();
+Arrival prepare(Link& link, const v1::MigrateHello& hello, const std::string& peer,
+                const ReceiveHost& host) {
   const std::string id = job_id_of(hello.job());
   if (!host.job.empty() && id != host.job)
-    refuse(link, fmt::format("this connection was opened for job {}, not {}", host.job, id));
-  const std::optional<FileLock> lock = lock_job(id, false);
-  if (!lock) refuse(link, fmt::format("job {} is still served here by another process", id));
+    fail(Errc::unsupported, "this connection was opened for job {}, not {}", host.job, id);
+  std::optional<FileLock> lock = lock_job(id, false);
+  if (!lock) fail(Errc::unsupported, "job {} is still served here by another process", id);
   std::optional<MigrationJob> known = find_job(id, false);
   if (!known && hello.settle())
-    refuse(link, fmt::format("job {} is not known here: its journal is gone", id));
-  if (known && !hello.settle()) refuse(link, fmt::format("job {} was here before", id));
+    fail(Errc::unsupported, "job {} is not known here: its journal is gone", id);
+  if (known && !hello.settle()) fail(Errc::unsupported, "job {} was here before", id);
 
   MigrationJob job = known.value_or(MigrationJob{});
   if (!known) {
@@ -158,14 +167,27 @@ ReceiveReport receive_guest(Link& link, const std::string& peer, const ReceiveHo
     job.uuid = hello.uuid();
     job.peer.text = peer;
   }
-  const std::unique_ptr<IncomingGuest> guest = host.make(job);
-  Receiver receiver(link, job, *guest);
-  if (known) {
+  std::unique_ptr<IncomingGuest> guest = host.make(job);
+  auto receiver = std::make_unique<Receiver>(link, std::move(job), *guest);
+  if (!known) receiver->start();
+  return {std::move(*lock), std::move(guest), std::move(receiver), known.has_value()};
+}
+
+}  // namespace
+
+ReceiveReport receive_guest(Link& link, const std::string& peer, const ReceiveHost& host) {
+  const v1::MigrateFrame first = or_refuse(link, [&] { return greeting(link); });
+  if (first.has_question()) {
+    link.send(or_refuse(link, [&] { return answer_to(first.question(), host); }));
+    return {Received::asked, {}, {}};
+  }
+  const Arrival arrival = or_refuse(link, [&] { return prepare(link, first.hello(), peer, host); });
+  Receiver& receiver = *arrival.receiver;
+  if (arrival.known) {
     receiver.restart();
     send_welcome(link, 1);
   } else {
-    receiver.start();
-    receiver.stream(hello, host);
+    receiver.stream(first.hello(), host);
   }
   receiver.serve();
   return receiver.report();

@@ -42,6 +42,21 @@ check "no job is open" no_open_job
 ferry migrate --bandwidth 1 $name --via "$via" >$work/migrate.log 2>&1 &
 migrating=$!
 check "a slow migration begins" within 30 sending
+check "ferry job info tells where it is" ferry job info $name
+note "$(tr '\n' ' ' <$work/check.log)"
+check "ferry job set makes it slower still" ferry job set --bandwidth 2 --max-downtime 900 $name
+check "ferry job cancel stops it" ferry job cancel $name
+check "it ends within seconds" within 20 has_ended $migrating
+wait $migrating
+check "with status 1" [ $? = 1 ]
+note "it says: $(tail -n 1 $work/migrate.log)"
+check "no other copy is left of it" within 20 only $name
+check "the guest runs on here after it" runs $name
+check "no job of it is open" within 20 no_open_job
+
+ferry migrate --bandwidth 1 $name --via "$via" >$work/migrate.log 2>&1 &
+migrating=$!
+check "one more slow migration begins" within 30 sending
 kill -9 $(processes "[^ ]*ferry-host receive --stdio" | awk "{ print \$1 }")
 check "the receiver is killed: ferry migrate fails" not wait $migrating
 check "no other copy is left then" within 30 only $name

@@ -3,6 +3,7 @@
 name=mover
 . "$LAB_TESTS/lib.sh"
 . "$LAB_TESTS/failing.sh"
+. "$LAB_TESTS/pause.sh"
 stock_helper=/usr/lib/xen-4.17/bin/libxl-save-helper
 export LIBXL_SAVE_HELPER=/usr/local/bin/ferry-save-helper
 
@@ -20,17 +21,7 @@ guest_log() {
     echo /var/log/xen/console/guest-"$1".log
   fi
 }
-all_ticks() {
-  cat /var/log/xen/console/guest-$name.log /var/log/xen/console/guest-$name--incoming.log 2>/dev/null |
-    tr -d '\r' | grep '^tick [0-9]* ok'
-}
-# longest_pause FROM: milliseconds of wall-clock time between two ticks from tick FROM on, at most.
-longest_pause() {
-  all_ticks | awk -v from="$1" '$2 >= from {
-    for (i = 4; i <= NF; i++) if ($i ~ /^real=/) now = substr($i, 6)
-    if (last && now - last > most) most = now - last
-    last = now } END { printf "%d", most * 1000 }'
-}
+longest_pause() { longest_gap "$1" <$work/ticks; }
 
 one_migration() { # N
   local tick
@@ -49,6 +40,7 @@ one_migration() { # N
 # Every instruction is emulated: what takes milliseconds elsewhere takes seconds here.
 export FERRY_MAX_DOWNTIME=2500 FERRY_MAX_ROUNDS=2 FERRY_LEVEL=0
 
+watch_ticks $name
 check "a guest with 2 vCPUs starts" start_guest $name 2 128
 check "it counts" runs $name
 
@@ -76,6 +68,16 @@ note "$(tr '\n' ' ' <$work/check.log)"
 check "the guest runs on after that estimate" runs $name
 
 for n in 1 2 3 4 5; do one_migration $n; done
+stop_watching
+
+# To a host that has only the stock helper: the receiver gets Xen's own stream.
+printf '#!/bin/sh\nshift\nunset LIBXL_SAVE_HELPER\nexec "$@"\n' >$work/stock_here
+chmod +x $work/stock_here
+tick=$(tick_number $name)
+check "to a stock receiver: xl migrate" env FERRY_STREAM=libxc xl migrate -s $work/stock_here $name localhost
+check "to a stock receiver: exactly one copy is there" only $name
+check "to a stock receiver: counts, memory, page tables and clocks intact" runs $name
+check "to a stock receiver: goes on where it was" [ "$(tick_number $name)" -gt "$tick" ]
 
 # Told to stop while it sends, slowly: the guest stays here, and nothing is left of the other copy.
 sending() { is_running '[^ ]*ferry-save-helper --save' && sleep 2; }

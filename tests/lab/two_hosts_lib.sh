@@ -16,18 +16,28 @@ serve_commands() {
   done
 }
 
-orders=0
+# The number of the next command; in a file, because subshells give orders too.
+echo 0 >$work/orders
 order() { # TEXT: the next command for the second host; nothing ends it
+  local n
+  n=$(cat $work/orders)
+  echo $((n + 1)) >$work/orders
   printf '%s' "$1" >$COMMON/do.new
-  mv $COMMON/do.new $COMMON/do.$orders
+  mv $COMMON/do.new $COMMON/do."$n"
 }
 # there COMMAND…: runs it on the second host, in a shell that has lib.sh; prints what it printed, ends as it ended.
+# Has to end within five minutes.
 there() {
+  local n tries=6000
+  n=$(cat $work/orders)
   order "$*
 "
-  while [ ! -e $COMMON/status.$orders ]; do usleep 50000; done
-  cat $COMMON/out.$orders
-  orders=$((orders + 1))
-  return "$(cat $COMMON/status.$((orders - 1)))"
+  while [ ! -e $COMMON/status."$n" ]; do
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] || { echo "the second host does not answer to: $*"; return 124; }
+    usleep 50000
+  done
+  cat $COMMON/out."$n"
+  return "$(cat $COMMON/status."$n")"
 }
 end_there() { order ''; }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <random>
 #include <thread>
@@ -127,6 +128,13 @@ TEST_F(MigratePrograms, a_host_without_room_says_so_when_asked_and_when_sent_to)
   const TwoHosts::Result sent = migrate();
   EXPECT_NE(sent.said.find("the guest needs"), std::string::npos) << sent.said;
   expect_refused(sent, "does not take web1: ");
+}
+
+TEST_F(MigratePrograms, regression_a_host_that_cannot_keep_a_journal_says_so) {
+  std::filesystem::remove_all(hosts_.path("b.host.jobs"));
+  std::ofstream(hosts_.path("b.host.jobs")) << "no folder";
+  Running receiver = hosts_.receiver();
+  expect_refused(migrate(), "b.host.jobs");
 }
 
 TEST_F(MigratePrograms, a_host_that_has_such_a_guest_says_so_when_asked) {
