@@ -85,7 +85,7 @@ class BatchJob final : public Job {
 
   void consume() override {
     if (bytes_ == 0) return;
-    RoundCensus& round = shared_.census.rounds[round_];
+    RoundCensus& round = shared_.census.rounds[std::min(round_, kMostRounds - 1)];
     for (const auto& [kind, pages] : pages_) round.pages[kind] += pages;
     round.bytes += bytes_;
     for (const PageRun& run : runs_)

@@ -24,6 +24,9 @@ struct TableCensus {
   uint64_t absent = 0;  // not present, but not zero: swap entries and the like
 };
 
+// ferry saves in at most so many rounds; what an image has beyond them counts as the last.
+inline constexpr uint32_t kMostRounds = 10'000;
+
 struct Census {
   std::map<uint32_t, RoundCensus> rounds = {};
   std::array<TableCensus, 4> levels{};  // L1 first

@@ -52,7 +52,7 @@ void add_small_record(Summary& summary, const RawRecord& raw) {
   v1::Record record = parse_record(raw);
   switch (record.body_case()) {
     case v1::Record::kVcpu:
-      summary.vcpus.push_back(summarise_vcpu(record.vcpu()));
+      if (summary.vcpus.size() < kMaxVcpus) summary.vcpus.push_back(summarise_vcpu(record.vcpu()));
       break;
     case v1::Record::kConfig:
       summary.config = std::move(*record.mutable_config());

@@ -39,7 +39,7 @@ struct Summary {
   uint64_t records = 0;
   std::vector<RecordsOfKind> records_by_kind = {};  // in the schema's order
   std::vector<PagesOfKind> pages_by_kind = {};      // in the schema's order
-  std::vector<VcpuSummary> vcpus = {};
+  std::vector<VcpuSummary> vcpus = {};              // no more than a guest can have
   std::optional<v1::Config> config = {};  // of a bare image; an xl file has it in place.xl_config
   std::optional<v1::Timeline> timeline = {};
 

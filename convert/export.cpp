@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 
+#include "audit/layout.h"
 #include "audit/page_map.h"
 #include "convert/libxc_writer.h"
 #include "error/error.h"
@@ -86,10 +87,12 @@ struct Small {
   std::vector<uint64_t> leaves;
   v1::Tsc tsc;
   v1::SharedInfo shared_info;
-  std::map<uint32_t, v1::Vcpu> vcpus;
+  std::map<uint32_t, uint64_t> vcpus;  // where their records are: these may be large
 };
 
 Small read_small(const ImageFile& image) {
+  const uint64_t pfns = image.head().nr_pfns();
+  const uint64_t leaves = pfns / 512 + (pfns % 512 != 0);
   Small small;
   uint64_t offset = 0;
   for (const uint64_t distance : image.index_root().other_offsets()) {
@@ -100,16 +103,18 @@ Small read_small(const ImageFile& image) {
     if (record.has_cpu_policy()) small.policy = std::move(*record.mutable_cpu_policy());
     if (record.has_tsc()) small.tsc = record.tsc();
     if (record.has_shared_info()) small.shared_info = std::move(*record.mutable_shared_info());
-    if (record.has_vcpu())
-      small.vcpus.emplace(record.vcpu().id(), std::move(*record.mutable_vcpu()));
+    if (record.has_vcpu()) {
+      if (record.vcpu().id() >= audit::kMaxVcpus)
+        fail(Errc::bad_image, "the image has a vCPU {}", record.vcpu().id());
+      small.vcpus.emplace(record.vcpu().id(), offset);
+    }
     if (!record.has_p2m_frames()) continue;
-    if (record.p2m_frames().first_leaf() != small.leaves.size())
+    if (record.p2m_frames().first_leaf() != small.leaves.size() || small.leaves.size() > leaves)
       fail(Errc::bad_image, "the image's list of p2m leaves has a gap");
     small.leaves.insert(small.leaves.end(), record.p2m_frames().leaf_pfns().begin(),
                         record.p2m_frames().leaf_pfns().end());
   }
-  const uint64_t pfns = image.head().nr_pfns();
-  if (small.leaves.size() != pfns / 512 + (pfns % 512 != 0))
+  if (small.leaves.size() != leaves)
     fail(Errc::bad_image, "the image lists {} p2m leaves for {} pfns", small.leaves.size(), pfns);
   if (!small.vcpus.contains(0)) fail(Errc::bad_image, "the image has no vCPU 0");
   return small;
@@ -135,7 +140,8 @@ Converted export_stream(const ImageFile& image, ByteSink& sink, Executor& execut
   shared.writer.flush_pages();
   shared.writer.tsc(small.tsc);
   shared.writer.shared_info(head, small.shared_info);
-  for (const auto& [id, vcpu] : small.vcpus) shared.writer.vcpu(vcpu);
+  for (const auto& [id, offset] : small.vcpus)
+    shared.writer.vcpu(parse_record(image.read_record(offset)).vcpu());
   shared.writer.end();
   shared.done.vcpus = small.vcpus.size();
   return shared.done;

@@ -165,7 +165,7 @@ class PageFeed {
 };
 
 uint64_t start_info_of(const Survey& survey) {
-  return audit::load_u64(audit::bytes_of(survey.vcpus.at(0).basic()), audit::kVcpuRdxAt);
+  return audit::load_u64(audit::bytes_of(survey.vcpu(0).basic()), audit::kVcpuRdxAt);
 }
 
 // (gap, count) runs of the pfns for which holds(pfn).
@@ -195,8 +195,8 @@ v1::Head make_head(const Survey& survey, const P2mOfStream& p2m, const std::stri
   uint64_t populated = 0;
   for (uint64_t pfn = 0; pfn < survey.nr_pfns(); ++pfn) populated += survey.populated(pfn);
   head.set_populated_pages(populated);
-  for (const auto& [id, vcpu] : survey.vcpus) head.add_online_vcpus(id);
-  head.set_max_vcpu_id(survey.vcpus.rbegin()->first);
+  for (const auto& [id, records] : survey.vcpus()) head.add_online_vcpus(id);
+  head.set_max_vcpu_id(survey.vcpus().rbegin()->first);
   head.set_start_info_pfn(start_info_of(survey));
   head.set_linear_p2m(p2m.linear());
   if (p2m.linear())
@@ -253,8 +253,8 @@ void write_state(const Survey& survey, const P2mOfStream& p2m, RecordWriter& wri
   store(page, audit::kSharedFrameListListAt, 0);
   store(page, audit::kSharedP2mCr3At, p2m.linear() ? p2m.root_pfn() << kPageShift : 0);
   writer.write(record);
-  for (const auto& [id, vcpu] : survey.vcpus) {
-    *record.mutable_vcpu() = vcpu;
+  for (const auto& [id, records] : survey.vcpus()) {
+    *record.mutable_vcpu() = survey.vcpu(id);
     std::string& context = *record.mutable_vcpu()->mutable_basic();
     const uint64_t entries = audit::load_u64(audit::bytes_of(context), audit::kVcpuGdtEntriesAt);
     const uint64_t used = entries / 512 + (entries % 512 != 0);
@@ -299,7 +299,7 @@ Converted import_stream(const InputFile& file, const StreamPlace& place,
   });
   write_state(survey, p2m, writer);
   writer.finish();
-  return {.pages = head.populated_pages(), .vcpus = survey.vcpus.size()};
+  return {.pages = head.populated_pages(), .vcpus = survey.vcpus().size()};
 }
 
 }  // namespace ferry::convert

@@ -42,7 +42,7 @@ bool is_page_type(unsigned type);
 bool type_has_data(unsigned type);
 
 inline constexpr size_t kMostRecord = 128u << 20;  // body bytes, as Xen's own reader allows
-inline constexpr uint32_t kMostPages = 1u << 20;   // in one PAGE_DATA; writers put 1024
+inline constexpr uint32_t kMostPages = 4096;       // in one PAGE_DATA; writers put 1024
 inline constexpr uint32_t kPagesPerRecord = 1024;  // that we write
 
 struct LibxcRecord {

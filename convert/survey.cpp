@@ -15,7 +15,7 @@ constexpr size_t kBatchHeader = 8;
 constexpr size_t kVcpuHeader = 8;
 constexpr size_t kMostBlob = 64u << 10;  // of one vCPU: XSAVE areas have a few KiB
 constexpr size_t kMostPolicy = 256u << 10;
-constexpr uint32_t kMostVcpus = 8192;
+constexpr size_t kMostBatches = 1u << 20;  // and one more for every 4 pfns
 
 uint64_t pfn_of(uint64_t entry) {
   return entry & kPfnMask;
@@ -116,6 +116,8 @@ std::vector<uint64_t> Survey::entries(const LibxcRecord& batch) const {
 }
 
 void Survey::take_pages(const LibxcRecord& record) {
+  if (batches_.size() >= kMostBatches + types_.size() / 4)
+    fail(Errc::bad_image, "the libxc stream has more than {} batches of pages", batches_.size());
   const auto number = static_cast<uint32_t>(batches_.size());
   for (const uint64_t entry : entries(record)) {
     types_[pfn_of(entry)] = static_cast<uint8_t>(type_of(entry));
@@ -125,22 +127,35 @@ void Survey::take_pages(const LibxcRecord& record) {
 }
 
 void Survey::take_vcpu(const LibxcRecord& record) {
-  const Bytes body = stream_.body(record, kMostBlob);
-  if (body.size() < kVcpuHeader) fail(Errc::bad_image, "{} names no vCPU", place_of(record));
-  const uint32_t id = audit::load_u32(body, 0);
-  if (id >= kMostVcpus) fail(Errc::bad_image, "{} is of vCPU {}", place_of(record), id);
-  const std::string blob = text_of(std::span(body).subspan(kVcpuHeader));
-  if (blob.empty()) return;  // says nothing
-  v1::Vcpu& vcpu = vcpus[id];
+  std::array<std::byte, kVcpuHeader> header;
+  stream_.read(record, 0, header);
+  const uint32_t id = audit::load_u32(header, 0);
+  if (id >= audit::kMaxVcpus) fail(Errc::bad_image, "{} is of vCPU {}", place_of(record), id);
+  if (record.length > kMostBlob)
+    fail(Errc::bad_image, "{} has {} bytes, more than {}", place_of(record), record.length,
+         kMostBlob);
+  if (record.length == kVcpuHeader) return;  // says nothing
+  VcpuRecords& vcpu = vcpus_[id];
+  (record.is(Type::vcpu_basic)      ? vcpu.basic
+   : record.is(Type::vcpu_extended) ? vcpu.extended
+   : record.is(Type::vcpu_xsave)    ? vcpu.xsave
+                                    : vcpu.msrs) = record;
+}
+
+v1::Vcpu Survey::vcpu(uint32_t id) const {
+  const auto blob = [this](const LibxcRecord& record) {
+    if (record.length == 0) return std::string();
+    const Bytes body = stream_.body(record, kMostBlob);
+    return text_of(std::span(body).subspan(kVcpuHeader));
+  };
+  const VcpuRecords& records = vcpus_.at(id);
+  v1::Vcpu vcpu;
   vcpu.set_id(id);
-  if (record.is(Type::vcpu_basic))
-    vcpu.set_basic(blob);
-  else if (record.is(Type::vcpu_extended))
-    vcpu.set_extended(blob);
-  else if (record.is(Type::vcpu_xsave))
-    vcpu.set_xsave(blob);
-  else
-    vcpu.set_msrs(blob);
+  vcpu.set_basic(blob(records.basic));
+  vcpu.set_extended(blob(records.extended));
+  vcpu.set_xsave(blob(records.xsave));
+  vcpu.set_msrs(blob(records.msrs));
+  return vcpu;
 }
 
 void Survey::take_tsc(const LibxcRecord& record) {
@@ -162,11 +177,11 @@ void Survey::check_complete() const {
   lacks(batches_.empty(), "pages");
   lacks(shared_info.page().size() != kPageSize, "shared_info");
   lacks(!tsc_seen_, "TSC");
-  lacks(!vcpus.contains(0), "vCPU 0");
-  for (const auto& [id, vcpu] : vcpus)
-    if (vcpu.basic().size() != audit::kVcpuContextBytes)
+  lacks(!vcpus_.contains(0), "vCPU 0");
+  for (const auto& [id, vcpu] : vcpus_)
+    if (vcpu.basic.length != kVcpuHeader + audit::kVcpuContextBytes)
       fail(Errc::bad_image, "the registers of vCPU {} have {} bytes instead of {}", id,
-           vcpu.basic().size(), audit::kVcpuContextBytes);
+           vcpu.basic.length == 0 ? 0 : vcpu.basic.length - kVcpuHeader, audit::kVcpuContextBytes);
 }
 
 bool Survey::read_page(uint64_t pfn, std::span<std::byte, kPageSize> out) const {

@@ -2,6 +2,7 @@
 // is.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <vector>
 
@@ -11,7 +12,12 @@
 
 namespace ferry::convert {
 
-// About 5 bytes a pfn.
+// Where the records of one vCPU are; of length 0: nowhere.
+struct VcpuRecords {
+  LibxcRecord basic, extended, xsave, msrs;
+};
+
+// About 5 bytes a pfn, and 16 for each batch of pages.
 class Survey {
  public:
   // Throws Error(bad_image) or Error(unsupported), naming the record.
@@ -26,7 +32,7 @@ class Survey {
   bool populated(uint64_t pfn) const { return types_[pfn] != kNoFrame && types_[pfn] != kBroken; }
 
   // PAGE_DATA records, in order. last(pfn): which of them has the last version.
-  const std::vector<LibxcRecord>& batches() const { return batches_; }
+  const std::deque<LibxcRecord>& batches() const { return batches_; }
   uint32_t last(uint64_t pfn) const { return last_[pfn]; }
   // type << 60 | pfn of each page of a batch, checked.
   std::vector<uint64_t> entries(const LibxcRecord& batch) const;
@@ -34,10 +40,13 @@ class Survey {
   // The last version of one page. False if it has no data.
   bool read_page(uint64_t pfn, std::span<std::byte, kPageSize> out) const;
 
+  const std::map<uint32_t, VcpuRecords>& vcpus() const { return vcpus_; }
+  // Read from the stream; its basic state has the size that it should.
+  v1::Vcpu vcpu(uint32_t id) const;
+
   v1::CpuPolicy cpu_policy;  // both fields empty: the stream has none
   v1::Tsc tsc;
   v1::SharedInfo shared_info;  // as in the stream
-  std::map<uint32_t, v1::Vcpu> vcpus;
 
  private:
   void take(const LibxcRecord& record);
@@ -52,7 +61,8 @@ class Survey {
   std::vector<uint64_t> leaf_pfns_;
   std::vector<uint8_t> types_;
   std::vector<uint32_t> last_;
-  std::vector<LibxcRecord> batches_;
+  std::deque<LibxcRecord> batches_;
+  std::map<uint32_t, VcpuRecords> vcpus_;
 };
 
 }  // namespace ferry::convert

@@ -20,7 +20,7 @@ constexpr size_t kLibxlFixed = 16 + 8;  // its header and the LIBXC_CONTEXT reco
 constexpr uint32_t kLibxlVersion = 2;
 constexpr uint32_t kLibxlBigEndian = 1;
 constexpr uint32_t kLibxcContext = 1;
-constexpr uint32_t kMaxConfig = 16 << 20;
+constexpr uint32_t kMaxConfig = 4 << 20;  // fits into a Config record
 constexpr size_t kStep = 256 << 10;
 
 std::string_view text_of(std::span<const std::byte> bytes) {

@@ -30,7 +30,7 @@ inline constexpr size_t kXlMagicBytes = 32;
 bool looks_like_xl_file(std::span<const std::byte> first_bytes);
 
 // Reads xl header, libxl header and the LIBXC_CONTEXT record, and stops at the first byte of what
-// is inside. Throws Error(bad_image) or Error(io); a config over 16 MiB is refused.
+// is inside. Throws Error(bad_image) or Error(io); a config over 4 MiB is refused.
 XlHeader read_xl_header(ByteSource& source);
 
 // The same, written; then the image goes in, then the END record.

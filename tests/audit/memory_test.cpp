@@ -1,70 +1,12 @@
 // The memory limit of image commands: 64 MiB and 32 bytes for each pfn, on hostile images too.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
-#include <functional>
 
 #include "proto/record_writer.h"
 #include "tests/audit/image_builder.h"
-#include "tests/audit/run_program.h"
+#include "tests/audit/memory_limit.h"
 
 namespace ferry::test {
 namespace {
-
-// A file that a child process writes: what a process has used counts, through exec, as used by
-// the programs it starts, so this one must stay small.
-class FileOf {
- public:
-  explicit FileOf(const std::function<Bytes()>& make)
-      : path_(std::filesystem::temp_directory_path() /
-              ("ferry-memory-" + std::to_string(::getpid()))) {
-    const pid_t child = ::fork();
-    if (child == 0) ::_exit(write(make) ? 0 : 1);
-    int status = 1;
-    if (::waitpid(child, &status, 0) != child || status != 0)
-      throw std::runtime_error("cannot make the image");
-  }
-  ~FileOf() { std::filesystem::remove(path_); }
-  std::string path() const { return path_; }
-
- private:
-  bool write(const std::function<Bytes()>& make) const try {
-    const Bytes bytes = make();
-    std::ofstream out(path_, std::ios::binary);
-    out.write(reinterpret_cast<const char*>(bytes.data()),
-              static_cast<std::streamsize>(bytes.size()));
-    return out.flush().good();
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return false;
-  }
-
-  std::filesystem::path path_;
-};
-
-void expect_modest(uint64_t pfns, const std::function<Bytes()>& make) {
-  FileOf file(make);
-  const std::vector<std::vector<std::string>> commands = {
-      {"audit", file.path()},
-      {"inspect", file.path()},
-      {"inspect", "--pages", file.path()},
-      {"inspect", "--html", file.path() + ".html", file.path()},
-      {"walk", file.path(), "0xffffffff81000000"},
-      {"cat", "--vaddr", "0xffffffff81000000", file.path()},
-      {"convert", file.path(), "/dev/null"},  // is refused only after the image was opened
-      {"convert", "--to", "libxc", file.path(), file.path() + ".converted"}};
-  for (std::vector<std::string> words : commands) {
-    words.insert(words.begin(), FERRY_PROGRAM);
-    const Outcome outcome = run_program(words);
-    EXPECT_LT(outcome.exit_code, 128);
-    EXPECT_GT(outcome.peak_bytes, 1u << 20);
-    EXPECT_LE(outcome.peak_bytes, (64u << 20) + 32 * pfns) << words[1] << ": " << outcome.err;
-    for (const char* made : {".converted", ".html"}) std::filesystem::remove(file.path() + made);
-  }
-}
 
 // A head that names nr_pfns, and whatever write puts behind it.
 Bytes image_of(uint64_t nr_pfns, const std::function<void(RecordWriter&)>& write) {
@@ -137,6 +79,9 @@ TEST(Memory, does_not_grow_with_lists_of_small_numbers) {
       v1::Record record;
       record.mutable_populated()->mutable_runs()->Assign(ones.begin(), ones.end());
       for (int i = 0; i < 8; ++i) writer.write(record);
+      record.Clear();
+      record.mutable_p2m_frames()->mutable_leaf_pfns()->Assign(ones.begin(), ones.end());
+      for (int i = 0; i < 8; ++i) writer.write(record);
     });
   });
 }
@@ -150,6 +95,56 @@ TEST(Memory, does_not_grow_with_the_number_of_devices) {
     guest.config.emplace().set_libxl_json(R"({"disks":[)" + devices + "]}");
     return build(guest);
   });
+}
+
+// Records of vCPUs that have next to nothing, or as much as a record can have.
+TEST(Memory, does_not_grow_with_the_number_of_vcpus) {
+  const auto with_vcpus = [](uint32_t vcpus, size_t bytes) {
+    return image_of(600, [&](RecordWriter& writer) {
+      v1::Record record;
+      for (uint32_t id = 0; id < vcpus; ++id) {
+        record.mutable_vcpu()->set_id(id);
+        record.mutable_vcpu()->mutable_xsave()->resize(bytes);
+        writer.write(record);
+      }
+    });
+  };
+  expect_modest(600, [&] { return with_vcpus(100'000, 0); });
+  expect_modest(600, [&] { return with_vcpus(20, 5 << 20); });
+}
+
+// As many rounds as there are records, by the pages and by the timeline.
+TEST(Memory, does_not_grow_with_the_number_of_rounds) {
+  expect_modest(600, [] {
+    return image_of(600, [](RecordWriter& writer) {
+      PagesEncoder encoder(1);
+      const PageRun run{pfn_t(0), 1, v1::ZERO};
+      for (uint32_t round = 0; round < 100'000; ++round)
+        writer.write_pages(encoder.encode(writer.next_sequence(), round, {&run, 1}, {}), {&run, 1});
+      v1::Record record;
+      const std::vector<uint64_t> times(200'000, uint64_t{1} << 40);
+      record.mutable_timeline()->mutable_round_us()->Assign(times.begin(), times.end());
+      record.mutable_timeline()->mutable_round_pages()->Assign(times.begin(), times.end());
+      writer.write(record);
+    });
+  });
+}
+
+// An image that can be converted as a whole, whose batches are as large as they may be.
+TEST(Memory, does_not_grow_with_the_size_of_what_is_converted) {
+  for (const int level : {0, 1})
+    expect_modest(40u << 10, [&] {
+      TestGuest guest;
+      guest.head.set_nr_pfns(40u << 10);
+      guest.leaves.assign((40u << 10) / 512, TestGuest::kLeaf0);
+      guest.leaves[1] = TestGuest::kLeaf1;
+      for (uint64_t pfn = 1024; pfn < 40u << 10; ++pfn) guest.pages[pfn].words.fill(pfn);
+      guest.head.set_p2m_root_pfn(TestGuest::kUserL4);
+      guest.config.emplace().set_libxl_json("{}");
+      guest.pages_per_record = kMaxPagesPerRecord;
+      guest.level = level;
+      return build(guest);
+    });
 }
 
 }  // namespace

@@ -79,8 +79,8 @@ TEST(XlWrapper, EveryFieldThatMattersIsChecked) {
   EXPECT_THAT(with(kByteOrder, 0x04030201), HasSubstr("byte order"));
   EXPECT_THAT(with(kMandatory, 7), HasSubstr("mandatory flags 0x7"));
   EXPECT_THAT(with(kMandatory, kXlFlagJson), HasSubstr("before Xen 4.6"));
-  EXPECT_THAT(with(kLength, (16 << 20) + 1), HasSubstr("16777217 bytes of config"));
-  EXPECT_THAT(with(kLength, 16 << 20), HasSubstr("cut off within its config"));
+  EXPECT_THAT(with(kLength, (4 << 20) + 1), HasSubstr("4194305 bytes of config"));
+  EXPECT_THAT(with(kLength, 4 << 20), HasSubstr("cut off within its config"));
   EXPECT_THAT(with(kLength, 3), HasSubstr("longer than the header"));
   EXPECT_THAT(with(kConfig, 4), HasSubstr("longer than the header"));
   EXPECT_THAT(with(kConfig, 0xffffffff), HasSubstr("longer than the header"));

@@ -7,7 +7,7 @@ namespace ferry::html {
 namespace {
 
 // A hostile image may name a million.
-constexpr size_t kMostRounds = 10'000;
+constexpr size_t kMostRounds = audit::kMostRounds;
 
 void take_census(const audit::Census& census, std::vector<Round>& rounds) {
   for (const auto& [number, of] : census.rounds) {
