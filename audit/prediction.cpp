@@ -69,8 +69,9 @@ std::string prediction_in_words(const Prediction& prediction) {
   if (!prediction.known)
     return "whether Xen would take these page tables cannot be told: they are too entangled";
   if (!prediction.refusal)
-    return fmt::format("Xen would take the page tables of {} vCPUs and {} pins", prediction.vcpus,
-                       prediction.pins);
+    return fmt::format("Xen would take the page tables of {} vCPU{} and {} pin{}", prediction.vcpus,
+                       prediction.vcpus == 1 ? "" : "s", prediction.pins,
+                       prediction.pins == 1 ? "" : "s");
   const Refusal& refusal = *prediction.refusal;
   std::string what;
   switch (refusal.step) {

@@ -135,7 +135,11 @@ TEST_F(Schema, of_convert_holds) {
   guest.set_shared_info(3112, G::kUserL4 << 12);
   say("convert", {"convert", "--to", "libxc", write("plain", guest), folder_ / "stream"});
   say("convert", {"convert", folder_ / "stream", folder_ / "back"});
-  expect_valid("convert", 2);
+  guest.config.emplace().set_libxl_json(R"({"c_info": {"name": "web1"}})");
+  say("convert", {"convert", write("with-config", guest), folder_ / "file"});
+  say("convert", {"convert", "--to", "ferry-xl", folder_ / "file", folder_ / "wrapped"});
+  say("convert", {"convert", "--to", "libxc", folder_ / "wrapped", folder_ / "again"});
+  expect_valid("convert", 5);
 }
 
 // The check itself would see it.
