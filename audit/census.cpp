@@ -2,12 +2,12 @@
 #include "audit/census.h"
 
 #include <algorithm>
-#include <mutex>
 #include <string_view>
 #include <vector>
 
 #include "audit/layout.h"
 #include "audit/page_map.h"
+#include "pipeline/pool.h"
 #include "proto/pages.h"
 #include "proto/record_reader.h"
 
@@ -62,8 +62,7 @@ struct Shared {
   PageMap map;
   RecordReader* reader = nullptr;
   Census census = {};
-  std::mutex mutex = {};
-  std::vector<std::unique_ptr<PagesDecoder>> idle = {};
+  Pool<PagesDecoder> decoders = {};
 };
 
 class BatchJob final : public Job {
@@ -74,13 +73,12 @@ class BatchJob final : public Job {
     check_digest(raw_);
     if (raw_.kind != v1::Record::kPagesFieldNumber) return;
     PagesView view = decode_pages(raw_, shared_.image.head().nr_pfns());
-    std::unique_ptr<PagesDecoder> decoder = take_decoder();
+    std::unique_ptr<PagesDecoder> decoder = shared_.decoders.take();
     look(view, decoder->decompress(raw_, view));
     runs_ = std::move(view.runs);
     bytes_ = raw_.bytes.size();
     shared_.reader->reuse(std::move(raw_.bytes));
-    std::lock_guard lock(shared_.mutex);
-    shared_.idle.push_back(std::move(decoder));
+    shared_.decoders.give_back(std::move(decoder));
   }
 
   void consume() override {
@@ -96,14 +94,6 @@ class BatchJob final : public Job {
   }
 
  private:
-  std::unique_ptr<PagesDecoder> take_decoder() {
-    std::lock_guard lock(shared_.mutex);
-    if (shared_.idle.empty()) return std::make_unique<PagesDecoder>();
-    auto decoder = std::move(shared_.idle.back());
-    shared_.idle.pop_back();
-    return decoder;
-  }
-
   void look(const PagesView& view, std::span<const std::byte> pages) {
     round_ = view.round;
     for (const PageRun& run : view.runs) {

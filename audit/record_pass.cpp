@@ -11,6 +11,7 @@
 #include "audit/p2m.h"
 #include "audit/page_table.h"
 #include "error/error.h"
+#include "pipeline/pool.h"
 #include "proto/record_reader.h"
 
 namespace ferry::audit {
@@ -46,26 +47,6 @@ class Gate {
   size_t inside_ = 0;
 };
 
-// Decoders that nobody uses at the moment.
-class DecoderPool {
- public:
-  std::unique_ptr<PagesDecoder> take() {
-    std::lock_guard lock(mutex_);
-    if (idle_.empty()) return std::make_unique<PagesDecoder>();
-    std::unique_ptr<PagesDecoder> decoder = std::move(idle_.back());
-    idle_.pop_back();
-    return decoder;
-  }
-  void give_back(std::unique_ptr<PagesDecoder> decoder) {
-    std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(decoder));
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<PagesDecoder>> idle_;
-};
-
 // All that the jobs of one pass share. Everything from `bytes` down is the consumer's.
 struct Shared {
   Shared(const PassInput& of, Findings& about_bytes, Findings& about_guest)
@@ -74,7 +55,7 @@ struct Shared {
   const PassInput& input;
   RecordReader* reader = nullptr;
   Gate gate;
-  DecoderPool decoders;
+  Pool<PagesDecoder> decoders;
   std::mutex parsing;
   Findings& bytes;
   Findings& guest;

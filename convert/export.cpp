@@ -2,12 +2,12 @@
 #include "convert/export.h"
 
 #include <map>
-#include <mutex>
 
 #include "audit/layout.h"
 #include "audit/page_map.h"
 #include "convert/libxc_writer.h"
 #include "error/error.h"
+#include "pipeline/pool.h"
 #include "proto/pages.h"
 #include "proto/record_reader.h"
 
@@ -19,24 +19,11 @@ struct Export {
   Export(const ImageFile& from, ByteSink& to)
       : image(from), map(audit::PageMap::load(from)), writer(to) {}
 
-  std::unique_ptr<PagesDecoder> take_decoder() {
-    std::lock_guard lock(mutex);
-    if (idle.empty()) return std::make_unique<PagesDecoder>();
-    auto decoder = std::move(idle.back());
-    idle.pop_back();
-    return decoder;
-  }
-  void give_back(std::unique_ptr<PagesDecoder> decoder) {
-    std::lock_guard lock(mutex);
-    idle.push_back(std::move(decoder));
-  }
-
   const ImageFile& image;
   audit::PageMap map;
   LibxcWriter writer;
   Converted done;
-  std::mutex mutex;
-  std::vector<std::unique_ptr<PagesDecoder>> idle;
+  Pool<PagesDecoder> decoders;
 };
 
 class RecordJob final : public Job {
@@ -47,7 +34,7 @@ class RecordJob final : public Job {
     check_digest(raw_);
     if (raw_.kind != v1::Record::kPagesFieldNumber) return;
     view_ = decode_pages(raw_, shared_.image.head().nr_pfns());
-    decoder_ = shared_.take_decoder();
+    decoder_ = shared_.decoders.take();
     data_ = decoder_->decompress(raw_, view_);
   }
 
@@ -55,7 +42,7 @@ class RecordJob final : public Job {
     if (!decoder_) return;
     for (const PageRun& run : view_.runs)
       for (uint64_t i = 0; i < run.count; ++i) put(run.first.raw() + i, run.kind);
-    shared_.give_back(std::move(decoder_));
+    shared_.decoders.give_back(std::move(decoder_));
   }
 
  private:

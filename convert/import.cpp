@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <mutex>
 
 #include "audit/layout.h"
 #include "convert/p2m_of_stream.h"
 #include "error/error.h"
+#include "pipeline/pool.h"
 #include "proto/pages.h"
 #include "proto/record_writer.h"
 
@@ -22,28 +22,6 @@ void store(std::string& bytes, size_t at, uint64_t value) {
   std::memcpy(bytes.data() + at, &value, sizeof value);
 }
 
-// Encoders that nobody uses at the moment.
-class Encoders {
- public:
-  explicit Encoders(int level) : level_(level) {}
-  std::unique_ptr<PagesEncoder> take() {
-    std::lock_guard lock(mutex_);
-    if (idle_.empty()) return std::make_unique<PagesEncoder>(level_);
-    auto encoder = std::move(idle_.back());
-    idle_.pop_back();
-    return encoder;
-  }
-  void give_back(std::unique_ptr<PagesEncoder> encoder) {
-    std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(encoder));
-  }
-
- private:
-  int level_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<PagesEncoder>> idle_;
-};
-
 struct Batch {
   std::vector<PageRun> runs;
   Bytes pages;
@@ -53,13 +31,14 @@ struct Batch {
 
 class BatchJob final : public Job {
  public:
-  BatchJob(RecordWriter& writer, Encoders& encoders, Batch batch)
+  BatchJob(RecordWriter& writer, Pool<PagesEncoder>& encoders, int level, Batch batch)
       : writer_(writer),
         encoders_(encoders),
+        level_(level),
         batch_(std::move(batch)),
         sequence_(writer.next_sequence()) {}
   void work() override {
-    auto encoder = encoders_.take();
+    auto encoder = encoders_.take(level_);
     record_ = encoder->encode(sequence_, 0, batch_.runs, batch_.pages);
     encoders_.give_back(std::move(encoder));
     batch_.pages = {};
@@ -68,7 +47,8 @@ class BatchJob final : public Job {
 
  private:
   RecordWriter& writer_;
-  Encoders& encoders_;
+  Pool<PagesEncoder>& encoders_;
+  int level_;
   Batch batch_;
   uint64_t sequence_;
   Bytes record_;
@@ -290,12 +270,12 @@ Converted import_stream(const InputFile& file, const StreamPlace& place,
     writer.write(record);
   }
   write_layout(survey, writer);
-  Encoders encoders(options.level);
+  Pool<PagesEncoder> encoders;
   PageFeed feed(survey, p2m, head.start_info_pfn());
   executor.run([&]() -> std::unique_ptr<Job> {
     Batch batch = feed.next();
     if (batch.pfns == 0) return nullptr;
-    return std::make_unique<BatchJob>(writer, encoders, std::move(batch));
+    return std::make_unique<BatchJob>(writer, encoders, options.level, std::move(batch));
   });
   write_state(survey, p2m, writer);
   writer.finish();

@@ -69,9 +69,10 @@ class Printer {
       for (size_t i = 0; i < 16; ++i) {
         if (i % 8 == 0) text += ' ';
         text += i < line.size() ? fmt::format("{:02x} ", static_cast<unsigned>(line[i])) : "   ";
-        if (i < line.size()) readable += static_cast<char>(line[i]);
+        const char c = i < line.size() ? static_cast<char>(line[i]) : '\0';
+        if (i < line.size()) readable += c >= ' ' && c <= '~' ? c : '.';
       }
-      text += fmt::format(" |{}|\n", printable(readable));
+      text += fmt::format(" |{}|\n", readable);
     }
     return text;
   }
