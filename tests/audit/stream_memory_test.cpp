@@ -92,12 +92,18 @@ TEST(StreamMemory, does_not_grow_with_the_number_of_vcpus) {
   });
 }
 
+// Every other page is a hole: no two pages share a run in what is made of it.
 TEST(StreamMemory, grows_by_32_bytes_a_pfn_at_most) {
   const uint64_t pfns = uint64_t{8} << 20;
   expect_modest(pfns, [] {
     Bytes records = p2m_list(pfns);
-    for (uint64_t pfn = 4096; pfn < pfns; pfn += convert::kMostPages)
-      append(records, batch(pfn, convert::kMostPages, convert::kAllocateOnly));
+    for (uint64_t first = 4096; first < pfns; first += convert::kMostPages) {
+      Bytes body = numbers({convert::kMostPages, 0});
+      for (uint64_t pfn = first; pfn < first + convert::kMostPages; ++pfn)
+        wire::put_fixed(
+            body, uint64_t{pfn % 2 == 0 ? convert::kAllocateOnly : convert::kNoFrame} << 60 | pfn);
+      append(records, convert::encode_libxc_record(Type::page_data, body));
+    }
     return stream_with(records);
   });
 }
