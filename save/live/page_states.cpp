@@ -5,7 +5,8 @@ namespace ferry {
 
 void PageStates::set(pfn_t pfn, uint64_t frame, v1::PageKind kind, uint64_t flags) {
   uint64_t& word = words_[pfn.raw()];
-  if ((word & kNoFrame) != frame) found_elsewhere(pfn);
+  // A page whose frame was somebody else's for a while was absent too, whatever its frame is.
+  if ((word & kNoFrame) != frame || is_absent(pfn) != (kind == v1::ABSENT)) found_elsewhere(pfn);
   word = frame | static_cast<uint64_t>(kind) << kKindShift | kTold | (word & kLeft) | flags;
 }
 

@@ -34,6 +34,8 @@ class PageStates {
   v1::PageKind kind(pfn_t pfn) const {
     return static_cast<v1::PageKind>(words_[pfn.raw()] >> kKindShift & 0xff);
   }
+  // What the image says: no such page. It may have a frame all the same, which was not the guest's.
+  bool is_absent(pfn_t pfn) const { return kind(pfn) == v1::ABSENT; }
   // True if the frame of the page is still the one that was sent.
   bool has_no_frame(pfn_t pfn) const { return (words_[pfn.raw()] & kNoFrame) == kNoFrame; }
   bool has_frame(pfn_t pfn, mfn_t mfn) const { return (words_[pfn.raw()] & kNoFrame) == mfn.raw(); }

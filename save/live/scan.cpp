@@ -68,7 +68,7 @@ class ScanJob final : public Job {
     if (window_.frames[i] == ScanWindow::kNone) return !states.has_no_frame(pfn);
     if (!states.has_frame(pfn, window_.frames[i])) return true;
     // A frame that is not the guest's: the p2m still has it, so whoever sends the page will say so.
-    if (window_.last && states.kind(pfn) == v1::ABSENT) return true;
+    if (window_.last && states.is_absent(pfn)) return true;
     const bool leaf = window_.guest->is_leaf(pfn);
     if (window_.types.empty()) return (states.kind(pfn) == v1::P2M_LEAF) != leaf;
     try {
@@ -89,8 +89,10 @@ class ScanJob final : public Job {
 void find_changed_frames(PageStates& states, const GuestView& guest) {
   for (pfn_t pfn(0); pfn.raw() < states.nr_pfns() && !states.frames_changed(); ++pfn) {
     mfn_t frame;
-    if (guest.frame_of(pfn, frame) ? !states.has_frame(pfn, frame) : !states.has_no_frame(pfn))
-      states.found_elsewhere(pfn);
+    const bool same = guest.frame_of(pfn, frame)
+                          ? states.has_frame(pfn, frame) && !states.is_absent(pfn)
+                          : states.has_no_frame(pfn);
+    if (!same) states.found_elsewhere(pfn);
   }
 }
 

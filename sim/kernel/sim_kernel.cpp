@@ -173,7 +173,7 @@ void SimKernel::park(bool parked) {
 }
 
 void SimKernel::suspend() {
-  if (suspending_) return;
+  if (suspending_ && !wake_up()) return;
   const RunningGuest running(half_);
   for (uint64_t pfn = 0; pfn < machine_.pfns(); ++pfn)
     if (machine_.record(pfn_t(pfn)).use == PageUse::foreign) unmap_foreign(pfn_t(pfn));

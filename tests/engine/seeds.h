@@ -1,6 +1,6 @@
 // Which seeds a random test runs.
 //   FERRY_SEED=N    that one only (tools/test --seed N)
-//   FERRY_SEEDS=N   1 to N instead of as many as the test runs by itself
+//   FERRY_SEEDS=N   1 to N instead of as many as the test runs by itself; FERRY_SEEDS=A-B from A on
 //   FERRY_SHARD=I/N of these only every Nth, from the Ith (counted from 0): ctest runs the shards
 //                   side by side
 #pragma once
@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -53,8 +54,10 @@ inline void tell_seed_of_a_crash() {
 // Calls run(seed) until a seed fails, and says how to repeat that one.
 template <typename Run>
 void for_seeds(uint64_t by_default, Run run) {
-  uint64_t first = 1, last = number_in("FERRY_SEEDS", by_default), step = 1;
+  uint64_t first = 1, last = by_default, step = 1;
   unsigned shard = 0, shards = 1;
+  if (const char* set = std::getenv("FERRY_SEEDS"))
+    if (std::sscanf(set, "%" SCNu64 "-%" SCNu64, &first, &last) == 1) last = first, first = 1;
   if (const char* set = std::getenv("FERRY_SHARD"))
     if (std::sscanf(set, "%u/%u", &shard, &shards) == 2 && shards) first += shard, step = shards;
   if (replays_one_seed()) first = last = number_in("FERRY_SEED", 0);

@@ -149,6 +149,14 @@ class Checker {
     }
   }
 
+  // A process's page tables map what the kernel decided, to the bit; an entry without access holds
+  // no P, and the page's number here instead of its frame.
+  void processes_map_what_was_decided() {
+    for (const auto& [pid, space] : kernel_.spaces())
+      for (const std::string& difference : space.differences())
+        must(false, "process {}: {}", pid, difference);
+  }
+
   void nothing_was_refused() {
     must(half_.core.calls.failures() == 0, "{} entries of multicalls failed",
          half_.core.calls.failures());
@@ -325,6 +333,7 @@ std::vector<std::string> broken_invariants(SimKernel& kernel) {
   check.page_tables_are_what_the_kernel_believes();
   check.vcpus_run_on_what_they_were_told();
   check.l4s_agree();
+  check.processes_map_what_was_decided();
   check.nothing_was_refused();
   return check.take();
 }

@@ -183,6 +183,28 @@ void BusyGuest::swap_frames() {
   ++counts_.swaps;
 }
 
+// Its frame is still the page's own, and mapped as before.
+void BusyGuest::hide() {
+  if (data_.size() < 16) return;
+  const size_t i = random_.below(data_.size());
+  const uint64_t pfn = data_[i];
+  if (guest_.roles[guest_.leaves[pfn / 512]] != Role::p2m_leaf) return;
+  hidden_.emplace_back(pfn, guest_.p2m[pfn]);
+  write_p2m(pfn, kNone);
+  data_[i] = data_.back();
+  data_.pop_back();
+  ++counts_.hidden;
+}
+
+void BusyGuest::show_again() {
+  if (hidden_.empty()) return;
+  std::swap(hidden_[random_.below(hidden_.size())], hidden_.back());
+  const auto [pfn, frame] = hidden_.back();
+  hidden_.pop_back();
+  write_p2m(pfn, frame);
+  data_.push_back(pfn);
+}
+
 // An entry of a process's L1: another data page, a swap entry, nothing.
 void BusyGuest::change_entry() {
   if (user_l1s_.empty()) return;
@@ -220,7 +242,7 @@ void BusyGuest::step() {
   if (suspended_) return;
   for (uint64_t n = random_.below(6); n > 0; --n) {
     // Guests with a balloon, and guests that only work.
-    const uint64_t what = random_.below(100);
+    const uint64_t what = random_.below(110);
     if (!balloons_ && what >= 50 && what < 82) continue;
     if (what < 50)
       dirty_page();
@@ -232,12 +254,17 @@ void BusyGuest::step() {
       swap_frames();
     else if (what < 94)
       change_entry();
-    else
+    else if (what < 100)
       toggle_pin();
+    else if (what < 105)
+      hide();
+    else
+      show_again();
   }
 }
 
 void BusyGuest::suspend() {
+  while (!hidden_.empty()) show_again();
   for (size_t i = 0; i < pinned_.size(); ++i)
     if (!pinned_[i] && !pin(i, true)) fail(Errc::internal, "busy guest: cannot pin");
   sched_shutdown_t reason{SHUTDOWN_suspend};

@@ -1,5 +1,6 @@
 // A scratch guest that runs: it writes its memory, gives pages back and takes others, changes page
-// tables, pins and unpins them, moves frames between its pages. A seed decides what it does.
+// tables, pins and unpins them, moves frames between its pages, and takes pages out of its p2m for
+// a while without unmapping them. A seed decides what it does.
 #pragma once
 
 #include "sim/builder/guest_builder.h"
@@ -13,7 +14,8 @@ class BusyGuest {
 
   // Some work. Throws ferry::Error when Xen refuses what it may not refuse.
   void step();
-  // As a guest does when it is asked to: pins everything, then makes the suspend hypercall.
+  // As a guest does when it is asked to: pins everything, puts its p2m in order, then makes the
+  // suspend hypercall.
   void suspend();
 
   const ScratchGuest& built() const { return guest_; }
@@ -21,7 +23,7 @@ class BusyGuest {
   bool suspended() const { return suspended_; }
 
   struct Counts {
-    uint64_t writes = 0, given_back = 0, taken = 0, swaps = 0, entries = 0, pins = 0;
+    uint64_t writes = 0, given_back = 0, taken = 0, swaps = 0, entries = 0, pins = 0, hidden = 0;
   };
   const Counts& counts() const { return counts_; }
 
@@ -44,6 +46,8 @@ class BusyGuest {
   void give_back();
   void take_page();
   void swap_frames();
+  void hide();
+  void show_again();
   void change_entry();
   void toggle_pin();
   bool pin(size_t i, bool on);
@@ -52,9 +56,10 @@ class BusyGuest {
   ScratchGuest guest_;
   Random random_;
   bool balloons_;
-  std::vector<uint64_t> data_, absent_, user_l1s_;  // pfns
-  std::vector<bool> pinned_;                        // of guest_.pinned
-  std::vector<uint64_t> hot_;                       // pages that are written again and again
+  std::vector<uint64_t> data_, absent_, user_l1s_;     // pfns
+  std::vector<std::pair<uint64_t, uint64_t>> hidden_;  // pfns and their frames
+  std::vector<bool> pinned_;                           // of guest_.pinned
+  std::vector<uint64_t> hot_;                          // pages that are written again and again
   Counts counts_;
   bool suspended_ = false;
 };

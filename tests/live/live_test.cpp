@@ -140,13 +140,15 @@ void round_trip(uint64_t seed, Track track) {
   total.swaps += c.swaps;
   total.entries += c.entries;
   total.pins += c.pins;
+  total.hidden += c.hidden;
 }
 
 void tell_total(const char* how) {
   fmt::print(
       "{}: while tracked, {} writes, {} pages given back, {} taken, {} frames swapped, {} entries "
-      "changed, {} pins\n",
-      how, total.writes, total.given_back, total.taken, total.swaps, total.entries, total.pins);
+      "changed, {} pins, {} pages hidden\n",
+      how, total.writes, total.given_back, total.taken, total.swaps, total.entries, total.pins,
+      total.hidden);
   total = {};
 }
 

@@ -76,11 +76,27 @@ TEST_F(FerrySim, a_guest_that_is_kept_runs_on_and_one_that_is_paused_does_not) {
   EXPECT_NE(run(0, "restore b.ferry").find("restored twin"), std::string::npos);
 }
 
+TEST_F(FerrySim, a_guest_can_be_saved_twice_before_it_goes_on) {
+  run(0, "create web1 --memory 8");
+  run(0, "save --keep web1 a.ferry");
+  run(0, "save --keep web1 b.ferry");
+  EXPECT_NE(run(0, "run web1 --steps 20").find("step 0 to 20"), std::string::npos);
+}
+
+TEST_F(FerrySim, guests_of_the_same_kind_are_different_guests) {
+  run(0, "create web1 --memory 8");
+  run(0, "create web2 --memory 8");
+  run(0, "save web1 web1.ferry");
+  run(0, "restore web1.ferry");
+}
+
 TEST_F(FerrySim, mistakes_are_told_in_a_sentence) {
   EXPECT_NE(run(2, "list").find("ferry-sim create makes one"), std::string::npos);
   EXPECT_NE(run(2, "create").find("NAME is required"), std::string::npos);
   run(0, "create web1 --memory 8");
   EXPECT_NE(run(2, "create web1").find("already"), std::string::npos);
+  EXPECT_NE(run(2, "create web2 --host-memory 64").find("host ferry-sim.host is there already"),
+            std::string::npos);
   EXPECT_NE(run(1, "save web2 x.ferry").find("no domain \"web2\""), std::string::npos);
   EXPECT_NE(run(1, "save web1 no/folder/x").find("no/folder"), std::string::npos);
   EXPECT_NE(run(0, "run web1 --steps 5").find("step 0 to 5"), std::string::npos);

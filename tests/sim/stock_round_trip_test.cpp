@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include "sim/builder/compare.h"
 #include "sim/seam/binding.h"
 #include "tests/sim/stock_engine.h"
@@ -38,10 +40,12 @@ void round_trip(uint64_t seed, uint64_t most_pages) {
 }
 
 TEST(StockEngine, RestoresTheSameGuestThatItSaved) {
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
+  constexpr uint64_t kSeeds = 300;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     round_trip(seed, 1024);
-    if (HasFailure()) break;
+    if (HasFailure()) return;
   }
+  fmt::print("{} guests went through xc_domain_save and xc_domain_restore\n", kSeeds);
 }
 
 TEST(StockEngine, DoesSoWithLargerGuests) {

@@ -1,6 +1,9 @@
 // ferry-sim create, list, run and destroy.
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -9,6 +12,7 @@
 #include "sim/machine/domains.h"
 #include "tools/sim/commands.h"
 #include "tools/sim/sim_host.h"
+#include "xen/uuid.h"
 
 namespace ferry::sim {
 namespace {
@@ -17,13 +21,16 @@ constexpr uint64_t kPagesPerMib = 256;
 
 struct Guest {
   std::string name;
-  uint64_t memory = 64, host_memory = kHostFrames / kPagesPerMib, seed = 1, steps = 1000;
+  uint64_t memory = 64, seed = 1, steps = 1000;
+  std::optional<uint64_t> host_memory;
   unsigned vcpus = 2;
   bool tree = false;
 };
 
 void create(const std::string& path, const Guest& guest) {
-  SimHost host(path, true, guest.host_memory * kPagesPerMib);
+  if (guest.host_memory && std::filesystem::exists(path))
+    fail(Errc::usage, "the host {} is there already, and its memory stays what it is", path);
+  SimHost host(path, true, guest.host_memory ? *guest.host_memory * kPagesPerMib : kHostFrames);
   bool taken = true;
   try {
     host.life().find(guest.name);
@@ -38,6 +45,9 @@ void create(const std::string& path, const Guest& guest) {
   spec.form = guest.tree ? p2m_form::tree : p2m_form::list;
   const auto kernel = SimKernel::create(host.host(), spec);
   host.life().rename(domid_t{kernel->domid()}, guest.name);
+  // The seed fixes what the guest does, not which of all guests it is.
+  const DomainUuid uuid = random_uuid();
+  memcpy(host.host().find_domain(kernel->domid())->handle, uuid.data(), uuid.size());
   kernel->fill_memory(spec.pages / 2);
   fmt::print("created {}, domain {}: {} MiB, {} vCPUs, memory checksum {:016x}\n", guest.name,
              kernel->domid(), guest.memory, guest.vcpus, kernel->checksum());
