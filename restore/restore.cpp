@@ -2,9 +2,9 @@
 #include "restore/restore.h"
 
 #include <algorithm>
-#include <mutex>
 #include <vector>
 
+#include "pipeline/pool.h"
 #include "proto/pages.h"
 #include "proto/record_reader.h"
 #include "restore/guest_memory.h"
@@ -37,9 +37,6 @@ class Restore {
   void take_pages(const RawRecord& raw, const PagesView& view, std::span<const std::byte> pages);
   void check_complete() const;
 
-  std::unique_ptr<PagesDecoder> take_decoder();
-  void give_back(std::unique_ptr<PagesDecoder> decoder);
-
   const Hypervisor& xen_;
   const RestoreTarget& target_;
   RecordReader reader_;
@@ -52,8 +49,7 @@ class Restore {
   bool cpuid_set_ = false, msrs_set_ = false, static_data_done_ = false;
   uint64_t pages_done_ = 0;
 
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<PagesDecoder>> idle_;
+  Pool<PagesDecoder> decoders_;
 };
 
 // One record: its digest and decompression anywhere, its effect in order.
@@ -65,7 +61,7 @@ class RecordJob final : public Job {
     check_digest(raw_);
     if (raw_.kind != v1::Record::kPages) return;
     view_ = decode_pages(raw_, restore_.head_.nr_pfns());
-    decoder_ = restore_.take_decoder();
+    decoder_ = restore_.decoders_.take();
     pages_ = decoder_->decompress(raw_, view_);
   }
 
@@ -75,7 +71,7 @@ class RecordJob final : public Job {
       return;
     }
     restore_.take_pages(raw_, view_, pages_);
-    restore_.give_back(std::move(decoder_));
+    restore_.decoders_.give_back(std::move(decoder_));
   }
 
  private:
@@ -195,19 +191,6 @@ void Restore::check_complete() const {
            "the image is bad: something in it refers to page {:#x}, which it does not contain",
            pfn.raw());
   });
-}
-
-std::unique_ptr<PagesDecoder> Restore::take_decoder() {
-  std::lock_guard lock(mutex_);
-  if (idle_.empty()) return std::make_unique<PagesDecoder>();
-  auto decoder = std::move(idle_.back());
-  idle_.pop_back();
-  return decoder;
-}
-
-void Restore::give_back(std::unique_ptr<PagesDecoder> decoder) {
-  std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(decoder));
 }
 
 }  // namespace

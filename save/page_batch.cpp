@@ -39,19 +39,6 @@ pt_level level_of(v1::PageKind kind) {
 
 }  // namespace
 
-std::unique_ptr<BatchContext::Scratch> BatchContext::take_scratch() {
-  std::lock_guard lock(idle_mutex);
-  if (idle.empty()) return std::make_unique<Scratch>(level);
-  auto scratch = std::move(idle.back());
-  idle.pop_back();
-  return scratch;
-}
-
-void BatchContext::give_back(std::unique_ptr<Scratch> scratch) {
-  std::lock_guard lock(idle_mutex);
-  idle.push_back(std::move(scratch));
-}
-
 PageBatch::PageBatch(BatchContext& context, PageCursor& cursor)
     : context_(context), guest_(context.guest) {
   collect(cursor);
@@ -164,7 +151,7 @@ bool PageBatch::take(const Page& page, std::byte* copy) {
 }
 
 void PageBatch::work() {
-  auto scratch = context_.take_scratch();
+  auto scratch = context_.scratches.take(context_.level);
   scratch->pages.resize(kPagesPerBatch * kPageSize);
   size_t copied = 0;
   auto hole = absent_.begin();
@@ -182,7 +169,7 @@ void PageBatch::work() {
   mapping_.unmap();
   record_ = scratch->encoder.encode(sequence_, context_.round, runs_,
                                     std::span(scratch->pages).first(copied * kPageSize));
-  context_.give_back(std::move(scratch));
+  context_.scratches.give_back(std::move(scratch));
 }
 
 void PageBatch::consume() {

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "pipeline/pipeline.h"
+#include "pipeline/pool.h"
 #include "pipeline/progress.h"
 #include "proto/pages.h"
 #include "proto/record_writer.h"
@@ -54,14 +54,10 @@ struct BatchContext {
     PagesEncoder encoder;
     std::vector<std::byte> pages;
   };
-  std::unique_ptr<Scratch> take_scratch();
-  void give_back(std::unique_ptr<Scratch> scratch);
+  Pool<Scratch> scratches = {};
 
   // Pages that went through consume(). Only the consuming thread writes it.
   uint64_t pages_done = 0;
-
-  std::mutex idle_mutex = {};
-  std::vector<std::unique_ptr<Scratch>> idle = {};
 };
 
 // Which pages batches take, one batch after the other.
