@@ -25,6 +25,17 @@ class Builder {
 
   BuiltDomain build() {
     create();
+    try {
+      fill();
+    } catch (const Error&) {
+      domctl(XEN_DOMCTL_destroydomain, [](xen_domctl&) {});
+      throw;
+    }
+    return built_;
+  }
+
+ private:
+  void fill() {
     populate();
     place();
     map();
@@ -33,10 +44,8 @@ class Builder {
     pin();
     load_vcpu();
     domctl(XEN_DOMCTL_unpausedomain, [](xen_domctl&) {});
-    return built_;
   }
 
- private:
   long call(unsigned op, uint64_t a1, uint64_t a2 = 0, uint64_t a3 = 0, uint64_t a4 = 0) {
     const uint64_t args[5] = {a1, a2, a3, a4, 0};
     HostLock lock(host_);
@@ -80,8 +89,8 @@ class Builder {
     r.domid = built_.domid;
     if (call(__HYPERVISOR_memory_op, XENMEM_populate_physmap, address(&r)) !=
         static_cast<long>(mfns_.size()))
-      fail(Errc::no_memory, "the simulated host has no memory for a guest of {} pages",
-           spec_.pages);
+      fail(Errc::no_memory, "the simulated host has no memory for a guest of {} MiB",
+           spec_.pages * kPageSize >> 20);
     for (const uint64_t mfn : mfns_) memset(host_.page(mfn_t(mfn)), 0, kPageSize);
   }
 

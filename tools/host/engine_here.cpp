@@ -10,7 +10,9 @@ SaveEngine engine_here(const Hypervisor& xen, Executor& executor, const SaveOpti
   return [&xen, &executor, base](domid_t domid, int fd, const EngineOptions& given,
                                  const EngineCallbacks& callbacks) {
     // Its guests stand still while the engine has the machine.
-    if (given.live) fail(Errc::unsupported, "a guest that stands still cannot be saved live");
+    if (given.live)
+      fail(Errc::unsupported,
+           "guests of a simulated host stand still while they are saved: save it without --live");
     FdSink sink(fd, "the image");
     SaveOptions options = base;
     if (given.level) options.level = *given.level;

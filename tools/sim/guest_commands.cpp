@@ -1,4 +1,4 @@
-// ferry-sim create, list, run and destroy.
+// ferry-sim create, list, run, unpause and destroy.
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -27,17 +27,22 @@ struct Guest {
   bool tree = false;
 };
 
+void check_name(SimLifecycle& life, const std::string& name) {
+  if (name.empty() || name.size() >= kNameBytes)
+    fail(Errc::usage, "a domain's name has 1 to {} bytes", kNameBytes - 1);
+  try {
+    life.find(name);
+  } catch (const Error&) {
+    return;
+  }
+  fail(Errc::usage, "there is a domain {} on this host already", name);
+}
+
 void create(const std::string& path, const Guest& guest) {
   if (guest.host_memory && std::filesystem::exists(path))
     fail(Errc::usage, "the host {} is there already, and its memory stays what it is", path);
   SimHost host(path, true, guest.host_memory ? *guest.host_memory * kPagesPerMib : kHostFrames);
-  bool taken = true;
-  try {
-    host.life().find(guest.name);
-  } catch (const Error&) {
-    taken = false;
-  }
-  if (taken) fail(Errc::usage, "there is a domain {} on this host already", guest.name);
+  check_name(host.life(), guest.name);
   KernelSpec spec;
   spec.seed = guest.seed;
   spec.pages = guest.memory * kPagesPerMib;
@@ -57,6 +62,13 @@ const char* state_of(const Domain& d) {
   if (d.dying) return "dying";
   if (d.shutdown) return d.shutdown_code == SHUTDOWN_suspend ? "suspended" : "shut down";
   return d.pause_count ? "paused" : "running";
+}
+
+std::string state_and_help(KernelMachine& machine) {
+  const std::string state = state_of(machine.domain());
+  return state == "paused"      ? state + " (ferry-sim unpause lets it run)"
+         : state == "suspended" ? state + " (ferry-sim resume lets it run)"
+                                : state;
 }
 
 void list(const std::string& path) {
@@ -83,13 +95,17 @@ void run(const std::string& path, const Guest& guest) {
     fail(Errc::guest, "{} has crashed: {}", guest.name, e.what());
   }
   if (kernel->ticks() == before && guest.steps > 0)
-    fail(Errc::guest, "{} does not run: it is {}", guest.name,
-         state_of(kernel->machine().domain()));
+    fail(Errc::guest, "{} does not run: it is {}", guest.name, state_and_help(kernel->machine()));
   const std::vector<std::string> wrong = kernel->check_memory();
   for (const std::string& sentence : wrong) fmt::print(stderr, "  {}\n", sentence);
   if (!wrong.empty()) fail(Errc::guest, "{}'s memory is not what it wrote", guest.name);
   fmt::print("{}: step {} to {}, {} processes, memory right, checksum {:016x}\n", guest.name,
              before, kernel->ticks(), kernel->processes(), kernel->checksum());
+}
+
+void unpause(const std::string& path, const std::string& name) {
+  SimHost host(path, false);
+  host.life().unpause(host.life().find(name));
 }
 
 void destroy(const std::string& path, const std::string& name) {
@@ -120,8 +136,13 @@ void add_guest_commands(CLI::App& app, HostPath host) {
   command->footer(
       "Guests stand still while no command runs them.\n\nExample:\n  ferry-sim run web1");
   command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
-  command->add_option("--steps", guest->steps, "Things it does (default 1000)");
+  command->add_option("--steps", guest->steps, "Things it does (default 1000)")
+      ->check(CLI::Range(1, 1'000'000'000));
   command->callback([guest, host] { run(*host, *guest); });
+
+  command = app.add_subcommand("unpause", "Let a paused guest run again");
+  command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
+  command->callback([guest, host] { unpause(*host, guest->name); });
 
   command = app.add_subcommand("destroy", "Destroy a guest");
   command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
