@@ -4,108 +4,20 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
-#include <thread>
 
 #include "error/error.h"
+#include "migrate/first_answer.h"
+#include "migrate/greeting.h"
+#include "migrate/guest_here.h"
 #include "migrate/send_image.h"
 #include "proto/xl_wrapper.h"
-#include "save/give_back.h"
 #include "save/save.h"
-#include "save/suspend_mark.h"
 #include "xen/domain.h"
 
 namespace ferry {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// The guest as the handover wants it. Set aside it has xl's name for such a domain, and by its name
-// it is told from its copy: that has the same uuid, and may be on this very host.
-class GuestHere final : public SourceGuest {
- public:
-  GuestHere(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job)
-      : xen_(xen), life_(life), uuid_(job.uuid), name_(job.name) {}
-
-  bool present() override { return find(away_name()) || find(name_); }
-  // From here on it is the handover that says who may resume it, and not ferry resume.
-  void set_aside() override {
-    const auto domid = find(name_);
-    if (!domid) return;
-    clear_suspend_mark(*domid);
-    life_.rename(*domid, away_name());
-  }
-  // Its name comes last: nothing of that may keep it from running.
-  void resume() override {
-    const auto away = find(away_name());
-    const auto domid = away ? away : find(name_);
-    if (domid)
-      give_back(xen_, life_, *domid,
-                may_suspend_yet_ || has_suspend_mark(get_domain(xen_, *domid)));
-    if (away) life_.rename(*away, name_);
-  }
-  void destroy() override {
-    if (const auto domid = find(away_name())) life_.destroy(*domid);
-  }
-
-  void suspend(domid_t domid) {
-    leave_suspend_mark(domid, get_domain(xen_, domid).uuid);  // the engine's note is ours now
-    may_suspend_yet_ = true;
-    life_.suspend(domid);
-    may_suspend_yet_ = false;
-  }
-
- private:
-  std::string away_name() const { return name_ + "--migratedaway"; }
-  std::optional<domid_t> find(const std::string& name) const {
-    try {
-      const domid_t domid = life_.find(name);
-      const auto uuid = get_domain(xen_, domid).uuid;
-      if (std::equal(uuid.begin(), uuid.end(), uuid_.begin(), uuid_.end(),
-                     [](uint8_t a, char b) { return a == static_cast<uint8_t>(b); }))
-        return domid;
-    } catch (const Error& e) {
-      if (e.code() != Errc::no_domain) throw;
-    }
-    return std::nullopt;
-  }
-
-  const Hypervisor& xen_;
-  Lifecycle& life_;
-  std::string uuid_, name_;
-  bool may_suspend_yet_ = false;
-};
-
-// What the other side says first after its welcome. While the image is sent that can only be bad
-// news, and whoever sends wants to know at once.
-class FirstAnswer {
- public:
-  explicit FirstAnswer(Link& link) : link_(link) {}
-  ~FirstAnswer() {
-    if (!thread_.joinable()) return;
-    link_.hang_up();  // then the other side does too, and we are not kept
-    thread_.join();
-  }
-  void wait(std::function<void()> arrived) {
-    thread_ = std::thread([this, arrived = std::move(arrived)] {
-      try {
-        frame_ = link_.receive();
-      } catch (const Error&) {
-      }
-      arrived();
-    });
-  }
-  // Waits for it; nothing if the link is gone.
-  std::optional<v1::MigrateFrame> take() {
-    thread_.join();
-    return std::move(frame_);
-  }
-  bool waiting() const { return thread_.joinable(); }
-
- private:
-  Link& link_;
-  std::thread thread_;
-  std::optional<v1::MigrateFrame> frame_;
-};
 
 class Sender {
  public:
@@ -241,53 +153,10 @@ class Sender {
   Clock::time_point suspended_at_ = Clock::now();
 };
 
-// Nothing has happened to the guest yet. How many connections the image shall come over.
-uint32_t greet(Link& link, const v1::MigrateHello& hello, const std::string& peer) {
-  v1::MigrateFrame frame;
-  *frame.mutable_hello() = hello;
-  std::optional<v1::MigrateFrame> answer;
-  try {
-    link.send(frame);
-    answer = link.receive();
-  } catch (const Error& e) {
-    fail(Errc::io, "{} hung up at once ({})", peer, e.what());
-  }
-  if (!answer) fail(Errc::io, "{} hung up at once", peer);
-  if (answer->has_refusal()) fail(Errc::unsupported, "{}: {}", peer, answer->refusal());
-  if (!answer->has_welcome()) fail(Errc::io, "{} does not speak ferry's protocol", peer);
-  return std::max(answer->welcome().streams(), 1u);
-}
-
-// The first connection, and the further ones that were agreed on.
-std::vector<Link*> open_streams(Link& first, const SendRequest& request, uint32_t agreed) {
-  std::vector<Link*> links = {&first};
-  for (uint32_t stream = 1; stream < std::min(agreed, request.streams); ++stream) {
-    Link* link = request.open_stream(stream);
-    v1::MigrateFrame join;
-    join.mutable_join()->set_job(job_bytes_of(request.job));
-    join.mutable_join()->set_stream(stream);
-    link->send(join);
-    const auto answer = link->receive();
-    if (!answer || !answer->has_welcome())
-      fail(Errc::io, "{} does not take another connection", request.peer.text);
-    links.push_back(link);
-  }
-  return links;
-}
-
 FileLock lock_for_us(const std::string& job) {
   auto lock = lock_job(job, true);
   if (!lock) fail(Errc::busy, "another process still works on job {}", job);
   return std::move(*lock);
-}
-
-v1::MigrateHello hello_for(const MigrationJob& job) {
-  v1::MigrateHello hello;
-  hello.set_version(kMigrateVersion);
-  hello.set_job(job_bytes_of(job.id));
-  hello.set_name(job.name);
-  hello.set_uuid(job.uuid);
-  return hello;
 }
 
 }  // namespace

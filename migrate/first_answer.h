@@ -1,0 +1,45 @@
+// What a source hears while it sends.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <thread>
+
+#include "error/error.h"
+#include "migrate/link.h"
+
+namespace ferry {
+
+// What the other side says first after its welcome. While the image is sent that can only be bad
+// news, and whoever sends wants to know at once.
+class FirstAnswer {
+ public:
+  explicit FirstAnswer(Link& link) : link_(link) {}
+  ~FirstAnswer() {
+    if (!thread_.joinable()) return;
+    link_.hang_up();  // then the other side does too, and we are not kept
+    thread_.join();
+  }
+  void wait(std::function<void()> arrived) {
+    thread_ = std::thread([this, arrived = std::move(arrived)] {
+      try {
+        frame_ = link_.receive();
+      } catch (const Error&) {
+      }
+      arrived();
+    });
+  }
+  // Waits for it; nothing if the link is gone.
+  std::optional<v1::MigrateFrame> take() {
+    thread_.join();
+    return std::move(frame_);
+  }
+  bool waiting() const { return thread_.joinable(); }
+
+ private:
+  Link& link_;
+  std::thread thread_;
+  std::optional<v1::MigrateFrame> frame_;
+};
+
+}  // namespace ferry
