@@ -136,8 +136,10 @@ void add_guest_commands(CLI::App& app, HostPath host) {
   command->footer(
       "Guests stand still while no command runs them.\n\nExample:\n  ferry-sim run web1");
   command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
-  command->add_option("--steps", guest->steps, "Things it does (default 1000)")
-      ->check(CLI::Range(1, 1'000'000'000));
+  command
+      ->add_option("--steps", guest->steps,
+                   "Things it does (default 1000); 0 only checks its memory")
+      ->check(CLI::Range(0, 1'000'000'000));
   command->callback([guest, host] { run(*host, *guest); });
 
   command = app.add_subcommand("unpause", "Let a paused guest run again");
