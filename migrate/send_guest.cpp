@@ -19,6 +19,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+bool was_told_to_stop(const std::exception_ptr& failure) {
+  try {
+    if (failure) std::rethrow_exception(failure);
+  } catch (const Error& e) {
+    return e.code() == Errc::aborted;
+  } catch (...) {
+  }
+  return false;
+}
+
 class Sender {
  public:
   Sender(const Hypervisor& xen, Lifecycle& life, Link& link, MigrationJob job)
@@ -53,6 +63,8 @@ class Sender {
     if (!link_failure && !engine_failure) return;
     handover_.cancel();
     if (suspend_failure_) std::rethrow_exception(suspend_failure_);
+    if (was_told_to_stop(engine_failure))
+      fail(Errc::aborted, "the migration was told to stop; {} runs on here", name());
     // An engine that cannot write has found what the other side said, or that it is gone.
     link_.hang_up();
     const auto answer = answer_.take();

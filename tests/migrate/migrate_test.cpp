@@ -288,6 +288,23 @@ TEST_F(Migrate, a_host_without_room_says_so_and_the_guest_runs_on) {
   expect_runs(*from_, "refused");
 }
 
+TEST_F(Migrate, regression_one_that_is_told_to_stop_says_that_and_not_what_the_other_side_said) {
+  for (const bool suspended : {false, true}) {
+    fresh();
+    const StreamEngine engine = [&](domid_t, int, const std::function<bool()>& suspend) {
+      if (suspended) suspend();
+      fail(Errc::aborted, "the save was told to stop");
+    };
+    const Ends ends = meet(kNeverCut, kNeverCut, [&](Link& link) {
+      send_guest(from_->xen, from_->life, engine, link, {"web1", kPeer});
+    });
+    EXPECT_EQ(ends.sender, Errc::aborted);
+    EXPECT_EQ(ends.sentence, "the migration was told to stop; web1 runs on here");
+    EXPECT_TRUE(list_jobs(false).empty());
+    expect_runs(*from_, "told to stop");
+  }
+}
+
 TEST_F(Migrate, another_version_or_another_protocol_is_refused) {
   Ends ends = meet(kNeverCut, kNeverCut, [&](Link& link) {
     v1::MigrateFrame frame;
