@@ -40,7 +40,7 @@ certify() { # NAME SUBJECT: NAME's key is on this host, or on the second one if 
   local where=
   case $1 in there*) where=there ;; esac
   $where openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN="$2" \
-    -addext subjectAltName=DNS:"$2" -keyout $work/"$1".key -out $COMMON/"$1".csr 2>/dev/null
+    -addext subjectAltName=DNS:"$2" -keyout $work/"$1".key -out $COMMON/"$1".csr >/dev/null 2>&1
   openssl x509 -req -in $COMMON/"$1".csr -CA $COMMON/ca.pem -CAkey $work/ca.key -days 2 -copy_extensions copy \
     -out $COMMON/"$1".pem 2>/dev/null
   $where chmod 600 $work/"$1".key
