@@ -13,8 +13,8 @@
 #include <optional>
 #include <string>
 
-#include "proto/byte_stream.h"
-#include "proto/input_file.h"
+#include "io/byte_stream.h"
+#include "io/input_file.h"
 #include "proto/xl_wrapper.h"
 
 namespace ferry::convert {

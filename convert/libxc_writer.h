@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "ferry/v1/image.pb.h"
-#include "proto/byte_stream.h"
+#include "io/byte_stream.h"
 
 namespace ferry::convert {
 

@@ -8,7 +8,7 @@
 
 #include <memory>
 
-#include "proto/byte_stream.h"
+#include "io/byte_stream.h"
 
 namespace ferry::convert {
 

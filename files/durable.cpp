@@ -9,7 +9,7 @@
 #include <filesystem>
 
 #include "error/error.h"
-#include "files/descriptor.h"
+#include "io/descriptor.h"
 
 namespace ferry {
 namespace {

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "files/descriptor.h"
+#include "io/descriptor.h"
 
 namespace ferry {
 

@@ -11,7 +11,7 @@
 #include <mutex>
 #include <optional>
 
-#include "proto/byte_stream.h"
+#include "io/byte_stream.h"
 
 namespace ferry {
 

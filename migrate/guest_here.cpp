@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "custody/give_back.h"
+#include "custody/suspend_mark.h"
 #include "error/error.h"
-#include "save/give_back.h"
-#include "save/suspend_mark.h"
 #include "xen/domain.h"
 
 namespace ferry {

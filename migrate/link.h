@@ -10,7 +10,7 @@
 
 #include "ferry/v1/migrate.pb.h"
 #include "handover/message.h"
-#include "proto/byte_stream.h"
+#include "io/byte_stream.h"
 
 namespace ferry {
 

@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "files/descriptor.h"
+#include "io/descriptor.h"
 #include "migrate/link.h"
 
 namespace ferry {

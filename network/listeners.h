@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "files/descriptor.h"
+#include "io/descriptor.h"
 #include "network/address.h"
 
 namespace ferry {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "files/descriptor.h"
+#include "io/descriptor.h"
 
 namespace ferry {
 

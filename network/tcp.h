@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "files/descriptor.h"
+#include "io/descriptor.h"
 #include "network/address.h"
 
 namespace ferry {

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "files/descriptor.h"
-#include "proto/byte_stream.h"
+#include "io/byte_stream.h"
+#include "io/descriptor.h"
 
 struct ssl_st;
 struct ssl_ctx_st;

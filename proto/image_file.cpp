@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "error/error.h"
+#include "io/input_file.h"
 #include "proto/image_place.h"
 #include "proto/index.h"
-#include "proto/input_file.h"
 #include "proto/record_reader.h"
 #include "proto/wire.h"
 

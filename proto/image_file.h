@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "io/byte_stream.h"
 #include "p2m/frames.h"
-#include "proto/byte_stream.h"
 #include "proto/pages.h"
 #include "proto/record.h"
 

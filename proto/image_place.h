@@ -1,8 +1,8 @@
 // Finds the image in a file. Private to this folder.
 #pragma once
 
+#include "io/input_file.h"
 #include "proto/image_file.h"
-#include "proto/input_file.h"
 
 namespace ferry {
 

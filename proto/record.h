@@ -16,7 +16,7 @@
 #include <string>
 
 #include "ferry/v1/image.pb.h"
-#include "proto/byte_stream.h"
+#include "io/byte_stream.h"
 
 namespace ferry {
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "proto/byte_stream.h"
+#include "io/byte_stream.h"
 #include "proto/record.h"
 
 namespace ferry {

@@ -4,7 +4,7 @@
 #include <memory>
 #include <span>
 
-#include "proto/byte_stream.h"
+#include "io/byte_stream.h"
 #include "proto/pages.h"
 #include "proto/record.h"
 

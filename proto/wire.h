@@ -11,7 +11,7 @@
 #include <optional>
 #include <span>
 
-#include "proto/byte_stream.h"
+#include "io/byte_stream.h"
 
 namespace ferry::wire {
 

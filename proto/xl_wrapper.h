@@ -13,7 +13,7 @@
 #include <optional>
 #include <string>
 
-#include "proto/byte_stream.h"
+#include "io/byte_stream.h"
 #include "proto/record.h"
 
 namespace ferry {

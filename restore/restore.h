@@ -3,9 +3,9 @@
 
 #include <functional>
 
+#include "io/byte_stream.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/progress.h"
-#include "proto/byte_stream.h"
 #include "restore/guest_state.h"
 
 namespace ferry {

@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "ferry/v1/image.pb.h"
+#include "io/byte_stream.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/progress.h"
-#include "proto/byte_stream.h"
 #include "save/live/live_options.h"
 #include "xen/domain.h"
 

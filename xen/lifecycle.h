@@ -1,7 +1,7 @@
 // The life of a domain: names, configuration, suspend, resume, destroy. The memory engine never
 // sees this. On a host it is libxl's (xen/libxl_lifecycle.h); over a simulated machine it is
-// sim/toolstack/lifecycle.h. What saves or resumes a guest without losing it
-// (tools/host/save_guest.h, tools/host/resume_guest.h) is written against this interface, and so is
+// sim_toolstack/lifecycle.h. What saves or resumes a guest without losing it
+// (custody/save_guest.h, custody/resume_guest.h) is written against this interface, and so is
 // the same on both.
 #pragma once
 

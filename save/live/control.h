@@ -6,14 +6,14 @@
 #include <functional>
 #include <string>
 
+#include "io/byte_stream.h"
 #include "p2m/frames.h"
 #include "pipeline/progress.h"
-#include "proto/byte_stream.h"
 
 namespace ferry {
 
 // Where a live save of the domain listens for whoever watches and steers it, unless it was told
-// another path: a socket in run_directory() (tools/helper/control_socket.h). Throws Error(io).
+// another path: a socket in run_directory() (host/control_socket.h). Throws Error(io).
 std::string control_path(domid_t domid);
 
 // Set from any thread at any time.

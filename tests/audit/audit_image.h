@@ -5,8 +5,8 @@
 #include <string>
 
 #include "audit/audit.h"
+#include "io/byte_stream.h"
 #include "pipeline/inline_executor.h"
-#include "proto/byte_stream.h"
 
 namespace ferry::test {
 

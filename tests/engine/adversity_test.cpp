@@ -11,8 +11,6 @@
 namespace ferry::sim {
 namespace {
 
-using host::Afterwards;
-
 struct Tally {
   uint64_t seeds = 0, live = 0, faults = 0, pages = 0;
   uint64_t saves[3] = {}, restores[3] = {};  // by Result

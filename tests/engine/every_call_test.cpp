@@ -9,8 +9,6 @@
 namespace ferry::sim {
 namespace {
 
-using host::Afterwards;
-
 GuestSpec small_guest() {
   GuestSpec spec;
   spec.pages = 300;

@@ -9,8 +9,6 @@
 namespace ferry::sim {
 namespace {
 
-using host::Afterwards;
-
 class EveryFileCall : public ::testing::TestWithParam<std::tuple<Afterwards, bool>> {
  protected:
   static GuestSpec spec() {

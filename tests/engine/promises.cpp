@@ -38,9 +38,8 @@ void expect_nothing_left_open(const std::string& after) {
   refused_before = refused;
 }
 
-Result expect_save_promise(Subject& s, const Workplace& place, host::Afterwards afterwards,
+Result expect_save_promise(Subject& s, const Workplace& place, Afterwards afterwards,
                            const Ended& ended) {
-  using host::Afterwards;
   expect_nothing_left_open("the save");
   Result result = ended.done() ? Result::done : Result::failed;
   if (ended.exit_status() == 4) {

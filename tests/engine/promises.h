@@ -19,7 +19,7 @@ void expect_nothing_left_open(const std::string& after);
 // After `ferry save` as `request` had it. Faults are over. A save that is done or was retried
 // leaves the guest as the request wanted it; one that failed leaves it running as before and no
 // image. Only a fault in the recovery itself may ask for the operator.
-Result expect_save_promise(Subject& subject, const Workplace& place, host::Afterwards afterwards,
+Result expect_save_promise(Subject& subject, const Workplace& place, Afterwards afterwards,
                            const Ended& ended);
 
 // After a restore of the subject's image on a host that had that many free pages and no guests.

@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "tools/host/engine.h"
+#include "host/engine.h"
 
 namespace ferry::sim {
 namespace {
@@ -37,25 +37,25 @@ std::vector<std::string> HostFile::environment(uint64_t dies_at) const {
   return all;
 }
 
-host::SaveEngine real_engine(const HostFile& file, uint64_t dies_at) {
-  return [environment = file.environment(dies_at)](domid_t domid, int fd,
-                                                   const host::EngineOptions& options,
-                                                   const host::EngineCallbacks& callbacks) {
-    setenv("FERRY_SAVE_HELPER", HELPER_PROGRAM, 1);
-    const auto name = [](const std::string& setting) {
-      return setting.substr(0, setting.find('='));
-    };
-    for (const std::string& setting : environment)
-      setenv(name(setting).c_str(), setting.substr(setting.find('=') + 1).c_str(), 1);
-    std::exception_ptr failure;
-    try {
-      host::run_save_engine(domid, fd, options, callbacks);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    for (const std::string& setting : environment) unsetenv(name(setting).c_str());
-    if (failure) std::rethrow_exception(failure);
-  };
+SaveEngine real_engine(const HostFile& file, uint64_t dies_at) {
+  return
+      [environment = file.environment(dies_at)](domid_t domid, int fd, const EngineOptions& options,
+                                                const EngineCallbacks& callbacks) {
+        setenv("FERRY_SAVE_HELPER", HELPER_PROGRAM, 1);
+        const auto name = [](const std::string& setting) {
+          return setting.substr(0, setting.find('='));
+        };
+        for (const std::string& setting : environment)
+          setenv(name(setting).c_str(), setting.substr(setting.find('=') + 1).c_str(), 1);
+        std::exception_ptr failure;
+        try {
+          host::run_save_engine(domid, fd, options, callbacks);
+        } catch (...) {
+          failure = std::current_exception();
+        }
+        for (const std::string& setting : environment) unsetenv(name(setting).c_str());
+        if (failure) std::rethrow_exception(failure);
+      };
 }
 
 HelperResult xl_save(const HostFile& file, uint32_t domid, int fd, bool live,

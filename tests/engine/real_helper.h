@@ -26,7 +26,7 @@ class HostFile {
 };
 
 // The engine of `ferry save` on a host: the helper as a child.
-host::SaveEngine real_engine(const HostFile& file, uint64_t dies_at = 0);
+SaveEngine real_engine(const HostFile& file, uint64_t dies_at = 0);
 
 // The helper as xl starts it.
 HelperResult xl_save(const HostFile& file, uint32_t domid, int fd, bool live,

@@ -8,8 +8,6 @@
 
 namespace ferry::sim {
 
-using host::Afterwards;
-
 inline GuestSpec guest_for_the_helper() {
   GuestSpec spec;
   spec.pages = 300;
@@ -23,7 +21,7 @@ inline GuestSpec guest_for_the_helper() {
 class RealHelper : public ::testing::Test {
  protected:
   // `ferry save web1 IMAGE`.
-  Ended save(Afterwards afterwards, bool live, const host::SaveEngine& engine) {
+  Ended save(Afterwards afterwards, bool live, const SaveEngine& engine) {
     SaveRun run;
     run.request.domain = "web1";
     run.request.file = place_.image();

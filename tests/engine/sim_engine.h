@@ -5,8 +5,8 @@
 #include <string>
 
 #include "error/error.h"
+#include "io/byte_stream.h"
 #include "pipeline/pipeline.h"
-#include "proto/byte_stream.h"
 #include "restore/restore.h"
 #include "save/save.h"
 #include "sim/machine/host.h"

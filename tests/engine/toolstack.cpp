@@ -8,10 +8,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "custody/resume_guest.h"
+#include "host/engine_here.h"
 #include "sim/machine/domains.h"
 #include "sim/seam/binding.h"
-#include "tools/host/engine_here.h"
-#include "tools/host/resume_guest.h"
 
 namespace ferry::sim {
 
@@ -146,10 +146,10 @@ Ended run_save(Host& host, Executor& executor, const SaveRun& run) {
   Ended ended;
   command(
       host, run.guests, ended, [&](const Hypervisor& xen, SimLifecycle& life, uint64_t& failures) {
-        const host::SaveEngine inner =
+        const SaveEngine inner =
             run.instead ? run.instead : host::engine_here(xen, executor, run.engine);
-        const auto engine = [&](domid_t domid, int fd, const host::EngineOptions& options,
-                                const host::EngineCallbacks& callbacks) {
+        const auto engine = [&](domid_t domid, int fd, const EngineOptions& options,
+                                const EngineCallbacks& callbacks) {
           const AtEnd at_end([&] {  // also when the engine throws
             failures = host.faults().failures();
             if (run.engine_ended) run.engine_ended();
@@ -178,7 +178,7 @@ Ended run_named(Host& host, const std::string& text, const GuestHooks& guests) {
   command(host, guests, ended, [&](const Hypervisor& xen, SimLifecycle& life, uint64_t&) {
     const std::string name = text.substr(text.rfind(' ') + 1);
     if (text.starts_with("ferry resume "))
-      host::resume_guest(xen, life, name, false);
+      resume_guest(xen, life, name, false);
     else if (text.starts_with("xl destroy "))
       life.destroy(life.find(name));
     else if (text.starts_with("xl pause "))

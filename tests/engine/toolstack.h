@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "custody/save_guest.h"
 #include "sim/builder/guest_view.h"
-#include "sim/toolstack/restore_guest.h"
+#include "sim_toolstack/restore_guest.h"
 #include "tests/engine/sim_engine.h"
-#include "tools/host/save_guest.h"
 
 namespace ferry::sim {
 
@@ -50,10 +50,10 @@ struct Ended : Outcome {
 };
 
 struct SaveRun {
-  host::SaveRequest request;
+  SaveRequest request;
   GuestHooks guests;
   SaveOptions engine;                   // what the request does not say
-  host::SaveEngine instead;             // of the engine in this process, if set
+  SaveEngine instead;                   // of the engine in this process, if set
   uint64_t image_limit = ~uint64_t{0};  // bytes, as on a disk that is full then
   std::function<void()> engine_ended;   // before the guest is let go or given back
 };

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "proto/byte_stream.h"
+#include "io/byte_stream.h"
 #include "tests/fuzz/targets.h"
 
 namespace ferry::fuzz {

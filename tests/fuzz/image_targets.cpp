@@ -8,13 +8,13 @@
 #include "audit/walk.h"
 #include "convert/export.h"
 #include "error/error.h"
+#include "html/report.h"
 #include "proto/record_reader.h"
 #include "proto/wire.h"
 #include "tests/audit/audit_image.h"
 #include "tests/audit/image_builder.h"
 #include "tests/fuzz/framed_bodies.h"
 #include "tests/fuzz/targets.h"
-#include "tools/ferry/html/report.h"
 
 namespace ferry::fuzz {
 namespace {

@@ -8,10 +8,10 @@
 
 #include "convert/import.h"
 #include "error/error.h"
+#include "host/channel.h"
+#include "host/stream_kind.h"
 #include "tests/audit/audit_image.h"
 #include "tests/fuzz/targets.h"
-#include "tools/helper/channel.h"
-#include "tools/helper/stream_kind.h"
 
 namespace ferry::fuzz {
 namespace {

@@ -1,5 +1,5 @@
 // Every message's bytes, as libxl 4.17 expects them, and what happens when libxl is gone.
-#include "tools/helper/channel.h"
+#include "host/channel.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "error/error.h"
-#include "tools/helper/control_socket.h"
+#include "host/control_socket.h"
 
 namespace ferry::helper {
 namespace {

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/host/child.h"
+#include "host/child.h"
 
 namespace ferry {
 namespace {

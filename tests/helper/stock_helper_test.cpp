@@ -1,5 +1,5 @@
 // The stock helper gets the same arguments; the helper never runs itself.
-#include "tools/helper/stock_helper.h"
+#include "host/stock_helper.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

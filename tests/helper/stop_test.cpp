@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "error/error.h"
-#include "tools/helper/stop_watch.h"
-#include "tools/helper/stoppable_stream.h"
+#include "host/stop_watch.h"
+#include "host/stoppable_stream.h"
 
 namespace ferry::helper {
 namespace {

@@ -1,5 +1,5 @@
 // What a stream is, told on files, pipes and sockets without taking a byte from them.
-#include "tools/helper/stream_kind.h"
+#include "host/stream_kind.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

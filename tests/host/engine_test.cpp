@@ -1,5 +1,5 @@
 // The other end of the conversation: however the engine ends, its parent knows how.
-#include "tools/host/engine.h"
+#include "host/engine.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string>
 
-#include "tools/helper/channel.h"
+#include "host/channel.h"
 
 int main(int, char** argv) {
   using namespace ferry::helper;

@@ -1,5 +1,5 @@
 // A live save that runs is found, asked and steered by its domain.
-#include "tools/host/running_save.h"
+#include "host/running_save.h"
 
 #include <gtest/gtest.h>
 
@@ -7,9 +7,9 @@
 #include <fstream>
 
 #include "error/error.h"
+#include "host/control_socket.h"
 #include "save/live/control.h"
 #include "tests/files/folder.h"
-#include "tools/helper/control_socket.h"
 
 namespace ferry::host {
 namespace {

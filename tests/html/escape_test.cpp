@@ -1,5 +1,5 @@
 // No text is markup, whatever its bytes.
-#include "tools/ferry/html/escape.h"
+#include "html/escape.h"
 
 #include <google/protobuf/stubs/common.h>
 #include <gtest/gtest.h>

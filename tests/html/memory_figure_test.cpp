@@ -1,5 +1,5 @@
 // The map shows what each cell is made of, exactly in numbers and honestly in pictures.
-#include "tools/ferry/html/memory_figure.h"
+#include "html/memory_figure.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -8,7 +8,7 @@
 #include <random>
 #include <regex>
 
-#include "tools/ferry/html/page_classes.h"
+#include "html/page_classes.h"
 
 namespace ferry::html {
 namespace {

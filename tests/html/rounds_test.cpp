@@ -1,5 +1,5 @@
 // The rounds of a save: their figures, and the charts of them.
-#include "tools/ferry/html/rounds.h"
+#include "html/rounds.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,8 +7,8 @@
 #include <cmath>
 #include <limits>
 
-#include "tools/ferry/html/log_scale.h"
-#include "tools/ferry/html/rounds_figure.h"
+#include "html/log_scale.h"
+#include "html/rounds_figure.h"
 
 namespace ferry::html {
 namespace {

@@ -2,11 +2,11 @@
 // not touched.
 #include <gtest/gtest.h>
 
+#include "host/check_guest.h"
 #include "pipeline/seeded_executor.h"
 #include "sim/builder/compare.h"
 #include "sim/seam/binding.h"
 #include "tests/live/busy_guest.h"
-#include "tools/host/check_guest.h"
 
 namespace ferry::sim {
 namespace {

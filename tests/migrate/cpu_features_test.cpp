@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "proto/byte_stream.h"
+#include "io/byte_stream.h"
 
 namespace ferry {
 namespace {

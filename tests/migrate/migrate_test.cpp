@@ -7,13 +7,13 @@
 #include <thread>
 
 #include "error/error.h"
+#include "host/engine_here.h"
 #include "migrate/send_guest.h"
 #include "sim/kernel/sim_kernel.h"
 #include "sim/machine/domains.h"
 #include "sim/seam/binding.h"
-#include "sim/toolstack/kernel_guests.h"
-#include "sim/toolstack/sim_incoming.h"
-#include "tools/host/engine_here.h"
+#include "sim_toolstack/kernel_guests.h"
+#include "sim_toolstack/sim_incoming.h"
 #include "xen/domain.h"
 
 namespace ferry::sim {
@@ -154,10 +154,10 @@ class Migrate : public ::testing::Test {
   Ends migrate(int cut_out = kNeverCut, int cut_back = kNeverCut) {
     return meet(cut_out, cut_back, [&](Link& link) {
       const auto executor = make_thread_executor(1);
-      const host::SaveEngine engine = host::engine_here(from_->xen, *executor);
+      const SaveEngine engine = host::engine_here(from_->xen, *executor);
       const StreamEngine stream = [&](domid_t domid, int fd, const std::function<bool()>& suspend) {
-        host::EngineOptions options;
-        host::EngineCallbacks callbacks;
+        EngineOptions options;
+        EngineCallbacks callbacks;
         callbacks.suspend = suspend;
         engine(domid, fd, options, callbacks);
       };

@@ -208,7 +208,7 @@ void kill_and_settle(TwoHosts& hosts, bool sender, double after_ms, const std::s
   Running migration =
       hosts.start("a", {"migrate", "--quiet", "web1", hosts.address(), "--streams", "2"});
   std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(after_ms));
-  // Between two steps of the simulated machine, as it is on a host (tools/sim/kill_switch.h).
+  // Between two steps of the simulated machine, as it is on a host (tools/ferry-sim/kill_switch.h).
   if (sender) {
     migration.send(SIGUSR2);
   } else {

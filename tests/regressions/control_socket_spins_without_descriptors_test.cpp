@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "error/error.h"
-#include "tools/helper/control_socket.h"
+#include "host/control_socket.h"
 
 namespace ferry::helper {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "sim/kernel/sim_kernel.h"
 #include "sim/machine/domains.h"
-#include "sim/toolstack/kernel_guests.h"
+#include "sim_toolstack/kernel_guests.h"
 
 namespace ferry::sim {
 namespace {

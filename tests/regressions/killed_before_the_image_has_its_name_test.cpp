@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "save/suspend_mark.h"
+#include "custody/suspend_mark.h"
 #include "tests/engine/real_helper_fixture.h"
 
 namespace ferry::sim {
@@ -29,8 +29,8 @@ TEST_F(KilledBeforeTheImageHasItsName, ferry_save_can_be_made_good) {
     const pid_t child = fork();
     if (child == 0) {
       save(Afterwards::destroy, live,
-           [engine = real_engine(file_)](domid_t domid, int fd, const host::EngineOptions& options,
-                                         const host::EngineCallbacks& callbacks) {
+           [engine = real_engine(file_)](domid_t domid, int fd, const EngineOptions& options,
+                                         const EngineCallbacks& callbacks) {
              engine(domid, fd, options, callbacks);
              raise(SIGKILL);
            });

@@ -3,8 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "host/child.h"
 #include "tests/engine/real_helper_fixture.h"
-#include "tools/host/child.h"
 
 namespace ferry::sim {
 namespace {

@@ -9,7 +9,7 @@ namespace ferry::sim {
 namespace {
 
 TEST(SuspendedGuestResumedByASave, stays_as_it_was) {
-  for (const auto afterwards : {host::Afterwards::keep, host::Afterwards::pause}) {
+  for (const auto afterwards : {Afterwards::keep, Afterwards::pause}) {
     const Workplace place;
     const auto host = Host::create({.seed = 3, .frames = 4096});
     GuestSpec spec;

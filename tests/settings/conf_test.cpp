@@ -1,5 +1,5 @@
 // ferry.conf: what it sets, what the environment has first, and how a mistake in it is told.
-#include "tools/settings/conf.h"
+#include "settings/conf.h"
 
 #include <gtest/gtest.h>
 

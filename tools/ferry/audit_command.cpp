@@ -5,6 +5,7 @@
 
 #include "audit/audit.h"
 #include "pipeline/inline_executor.h"
+#include "text/human_bytes.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/output.h"
 

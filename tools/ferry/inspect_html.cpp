@@ -5,11 +5,11 @@
 
 #include "error/error.h"
 #include "files/image_output.h"
-#include "proto/byte_stream.h"
-#include "tools/ferry/html/report.h"
+#include "html/report.h"
+#include "io/byte_stream.h"
+#include "text/human_bytes.h"
 #include "tools/ferry/inspect_more.h"
 #include "tools/ferry/inspect_text.h"
-#include "tools/ferry/output.h"
 
 namespace ferry {
 namespace {

@@ -4,8 +4,9 @@
 #include <fmt/format.h>
 
 #include "proto/pages.h"
+#include "text/human_bytes.h"
+#include "text/printable.h"
 #include "tools/ferry/config_json.h"
-#include "tools/ferry/output.h"
 
 namespace ferry {
 namespace {

@@ -6,8 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "proto/pages.h"
+#include "text/human_bytes.h"
+#include "text/printable.h"
 #include "tools/ferry/config_json.h"
-#include "tools/ferry/output.h"
 
 namespace ferry {
 namespace {

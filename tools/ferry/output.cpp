@@ -13,22 +13,4 @@ void print(std::string_view text) {
     fail_errno(Errc::io, errno, "cannot write to standard output");
 }
 
-std::string human_bytes(uint64_t bytes) {
-  if (bytes < 1024) return fmt::format("{} bytes", bytes);
-  double amount = static_cast<double>(bytes);
-  const char* const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-  size_t unit = 0;
-  while (amount >= 1024 && unit + 1 < std::size(units)) {
-    amount /= 1024;
-    ++unit;
-  }
-  return fmt::format("{:.2f} {}", amount, units[unit]);
-}
-
-std::string printable(std::string_view text) {
-  std::string clean;
-  for (const char c : text) clean += c >= 0x20 && c < 0x7f ? c : '?';
-  return clean;
-}
-
 }  // namespace ferry

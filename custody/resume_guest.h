@@ -1,0 +1,16 @@
+// Bringing back a guest that a broken save left suspended, over any life cycle.
+#pragma once
+
+#include <string>
+
+#include "xen/domain.h"
+#include "xen/lifecycle.h"
+
+namespace ferry {
+
+// Resumes the domain of that name or number and returns its number. Refuses one that no save of
+// ferry suspended, unless forced: it may run elsewhere. A guest that runs although a save left its
+// note needs nothing but the note's removal. Throws Error: guest, busy, needs_operator, …
+domid_t resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& name, bool force);
+
+}  // namespace ferry

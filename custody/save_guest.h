@@ -1,0 +1,42 @@
+// Saving a guest without ever losing it: suspend, save, and then let it go or give it back. Over
+// any life cycle and any engine, so that the same code recovers on a host and over a simulated
+// machine.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "custody/save_engine.h"
+#include "xen/domain.h"
+#include "xen/lifecycle.h"
+
+namespace ferry {
+
+// What becomes of the guest once its image is durable.
+enum class Afterwards { destroy, keep, pause };
+
+struct SaveRequest {
+  std::string domain;  // name or number
+  std::string file;    // or "-" for standard output
+  Afterwards afterwards = Afterwards::destroy;
+  std::optional<unsigned> threads;
+  std::optional<int> level;
+  std::optional<std::vector<std::string>> live = {};  // EngineOptions::live
+  std::optional<int> events = {};
+};
+
+struct SaveReport {
+  domid_t domid{};
+  std::string name;
+  uint64_t guest_bytes = 0;
+  uint64_t image_bytes = 0;  // of a file
+  double suspended_seconds = 0;
+};
+
+// Throws Error. Unless its code is needs_operator, a guest that ran before runs again and there is
+// no file. With needs_operator the guest is whole and suspended, and the sentence names the command
+// that puts it right.
+SaveReport save_guest(const Hypervisor& xen, Lifecycle& life, const SaveEngine& engine,
+                      const SaveRequest& request, const ProgressCallback& progress);
+
+}  // namespace ferry

@@ -1,0 +1,89 @@
+// A program run as a child, with pipes to its standard input and from its standard output.
+#include "host/child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "error/error.h"
+
+namespace ferry::host {
+namespace {
+
+constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGHUP};
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+struct Pipe {
+  Descriptor read, write;
+};
+
+Pipe make_pipe() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) fail_errno(Errc::io, errno, "cannot make a pipe");
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+// Between fork and exec: nothing but system calls and setenv, since we have no threads here.
+[[noreturn]] void become(const std::vector<std::string>& arguments,
+                         const std::vector<std::string>& environment,
+                         const std::vector<int>& inherit) {
+  setpgid(0, 0);
+  for (int signal_number : kStopSignals) signal(signal_number, SIG_DFL);
+  signal(SIGPIPE, SIG_DFL);
+  for (int fd : inherit) fcntl(fd, F_SETFD, 0);
+  for (const std::string& setting : environment) putenv(const_cast<char*>(setting.c_str()));
+  execvp(arguments[0].c_str(), pointers(arguments).data());
+  fmt::print(stderr, "ferry: cannot run {}: {}\n", arguments[0], std::strerror(errno));
+  _exit(127);
+}
+
+}  // namespace
+
+Child::Child(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
+             const std::vector<int>& inherit, Pipes pipes) {
+  Pipe to, from;
+  if (pipes == Pipes::both) {
+    to = make_pipe();
+    from = make_pipe();
+  }
+  pid_ = fork();
+  if (pid_ < 0) fail_errno(Errc::io, errno, fmt::format("cannot start {}", arguments[0]));
+  if (pid_ == 0) {
+    if (pipes == Pipes::both) {
+      dup2(to.read.get(), STDIN_FILENO);
+      dup2(from.write.get(), STDOUT_FILENO);
+    }
+    become(arguments, environment, inherit);
+  }
+  input_ = std::move(to.write);
+  output_ = std::move(from.read);
+}
+
+Child::~Child() {
+  if (waited_) return;
+  kill(pid_, SIGKILL);
+  wait();
+}
+
+int Child::wait() {
+  input_.reset();
+  output_.reset();
+  int status = 0;
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  waited_ = true;
+  return status;
+}
+
+}  // namespace ferry::host

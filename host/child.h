@@ -1,0 +1,41 @@
+// A program run as a child, with pipes to its standard input and from its standard output.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "io/descriptor.h"
+
+namespace ferry::host {
+
+class Child {
+ public:
+  enum class Pipes { both, none };
+
+  // arguments[0] is looked up in PATH. environment: NAME=value to add. inherit: descriptors it
+  // keeps. It gets a process group of its own, so that Ctrl-C in a terminal reaches it only through
+  // us, after we decided what it means. Throws Error(io).
+  Child(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
+        const std::vector<int>& inherit, Pipes pipes = Pipes::both);
+  ~Child();  // closes the pipes; ends the child with SIGKILL if it was not waited for
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  pid_t pid() const { return pid_; }
+  int input() const { return input_.get(); }
+  int output() const { return output_.get(); }
+  // The child has to see the end of its input.
+  void close_input() { input_.reset(); }
+
+  // Closes the pipes and waits. Returns the status as waitpid() gives it.
+  int wait();
+
+ private:
+  pid_t pid_ = -1;
+  Descriptor input_, output_;
+  bool waited_ = false;
+};
+
+}  // namespace ferry::host

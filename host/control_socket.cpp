@@ -1,0 +1,164 @@
+// The socket through which a live save is watched and steered while it runs.
+#include "host/control_socket.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "error/error.h"
+#include "p2m/frames.h"
+
+namespace ferry::helper {
+namespace {
+
+constexpr size_t kLongestRequest = 256;
+constexpr size_t kMostClients = 16;
+constexpr int kPauseMs = 100;
+
+std::optional<uint64_t> number_after(std::string_view request, std::string_view word) {
+  if (!request.starts_with(word)) return std::nullopt;
+  request.remove_prefix(word.size());
+  uint64_t value = 0;
+  const auto [rest, problem] =
+      std::from_chars(request.data(), request.data() + request.size(), value);
+  if (problem != std::errc() || rest != request.data() + request.size()) return std::nullopt;
+  return value;
+}
+
+bool somebody_listens(const sockaddr_un& address) {
+  const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+int listen_at(const std::string& path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path)
+    fail(Errc::usage, "FERRY_CONTROL is \"{}\", which is no path that a socket can have", path);
+  std::memcpy(address.sun_path, path.data(), path.size());
+  if (somebody_listens(address)) fail(Errc::busy, "somebody else listens at {}", path);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  struct stat old = {};
+  if (lstat(path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) unlink(path.c_str());
+  // Nobody else may speak to it, from the moment on when it has a name.
+  const mode_t before = umask(0177);
+  const bool listens = fd >= 0 &&
+                       bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+                       listen(fd, 4) == 0;
+  const int os_errno = errno;
+  umask(before);
+  if (listens) return fd;
+  if (fd >= 0) close(fd);
+  fail_errno(Errc::io, os_errno, fmt::format("cannot listen at {}", path));
+}
+
+}  // namespace
+
+std::string to_json(const LiveProgress& p) {
+  return fmt::format(
+      "{{\"phase\": \"{}\", \"time_elapsed\": {}, \"downtime\": {}, \"memory_total\": {}, "
+      "\"memory_processed\": {}, \"memory_remaining\": {}, \"memory_bps\": {}, "
+      "\"memory_dirty_rate\": {}, \"memory_iteration\": {}, \"memory_page_size\": {}, "
+      "\"data_processed\": {}}}",
+      p.phase, p.elapsed_us / 1000, p.expected_downtime_us / 1000, p.pages_total * kPageSize,
+      p.pages_sent * kPageSize, p.pages_left * kPageSize, p.bytes_per_second,
+      p.dirty_pages_per_second, p.round, kPageSize, p.image_bytes);
+}
+
+ControlSocket::Listener::Listener(const std::string& at) : path(at), fd(listen_at(at)) {
+}
+
+ControlSocket::Listener::~Listener() {
+  unlink(path.c_str());
+}
+
+ControlSocket::ControlSocket(const std::string& path, LiveControl& control,
+                             std::function<void()> stop)
+    : control_(control), stop_(std::move(stop)), listener_(path), end_(eventfd(0, EFD_CLOEXEC)) {
+  if (!end_) fail_errno(Errc::io, errno, fmt::format("cannot serve {}", path));
+  thread_ = std::thread([this] { serve(); });
+}
+
+ControlSocket::~ControlSocket() {
+  eventfd_write(end_.get(), 1);
+  thread_.join();
+}
+
+void ControlSocket::update(const LiveProgress& progress) {
+  std::lock_guard lock(mutex_);
+  progress_ = progress;
+}
+
+std::string ControlSocket::answer(std::string_view request) {
+  if (request == "status") {
+    std::lock_guard lock(mutex_);
+    return to_json(progress_);
+  }
+  if (request == "cancel") {
+    stop_();
+  } else if (const auto bytes = number_after(request, "bandwidth ")) {
+    control_.bytes_per_second = *bytes;
+  } else if (const auto ms = number_after(request, "max-downtime "); ms && *ms <= UINT32_MAX) {
+    control_.max_downtime_us = *ms * 1000;
+  } else {
+    return "{\"error\": \"not one of: status, cancel, bandwidth BYTES, max-downtime MS\"}";
+  }
+  return "{\"ok\": true}";
+}
+
+// False when the client is gone.
+bool ControlSocket::serve_client(int fd, std::string& pending) {
+  char bytes[kLongestRequest];
+  const ssize_t n = recv(fd, bytes, sizeof bytes, 0);
+  if (n < 0) return errno == EAGAIN || errno == EINTR;
+  if (n == 0) return false;
+  pending.append(bytes, static_cast<size_t>(n));
+  for (size_t end; (end = pending.find('\n')) != std::string::npos;) {
+    const std::string line = answer(std::string_view(pending).substr(0, end)) + "\n";
+    pending.erase(0, end + 1);
+    // A client that does not read its answers does not hold anything up.
+    if (send(fd, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+        static_cast<ssize_t>(line.size()))
+      return false;
+  }
+  return pending.size() < kLongestRequest;
+}
+
+void ControlSocket::serve() {
+  std::map<int, std::string> clients;
+  for (;;) {
+    std::vector<pollfd> fds = {{end_.get(), POLLIN, 0}, {listener_.fd.get(), POLLIN, 0}};
+    for (const auto& [fd, pending] : clients) fds.push_back({fd, POLLIN, 0});
+    if (poll(fds.data(), fds.size(), -1) < 0) continue;
+    if (fds[0].revents) break;
+    for (size_t i = 2; i < fds.size(); ++i) {
+      if (!fds[i].revents || serve_client(fds[i].fd, clients[fds[i].fd])) continue;
+      close(fds[i].fd);
+      clients.erase(fds[i].fd);
+    }
+    if (!fds[1].revents) continue;
+    const int client = accept4(listener_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (client < 0) {
+      // Without a descriptor for it the client stays in the queue, and we would be back at once.
+      poll(fds.data(), 1, kPauseMs);
+      continue;
+    }
+    if (clients.size() < kMostClients)
+      clients[client];
+    else
+      close(client);
+  }
+  for (const auto& [fd, pending] : clients) close(fd);
+}
+
+}  // namespace ferry::helper

@@ -1,0 +1,59 @@
+// The socket (FERRY_CONTROL) through which a live save is watched and steered while it runs.
+//
+//   request, a line    answer, a line of JSON
+//   status             {"phase": "sending", "memory_iteration": 2, …}
+//   cancel             {"ok": true}
+//   bandwidth BYTES    {"ok": true}   of image a second while the guest runs; 0: no limit
+//   max-downtime MS    {"ok": true}
+//   anything else      {"error": "…"}
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "io/descriptor.h"
+#include "save/live/control.h"
+
+namespace ferry::helper {
+
+// One line of JSON, with virsh domjobinfo's names.
+std::string to_json(const LiveProgress& progress);
+
+class ControlSocket {
+ public:
+  // Listens at path (mode 0600; a socket at which nobody listens any more is replaced). stop is
+  // called on "cancel". Throws Error(io), Error(busy).
+  ControlSocket(const std::string& path, LiveControl& control, std::function<void()> stop);
+  ~ControlSocket();  // and removes the path
+  ControlSocket(const ControlSocket&) = delete;
+  ControlSocket& operator=(const ControlSocket&) = delete;
+
+  void update(const LiveProgress& progress);
+
+  // The answer to one request.
+  std::string answer(std::string_view request);
+
+ private:
+  void serve();
+  bool serve_client(int fd, std::string& pending);
+
+  // A socket with a name in the file system, for as long as it lives.
+  struct Listener {
+    explicit Listener(const std::string& at);
+    ~Listener();
+    std::string path;
+    Descriptor fd;
+  };
+
+  LiveControl& control_;
+  std::function<void()> stop_;
+  Listener listener_;
+  Descriptor end_;
+  std::mutex mutex_;
+  LiveProgress progress_;
+  std::thread thread_;
+};
+
+}  // namespace ferry::helper

@@ -1,0 +1,15 @@
+// The engine in this process instead of a child: for simulated hosts, which live in our memory, and
+// with an executor of the caller's, so that every run can be had again.
+#pragma once
+
+#include "custody/save_engine.h"
+#include "pipeline/pipeline.h"
+#include "save/save.h"
+
+namespace ferry::host {
+
+// A SaveEngine over these two, which must outlive it. What EngineOptions do not say is as in base;
+// their threads mean nothing to it.
+SaveEngine engine_here(const Hypervisor& xen, Executor& executor, const SaveOptions& base = {});
+
+}  // namespace ferry::host

@@ -1,0 +1,105 @@
+// Another host's ferry receive, and the connections to it.
+#include "host/other_host.h"
+
+#include <vector>
+
+#include "error/error.h"
+#include "host/child.h"
+#include "host/stop_signals.h"
+#include "host/tls_settings.h"
+#include "network/preamble.h"
+#include "network/tcp.h"
+#include "network/tls.h"
+
+namespace ferry::host {
+namespace {
+
+template <typename Signals, typename Target>
+class CutBy final : public OtherHost::CutOnSignals {
+ public:
+  explicit CutBy(Target target) : signals_(target) {}
+
+ private:
+  Signals signals_;
+};
+
+// Over the standard input and output of a command, such as ssh.
+class OverCommand final : public OtherHost {
+ public:
+  explicit OverCommand(const std::string& command)
+      : child_({"sh", "-c", command}, {}, {}),
+        in_(child_.output(), "the other host"),
+        out_(child_.input(), "the other host"),
+        link_(in_, out_, [this] { child_.close_input(); }) {}
+
+  // Waits until the command has ended: the other side finishes what it has to.
+  ~OverCommand() override { child_.wait(); }
+
+  Link& link() override { return link_; }
+  Link* open_stream(uint32_t) override {
+    fail(Errc::usage, "a command carries one connection; several need the other host's name");
+  }
+  std::unique_ptr<CutOnSignals> cut_on_signals() override {
+    return std::make_unique<CutBy<SignalsTo, pid_t>>(child_.pid());
+  }
+
+ private:
+  Child child_;
+  FdSource in_;
+  FdSink out_;
+  Link link_;
+};
+
+class OverTls final : public OtherHost {
+ public:
+  OverTls(const Address& address, std::string job)
+      : address_(address), job_(std::move(job)), context_(tls_files()) {
+    connect(0);
+  }
+  ~OverTls() override {
+    for (const auto& stream : streams_) stream->tls->finish();
+  }
+
+  Link& link() override { return streams_.front()->link; }
+  Link* open_stream(uint32_t stream) override { return connect(stream); }
+  std::unique_ptr<CutOnSignals> cut_on_signals() override {
+    return std::make_unique<CutBy<SignalsCut, int>>(streams_.front()->tls->socket());
+  }
+
+ private:
+  struct Stream {
+    explicit Stream(std::unique_ptr<TlsStream> connected)
+        : tls(std::move(connected)), link(*tls, *tls, [this] { tls->finish(); }) {}
+    std::unique_ptr<TlsStream> tls;
+    Link link;
+  };
+
+  Link* connect(uint32_t stream) {
+    Descriptor socket = connect_tcp(address_);
+    FdSink(socket.get(), address_.text()).write(encode({job_bytes_of(job_), stream}));
+    streams_.push_back(
+        std::make_unique<Stream>(TlsStream::connect(std::move(socket), context_, address_.host)));
+    return &streams_.back()->link;
+  }
+
+  Address address_;
+  std::string job_;
+  TlsContext context_;
+  std::vector<std::unique_ptr<Stream>> streams_;
+};
+
+}  // namespace
+
+Peer peer_named(const std::string& host, const std::string& command) {
+  if (host.empty() == command.empty())
+    fail(Errc::usage, "say which host is meant: its name, or --via and a command");
+  if (!command.empty()) return {command, true};
+  return {parse_address(host).text(), false};
+}
+
+std::unique_ptr<OtherHost> call(const Peer& peer, const std::string& job) {
+  if (peer.is_command) return std::make_unique<OverCommand>(peer.text);
+  return std::make_unique<OverTls>(parse_address(peer.text), job);
+}
+
+}  // namespace ferry::host

@@ -1,0 +1,47 @@
+// The descriptor that carries the image, read and written so that a stop is never waited out.
+#pragma once
+
+#include "host/stop_watch.h"
+#include "io/byte_stream.h"
+
+namespace ferry::helper {
+
+// A pipe or a socket is non-blocking while this lives, and then what it was: libxl wants it back
+// blocking. Files and terminals are left alone. Sink and source throw Error(aborted) when stopped,
+// Error(io) when the descriptor fails.
+class StoppableFd {
+ public:
+  StoppableFd(int fd, const StopWatch& stop);
+  ~StoppableFd();
+  StoppableFd(const StoppableFd&) = delete;
+  StoppableFd& operator=(const StoppableFd&) = delete;
+
+  int fd() const { return fd_; }
+  // Waits until the descriptor is ready for events (POLLIN, POLLOUT).
+  void wait(short events) const;
+
+ private:
+  int fd_;
+  int flags_ = -1;  // to be set again
+  const StopWatch& stop_;
+};
+
+class StoppableSink final : public ByteSink {
+ public:
+  StoppableSink(int fd, const StopWatch& stop) : fd_(fd, stop) {}
+  void write(std::span<const std::byte> bytes) override;
+
+ private:
+  StoppableFd fd_;
+};
+
+class StoppableSource final : public ByteSource {
+ public:
+  StoppableSource(int fd, const StopWatch& stop) : fd_(fd, stop) {}
+  size_t read(std::span<std::byte> into) override;
+
+ private:
+  StoppableFd fd_;
+};
+
+}  // namespace ferry::helper

@@ -1,0 +1,73 @@
+// A guest that arrives at a simulated host.
+#include "sim_toolstack/sim_incoming.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "error/error.h"
+#include "pipeline/pipeline.h"
+#include "restore/restore.h"
+#include "sim/seam/binding.h"
+
+namespace ferry::sim {
+
+SimIncoming::~SimIncoming() {
+  end_of_stream();
+}
+
+void SimIncoming::begin(const v1::MigrateHello& hello) {
+  const RestoreTarget target = life_.create(hello.libxl_json());
+  life_.rename(target.domid, incoming_name());
+  if (pipe2(fds_, O_CLOEXEC) != 0) fail_errno(Errc::io, errno, "cannot make a pipe");
+  restorer_ = std::thread([this, target] { restore(target); });
+}
+
+void SimIncoming::restore(const RestoreTarget& target) {
+  const BindThread bind(host_);
+  try {
+    FdSource source(fds_[0], "the stream");
+    restore_domain(xen_, target, source, *make_thread_executor(1), {});
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
+  close(fds_[0]);  // whoever still writes gets EPIPE
+}
+
+void SimIncoming::take(std::span<const std::byte> bytes) {
+  try {
+    FdSink(fds_[1], "the restore").write(bytes);
+  } catch (const Error&) {
+    finish();  // it has ended: it says why
+    throw;
+  }
+}
+
+void SimIncoming::end_of_stream() {
+  if (fds_[1] >= 0) close(fds_[1]);
+  fds_[1] = -1;
+  if (restorer_.joinable()) restorer_.join();
+}
+
+void SimIncoming::finish() {
+  end_of_stream();
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+bool SimIncoming::present() {
+  return life_.find_uuid(job_.uuid).has_value();
+}
+
+void SimIncoming::run() {
+  const auto domid = life_.find_uuid(job_.uuid);
+  if (!domid) fail(Errc::no_domain, "{} is not here", job_.name);
+  if (life_.name(*domid) != incoming_name()) return;  // it ran before
+  life_.rename(*domid, job_.name);
+  life_.unpause(*domid);
+}
+
+void SimIncoming::discard() {
+  end_of_stream();
+  if (const auto domid = life_.find_uuid(job_.uuid)) life_.destroy(*domid);
+}
+
+}  // namespace ferry::sim

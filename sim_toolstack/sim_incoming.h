@@ -1,0 +1,41 @@
+// A guest that arrives at a simulated host: what `xl migrate-receive` does on a real one.
+#pragma once
+
+#include <exception>
+#include <thread>
+
+#include "migrate/receive_guest.h"
+#include "sim_toolstack/lifecycle.h"
+
+namespace ferry::sim {
+
+class SimIncoming final : public IncomingGuest {
+ public:
+  // job: of a guest that is about to come, or came before.
+  SimIncoming(Host& host, const Hypervisor& xen, SimLifecycle& life, const MigrationJob& job)
+      : host_(host), xen_(xen), life_(life), job_(job) {}
+  ~SimIncoming() override;
+
+  void begin(const v1::MigrateHello& hello) override;
+  void take(std::span<const std::byte> bytes) override;
+  void finish() override;
+  void leave() override {}
+  bool present() override;
+  void run() override;
+  void discard() override;
+
+ private:
+  std::string incoming_name() const { return job_.name + "--incoming"; }
+  void end_of_stream();
+  void restore(const RestoreTarget& target);
+
+  Host& host_;
+  const Hypervisor& xen_;
+  SimLifecycle& life_;
+  MigrationJob job_;
+  int fds_[2] = {-1, -1};
+  std::thread restorer_;
+  std::exception_ptr failure_;
+};
+
+}  // namespace ferry::sim

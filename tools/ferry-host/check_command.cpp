@@ -1,0 +1,143 @@
+// ferry check and ferry estimate: what to expect, without touching the guest.
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "error/error.h"
+#include "host/check_guest.h"
+#include "host/other_host.h"
+#include "migrate/ask_host.h"
+#include "tools/ferry-host/commands.h"
+
+namespace ferry::host {
+namespace {
+
+struct CheckArguments {
+  std::string domain, host, via;
+  bool json = false;
+};
+
+// What the other host says against the guest.
+std::vector<std::string> ask_other_host(const CheckArguments& arguments, ThisHost& host,
+                                        domid_t domid) {
+  if (arguments.host.empty() && arguments.via.empty()) return {};
+  const Peer peer = peer_named(arguments.host, arguments.via);
+  const auto other = call(peer, new_job_id());
+  const v1::MigrateAnswer answer =
+      ask(other->link(), question_about(host.xen(), host.life(), domid), peer.text);
+  other->link().hang_up();
+  return {answer.blockers().begin(), answer.blockers().end()};
+}
+
+void check(const CheckArguments& arguments, ThisHost& host) {
+  const CheckResult result =
+      check_guest(host.xen(), host.life(), arguments.domain,
+                  [&](domid_t domid) { return host.says_it_can_suspend(domid); });
+  const std::vector<std::string> there = ask_other_host(arguments, host, result.domid);
+  if (arguments.json) {
+    const nlohmann::ordered_json out = {{"domain", result.name},
+                                        {"domid", raw(result.domid)},
+                                        {"guest_bytes", result.guest_bytes},
+                                        {"blockers", result.blockers},
+                                        {"blockers_there", there},
+                                        {"notes", result.notes}};
+    fmt::print("{}\n", out.dump(2));
+  } else {
+    for (const std::string& blocker : result.blockers) fmt::print("blocker: {}\n", blocker);
+    for (const std::string& blocker : there) fmt::print("blocker there: {}\n", blocker);
+    for (const std::string& note : result.notes) fmt::print("note: {}\n", note);
+  }
+  if (!result.blockers.empty())
+    fail(Errc::guest, "domain {} cannot be saved as it is", raw(result.domid));
+  if (!there.empty())
+    fail(Errc::unsupported, "{} cannot take domain {} as it is",
+         arguments.host.empty() ? "the other host" : arguments.host, raw(result.domid));
+  if (!arguments.json)
+    fmt::print("{} ({} MiB) can be saved{}\n", result.name, result.guest_bytes >> 20,
+               arguments.host.empty() && arguments.via.empty() ? "" : ", and taken there");
+}
+
+void print_estimate(const Estimate& e, bool json) {
+  if (json) {
+    const nlohmann::ordered_json out = {{"domain", e.name},
+                                        {"guest_bytes", e.guest_bytes},
+                                        {"image_bytes", e.image_bytes},
+                                        {"rounds", e.rounds},
+                                        {"milliseconds", e.seconds_ms},
+                                        {"dirty_bytes_per_second", e.dirty_bytes_per_second},
+                                        {"downtime_memory_ms", e.downtime.memory_us / 1000},
+                                        {"downtime_fixed_ms", e.downtime.fixed_us / 1000},
+                                        {"stalled", e.stalled}};
+    fmt::print("{}\n", out.dump(2));
+    return;
+  }
+  fmt::print(
+      "{}: {} rounds in {:.1f} s, {} MiB of image for {} MiB of guest\n"
+      "it changes {} KiB of its memory a second and would then stand still for about {} ms: {} ms "
+      "for "
+      "the memory, {} ms for the rest{}\n",
+      e.name, e.rounds, static_cast<double>(e.seconds_ms) / 1000, e.image_bytes >> 20,
+      e.guest_bytes >> 20, e.dirty_bytes_per_second >> 10,
+      (e.downtime.memory_us + e.downtime.fixed_us) / 1000, e.downtime.memory_us / 1000,
+      e.downtime.fixed_us / 1000, e.stalled ? " (more than was allowed)" : "");
+}
+
+}  // namespace
+
+void add_check_command(CLI::App& app, OpenHost open) {
+  auto arguments = std::make_shared<CheckArguments>();
+  CLI::App* command =
+      app.add_subcommand("check", "Tell what would stop a guest from being saved or migrated");
+  command->footer(
+      "The guest is not touched. With HOST, its ferry receive is asked whether it could take the\n"
+      "guest: Xen's version, memory, CPU features, disks, bridges. Exit code 1 if anything would\n"
+      "stop a save or the migration.\n"
+      "\nExamples:\n  ferry check web1\n  ferry check web1 host2.example");
+  command->add_option("DOMAIN", arguments->domain, "Name or number of the domain")->required();
+  auto* host =
+      command->add_option("HOST", arguments->host, "Another host, where ferry receive listens");
+  command
+      ->add_option("--via", arguments->via,
+                   "Instead of HOST: a command that reaches ferry receive --stdio there")
+      ->excludes(host);
+  command->add_flag("--json", arguments->json, "Print the result as JSON");
+  command->callback([arguments, open = std::move(open)] { check(*arguments, *open()); });
+}
+
+void add_estimate_command(CLI::App& app, OpenHost open) {
+  struct Arguments {
+    EstimateRequest request;
+    uint64_t bandwidth = 0;
+    uint64_t max_downtime = 300;
+    bool json = false;
+  };
+  auto a = std::make_shared<Arguments>();
+  CLI::App* command =
+      app.add_subcommand("estimate", "Estimate how long a live save or migration would take");
+  command->footer(
+      "Reads the guest's memory as a live save would, round after round, and sends nothing.\n"
+      "The guest runs on; it is never asked to suspend.\n"
+      "\nExample:\n  ferry estimate --bandwidth 110 web1     # over a gigabit");
+  command->add_option("DOMAIN", a->request.domain, "Name or number of the domain")->required();
+  command
+      ->add_option("--bandwidth", a->bandwidth,
+                   "MiB a second that the connection takes (default: no limit)")
+      ->check(CLI::Range(1, 1 << 24));
+  command->add_option("--max-downtime", a->max_downtime, "Milliseconds (default 300)")
+      ->check(CLI::Range(1, 3'600'000));
+  command->add_option("--max-rounds", a->request.policy.max_rounds, "Rounds (default 30)")
+      ->check(CLI::Range(1, 10'000));
+  command->add_flag("--json", a->json, "Print the result as JSON");
+  command->callback([a, open = std::move(open)] {
+    a->request.bytes_per_second = a->bandwidth << 20;
+    a->request.policy.max_downtime_us = a->max_downtime * 1000;
+    const auto host = open();
+    const auto executor =
+        make_thread_executor(std::max(1u, std::thread::hardware_concurrency() / 2));
+    print_estimate(estimate_guest(host->xen(), host->life(), *executor, a->request), a->json);
+  });
+}
+
+}  // namespace ferry::host

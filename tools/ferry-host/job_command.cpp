@@ -1,0 +1,129 @@
+// ferry job: migrations that were broken off; those that run are running_command.h's.
+#include <cstdio>
+#include <memory>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "error/error.h"
+#include "host/other_host.h"
+#include "migrate/send_guest.h"
+#include "tools/ferry-host/commands.h"
+#include "tools/ferry-host/running_command.h"
+
+namespace ferry::host {
+namespace {
+
+struct Arguments {
+  std::string id;
+  bool all = false, json = false, force = false;
+};
+
+void list(const Arguments& arguments) {
+  const std::vector<MigrationJob> jobs = list_jobs(arguments.all);
+  if (arguments.json) {
+    nlohmann::ordered_json result = nlohmann::ordered_json::array();
+    for (const MigrationJob& job : jobs)
+      result.push_back({{"id", job.id},
+                        {"domain", job.name},
+                        {"side", job.source ? "source" : "destination"},
+                        {"state", job.state_name()},
+                        {"settled", job.settled()},
+                        {"peer", job.peer.text}});
+    const nlohmann::ordered_json all = {{"running", running_as_json()}, {"jobs", result}};
+    fmt::print("{}\n", all.dump(2));
+    return;
+  }
+  fmt::print("{}", running_as_text());
+  fmt::print("{:<33} {:<12} {:<13} {:<20} {}\n", "ID", "Side", "State", "Domain", "Peer");
+  for (const MigrationJob& job : jobs)
+    fmt::print("{:<33} {:<12} {:<13} {:<20} {}\n", job.id, job.source ? "source" : "destination",
+               job.state_name(), job.name, job.peer.text);
+}
+
+MigrationJob source_job(const std::string& id) {
+  if (auto job = find_job(id, true)) return std::move(*job);
+  if (find_job(id, false))
+    fail(Errc::usage, "job {} came to this host; it is settled on the host that sent it", id);
+  fail(Errc::usage, "there is no job {}; ferry job list shows those there are", id);
+}
+
+void settle(ThisHost& host, const MigrationJob& job, bool want_back) {
+  const auto other = call(job.peer, job.id);
+  const auto stop = other->cut_on_signals();
+  const Settled settled = settle_sent_guest(host.xen(), host.life(), other->link(), job, want_back);
+  fmt::print("{} runs {}\n", job.name, settled == Settled::runs_there ? "there" : "here");
+}
+
+void resume(const Arguments& arguments, const OpenHost& open) {
+  const MigrationJob job = source_job(arguments.id);
+  settle(*open(), job, false);
+}
+
+// On the host it came to: what of it is here goes, as if it had never come.
+void give_up_received(ThisHost& host, const MigrationJob& job, bool force) {
+  const DestinationState state = job.destination_state();
+  if (job.settled()) fail(Errc::usage, "job {} is settled: {}", job.id, job.state_name());
+  if (state != DestinationState::receiving && !force)
+    fail(Errc::usage,
+         "{} is here as a whole, and its source may have given it away for good: settle job {} "
+         "there "
+         "(--force destroys this copy, which may be the only one)",
+         job.name, job.id);
+  struct Nobody final : HandoverOutbox {
+    void send(Handover) override {}
+  } nobody;
+  const auto lock = lock_job(job.id, false);
+  if (!lock) fail(Errc::busy, "another process still serves job {}", job.id);
+  const std::unique_ptr<IncomingGuest> guest = host.incoming(job);
+  JobJournal journal(job);
+  DestinationHandover handover(state, journal, *guest, nobody);
+  if (state == DestinationState::receiving)
+    handover.link_lost();
+  else
+    handover.on(Handover::forget);
+  fmt::print("job {} is {}\n", job.id, journal.job().state_name());
+}
+
+void abort_job(const Arguments& arguments, const OpenHost& open) {
+  if (const auto received = find_job(arguments.id, false);
+      received && !find_job(arguments.id, true))
+    return give_up_received(*open(), *received, arguments.force);
+  const MigrationJob job = source_job(arguments.id);
+  const auto host = open();
+  if (!arguments.force && job.source_state() == SourceState::given_away)
+    return settle(*host, job, true);
+  take_back_sent_guest(host->xen(), host->life(), job, arguments.force);
+  fmt::print("{} runs here\n", job.name);
+}
+
+}  // namespace
+
+void add_job_command(CLI::App& app, OpenHost open) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* job =
+      app.add_subcommand("job", "Saves and migrations: those that run, those that were broken off");
+  job->require_subcommand(1);
+  job->footer("Example:\n  ferry job list\n  ferry job resume 0123456789abcdef0123456789abcdef");
+
+  add_running_commands(*job, open);
+  CLI::App* command = job->add_subcommand("list", "Those that run, and those that are not settled");
+  command->add_flag("--all", arguments->all, "Settled ones too");
+  command->add_flag("--json", arguments->json, "Print them as JSON");
+  command->callback([arguments] { list(*arguments); });
+
+  command = job->add_subcommand("resume",
+                                "Ask the other host, and finish: the guest runs there, or here");
+  command->add_option("ID", arguments->id, "The job")->required();
+  command->callback([arguments, open] { resume(*arguments, open); });
+
+  command = job->add_subcommand("abort", "Take the guest back, if it has not run there");
+  command->add_option("ID", arguments->id, "The job")->required();
+  command->add_flag(
+      "--force", arguments->force,
+      "Without asking the other host: if the guest runs there too, both copies destroy "
+      "its disks");
+  command->callback([arguments, open] { abort_job(*arguments, open); });
+}
+
+}  // namespace ferry::host

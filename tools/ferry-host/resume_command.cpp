@@ -1,0 +1,28 @@
+// ferry resume: brings back a guest that a broken save left suspended.
+#include <cstdio>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "tools/ferry-host/commands.h"
+
+namespace ferry::host {
+
+void add_resume_command(CLI::App& app, ResumeGuest resume) {
+  auto name = std::make_shared<std::string>();
+  auto force = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand("resume", "Let a suspended guest go on");
+  command->footer(
+      "For a guest that was left suspended when a save and whoever started it both died.\n"
+      "Never resume a guest that was restored elsewhere: its disks belong to the copy.\n"
+      "\nExample:\n  ferry resume web1");
+  command->add_option("DOMAIN", *name, "Name or number of the domain")->required();
+  command->add_flag(
+      "--force", *force,
+      "Resume it whoever suspended it: two running copies of a guest destroy its disks");
+  command->callback([name, force, resume = std::move(resume)] {
+    fmt::print("domain {} runs again\n", raw(resume(*name, *force)));
+  });
+}
+
+}  // namespace ferry::host

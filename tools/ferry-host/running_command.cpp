@@ -1,0 +1,144 @@
+// ferry job info, set and cancel: saves and migrations while they run.
+#include "tools/ferry-host/running_command.h"
+
+#include <signal.h>
+
+#include <cstdio>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "error/error.h"
+#include "host/running_save.h"
+#include "migrate/job_journal.h"
+
+namespace ferry::host {
+namespace {
+
+struct Arguments {
+  std::string domain;
+  bool json = false;
+  std::optional<uint64_t> bandwidth, max_downtime;
+};
+
+uint64_t figure(const nlohmann::ordered_json& status, const char* name) {
+  return status.value(name, uint64_t{0});
+}
+
+// With the labels of virsh domjobinfo.
+void print(const nlohmann::ordered_json& s) {
+  const auto mib = [&](const char* name) {
+    return static_cast<double>(figure(s, name)) / (1 << 20);
+  };
+  fmt::print("{:<20} {}\n", "Phase:", s.value("phase", std::string("?")));
+  fmt::print("{:<20} {} ms\n", "Time elapsed:", figure(s, "time_elapsed"));
+  fmt::print("{:<20} {:.1f} MiB\n", "Data processed:", mib("data_processed"));
+  fmt::print("{:<20} {:.1f} MiB\n", "Memory processed:", mib("memory_processed"));
+  fmt::print("{:<20} {:.1f} MiB\n", "Memory remaining:", mib("memory_remaining"));
+  fmt::print("{:<20} {:.1f} MiB\n", "Memory total:", mib("memory_total"));
+  fmt::print("{:<20} {:.1f} MiB/s\n", "Memory bandwidth:", mib("memory_bps"));
+  fmt::print("{:<20} {} pages/s\n", "Dirty rate:", figure(s, "memory_dirty_rate"));
+  fmt::print("{:<20} {} bytes\n", "Page size:", figure(s, "memory_page_size"));
+  fmt::print("{:<20} {}\n", "Iteration:", figure(s, "memory_iteration"));
+  fmt::print("{:<20} {} ms\n", "Expected downtime:", figure(s, "downtime"));
+}
+
+RunningSave running(ThisHost& host, const std::string& domain) {
+  const domid_t domid = host.life().find(domain);
+  if (const auto save = RunningSave::of(domid)) return *save;
+  fail(Errc::no_domain, "no live save or migration of domain {} is under way", raw(domid));
+}
+
+void info(const Arguments& arguments, const OpenHost& open) {
+  const auto status = running(*open(), arguments.domain).ask("status");
+  if (arguments.json)
+    fmt::print("{}\n", status.dump(2));
+  else
+    print(status);
+}
+
+void set(const Arguments& arguments, const OpenHost& open) {
+  if (!arguments.bandwidth && !arguments.max_downtime)
+    fail(Errc::usage, "say what to set: --bandwidth or --max-downtime");
+  const RunningSave save = running(*open(), arguments.domain);
+  if (arguments.bandwidth) save.ask(fmt::format("bandwidth {}", *arguments.bandwidth << 20));
+  if (arguments.max_downtime) save.ask(fmt::format("max-downtime {}", *arguments.max_downtime));
+}
+
+// A migration that has sent everything listens no more; its process takes a signal for the same.
+bool interrupt_handover(const std::string& domain_or_id) {
+  for (const MigrationJob& job : list_jobs(false)) {
+    if (!job.source || (job.name != domain_or_id && job.id != domain_or_id)) continue;
+    if (lock_job(job.id, true)) continue;  // nobody works on it
+    return job.pid > 0 && kill(static_cast<pid_t>(job.pid), SIGTERM) == 0;
+  }
+  return false;
+}
+
+void cancel(const Arguments& arguments, const OpenHost& open) {
+  std::string domain = arguments.domain;
+  if (const auto job = find_job(domain, true)) domain = job->name;
+  try {
+    running(*open(), domain).ask("cancel");
+  } catch (const Error&) {
+    if (!interrupt_handover(arguments.domain)) throw;
+  }
+  fmt::print("{} is being cancelled; the guest stays here\n", domain);
+}
+
+}  // namespace
+
+std::string running_as_text() {
+  std::string text;
+  for (const RunningSave& save : RunningSave::all()) {
+    const auto s = save.ask("status");
+    text += fmt::format(
+        "domain {}: {}, round {}, {} of {} MiB left, {} KiB/s, would stand still for {} ms\n",
+        raw(save.domid()), s.value("phase", std::string("?")), figure(s, "memory_iteration"),
+        figure(s, "memory_remaining") >> 20, figure(s, "memory_total") >> 20,
+        figure(s, "memory_bps") >> 10, figure(s, "downtime"));
+  }
+  return text;
+}
+
+nlohmann::ordered_json running_as_json() {
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const RunningSave& save : RunningSave::all()) {
+    nlohmann::ordered_json status = save.ask("status");
+    status["domid"] = raw(save.domid());
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+void add_running_commands(CLI::App& job, const OpenHost& open) {
+  auto arguments = std::make_shared<Arguments>();
+  const auto add = [&](const char* name, const char* what, const char* of) {
+    CLI::App* command = job.add_subcommand(name, what);
+    command->add_option("DOMAIN", arguments->domain, of)->required();
+    return command;
+  };
+  CLI::App* command =
+      add("info", "Where a live save or migration is", "Name or number of the domain");
+  command->add_flag("--json", arguments->json, "Print it as JSON");
+  command->callback([arguments, open] { info(*arguments, open); });
+
+  command =
+      add("set", "Change a live save or migration while it runs", "Name or number of the domain");
+  command->footer("Example:\n  ferry job set --bandwidth 50 web1");
+  command
+      ->add_option("--bandwidth", arguments->bandwidth,
+                   "MiB of image a second while the guest runs, 0 for no limit")
+      ->check(CLI::Range(0, 1 << 24));
+  command
+      ->add_option("--max-downtime", arguments->max_downtime,
+                   "Milliseconds that the rest of the memory may take")
+      ->check(CLI::Range(1, 3'600'000));
+  command->callback([arguments, open] { set(*arguments, open); });
+
+  command = add("cancel", "Stop a live save or migration; the guest stays here",
+                "Name or number of the domain, or a job's ID");
+  command->callback([arguments, open] { cancel(*arguments, open); });
+}
+
+}  // namespace ferry::host

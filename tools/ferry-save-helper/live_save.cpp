@@ -1,0 +1,65 @@
+// A live save as the helper does it.
+#include "tools/ferry-save-helper/live_save.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <numeric>
+
+namespace ferry::helper {
+
+LiveSave::LiveSave(domid_t domid, const Settings& settings, Channel& channel, StopWatch& stop)
+    : settings_(settings), channel_(channel), report_(channel) {
+  control_.bytes_per_second = settings.bandwidth;
+  open_control(domid, stop);
+}
+
+void LiveSave::open_control(domid_t domid, StopWatch& stop) {
+  const bool asked_for = !settings_.control.empty();
+  try {
+    socket_ = std::make_unique<ControlSocket>(asked_for ? settings_.control : control_path(domid),
+                                              control_, [&stop] { stop.stop(); });
+  } catch (const Error& e) {
+    if (asked_for) throw;
+    channel_.log(Level::debug, fmt::format("this save cannot be steered: {}", e.what()));
+  }
+}
+
+LiveOptions LiveSave::options() {
+  LiveOptions options;
+  options.track = settings_.track;
+  options.policy = settings_.policy;
+  options.control = &control_;
+  options.progress = [this](const LiveProgress& p) { tell(p); };
+  // Between rounds, when nobody else speaks to libxl.
+  options.log = [this](std::string_view line) { channel_.log(Level::debug, line); };
+  return options;
+}
+
+void LiveSave::tell(const LiveProgress& p) {
+  if (socket_) socket_->update(p);
+  if (!report_.due(p.pages_left == 0)) return;
+  const uint64_t total = p.round_pages;
+  channel_.progress(fmt::format("saving memory, round {}", p.round + 1), total - p.pages_left,
+                    total);
+  if (!settings_.events) return;
+  const std::string line = to_json(p) + "\n";
+  // Whoever does not read the events misses some.
+  pollfd ready = {*settings_.events, POLLOUT, 0};
+  if (poll(&ready, 1, 0) != 1) return;
+  [[maybe_unused]] const ssize_t ignored = write(*settings_.events, line.data(), line.size());
+}
+
+std::string describe(const LiveReport& report, uint64_t suspended_us) {
+  const uint64_t pages =
+      std::accumulate(report.round_pages.begin(), report.round_pages.end(), uint64_t{0});
+  return fmt::format(
+      "{} rounds by {}, {} MiB of memory read; suspended for {} ms, {} ms of it for the memory "
+      "({} ms looking, {} ms sending); expected were {} ms for the memory and {} ms for the rest",
+      report.round_pages.size(), report.track, pages * kPageSize >> 20, suspended_us / 1000,
+      (report.last_scan_us + report.last_send_us) / 1000, report.last_scan_us / 1000,
+      report.last_send_us / 1000, report.predicted.memory_us / 1000,
+      report.predicted.fixed_us / 1000);
+}
+
+}  // namespace ferry::helper

@@ -1,0 +1,154 @@
+// ferry-sim create, list, run, unpause and destroy.
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "error/error.h"
+#include "sim/kernel/sim_kernel.h"
+#include "sim/machine/domains.h"
+#include "tools/ferry-sim/commands.h"
+#include "tools/ferry-sim/sim_host.h"
+#include "xen/uuid.h"
+
+namespace ferry::sim {
+namespace {
+
+constexpr uint64_t kPagesPerMib = 256;
+
+struct Guest {
+  std::string name;
+  uint64_t memory = 64, seed = 1, steps = 1000;
+  std::optional<uint64_t> host_memory;
+  unsigned vcpus = 2;
+  bool tree = false;
+};
+
+void check_name(SimLifecycle& life, const std::string& name) {
+  if (name.empty() || name.size() >= kNameBytes)
+    fail(Errc::usage, "a domain's name has 1 to {} bytes", kNameBytes - 1);
+  try {
+    life.find(name);
+  } catch (const Error&) {
+    return;
+  }
+  fail(Errc::usage, "there is a domain {} on this host already", name);
+}
+
+void create(const std::string& path, const Guest& guest) {
+  if (guest.host_memory && std::filesystem::exists(path))
+    fail(Errc::usage, "the host {} is there already, and its memory stays what it is", path);
+  SimHost host(path, true, guest.host_memory ? *guest.host_memory * kPagesPerMib : kHostFrames);
+  check_name(host.life(), guest.name);
+  KernelSpec spec;
+  spec.seed = guest.seed;
+  spec.pages = guest.memory * kPagesPerMib;
+  spec.vcpus = guest.vcpus;
+  spec.form = guest.tree ? p2m_form::tree : p2m_form::list;
+  const auto kernel = SimKernel::create(host.host(), spec);
+  host.life().rename(domid_t{kernel->domid()}, guest.name);
+  // The seed fixes what the guest does, not which of all guests it is.
+  const DomainUuid uuid = random_uuid();
+  memcpy(host.host().find_domain(kernel->domid())->handle, uuid.data(), uuid.size());
+  kernel->fill_memory(spec.pages / 2);
+  fmt::print("created {}, domain {}: {} MiB, {} vCPUs, memory checksum {:016x}\n", guest.name,
+             kernel->domid(), guest.memory, guest.vcpus, kernel->checksum());
+}
+
+const char* state_of(const Domain& d) {
+  if (d.dying) return "dying";
+  if (d.shutdown) return d.shutdown_code == SHUTDOWN_suspend ? "suspended" : "shut down";
+  return d.pause_count ? "paused" : "running";
+}
+
+std::string state_and_help(KernelMachine& machine) {
+  const std::string state = state_of(machine.domain());
+  return state == "paused"      ? state + " (ferry-sim unpause lets it run)"
+         : state == "suspended" ? state + " (ferry-sim resume lets it run)"
+                                : state;
+}
+
+void list(const std::string& path) {
+  SimHost host(path, false);
+  fmt::print("{:<20} {:>5} {:>8} {:>6}  {}\n", "Name", "ID", "MiB", "vCPUs", "State");
+  HostLock lock(host.host());
+  const HostState& state = host.host().state();
+  for (unsigned slot = 0; slot < kMaxDomains; ++slot) {
+    const Domain& d = state.domains[slot];
+    if (state.domids[slot] == kNoDomain || d.domid == 0) continue;
+    fmt::print("{:<20} {:>5} {:>8} {:>6}  {}\n", d.name, d.domid, d.tot_pages / kPagesPerMib,
+               d.max_vcpus, state_of(d));
+  }
+}
+
+void run(const std::string& path, const Guest& guest) {
+  SimHost host(path, false);
+  const domid_t domid = host.life().find(guest.name);
+  const auto kernel = SimKernel::attach(host.host(), static_cast<DomainNumber>(domid));
+  const uint64_t before = kernel->ticks();
+  try {
+    kernel->run(static_cast<unsigned>(guest.steps));
+  } catch (const KernelCrash& e) {
+    fail(Errc::guest, "{} has crashed: {}", guest.name, e.what());
+  }
+  if (kernel->ticks() == before && guest.steps > 0)
+    fail(Errc::guest, "{} does not run: it is {}", guest.name, state_and_help(kernel->machine()));
+  const std::vector<std::string> wrong = kernel->check_memory();
+  for (const std::string& sentence : wrong) fmt::print(stderr, "  {}\n", sentence);
+  if (!wrong.empty()) fail(Errc::guest, "{}'s memory is not what it wrote", guest.name);
+  fmt::print("{}: step {} to {}, {} processes, memory right, checksum {:016x}\n", guest.name,
+             before, kernel->ticks(), kernel->processes(), kernel->checksum());
+}
+
+void unpause(const std::string& path, const std::string& name) {
+  SimHost host(path, false);
+  host.life().unpause(host.life().find(name));
+}
+
+void destroy(const std::string& path, const std::string& name) {
+  SimHost host(path, false);
+  host.life().destroy(host.life().find(name));
+}
+
+}  // namespace
+
+void add_guest_commands(CLI::App& app, HostPath host) {
+  auto guest = std::make_shared<Guest>();
+  CLI::App* command = app.add_subcommand("create", "Make a guest, and the host if there is none");
+  command->footer("Example:\n  ferry-sim create web1 --memory 128");
+  command->add_option("NAME", guest->name, "The guest's name")->required();
+  command->add_option("--memory", guest->memory, "MiB (default 64)")->check(CLI::Range(2, 1024));
+  command->add_option("--host-memory", guest->host_memory, "MiB of a new host (default 2048)")
+      ->check(CLI::Range(16, 1 << 20));
+  command->add_option("--vcpus", guest->vcpus, "vCPUs (default 2)")
+      ->check(CLI::Range(1u, KernelMachine::kMaxCpus));
+  command->add_option("--seed", guest->seed, "Fixes what the guest does");
+  command->add_flag("--tree", guest->tree, "A kernel that keeps its p2m as a tree, as old ones do");
+  command->callback([guest, host] { create(*host, *guest); });
+
+  command = app.add_subcommand("list", "The host's guests");
+  command->callback([host] { list(*host); });
+
+  command = app.add_subcommand("run", "Let a guest run for a while, and check its memory");
+  command->footer(
+      "Guests stand still while no command runs them.\n\nExample:\n  ferry-sim run web1");
+  command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
+  command
+      ->add_option("--steps", guest->steps,
+                   "Things it does (default 1000); 0 only checks its memory")
+      ->check(CLI::Range(0, 1'000'000'000));
+  command->callback([guest, host] { run(*host, *guest); });
+
+  command = app.add_subcommand("unpause", "Let a paused guest run again");
+  command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
+  command->callback([guest, host] { unpause(*host, guest->name); });
+
+  command = app.add_subcommand("destroy", "Destroy a guest");
+  command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
+  command->callback([guest, host] { destroy(*host, guest->name); });
+}
+
+}  // namespace ferry::sim

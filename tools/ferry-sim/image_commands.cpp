@@ -1,0 +1,53 @@
+// Commands on images need no host: they are the program ferry.
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "error/error.h"
+#include "tools/ferry-sim/commands.h"
+
+namespace ferry::sim {
+namespace {
+
+std::string ferry_path() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "ferry";
+}
+
+}  // namespace
+
+bool is_image_command(std::string_view name) {
+  return name == "audit" || name == "inspect";
+}
+
+void add_image_commands(CLI::App& app) {
+  app.add_subcommand("audit", "Judge an image: the command of ferry")->group("Image commands");
+  app.add_subcommand("inspect", "Show what is in an image: the command of ferry")
+      ->group("Image commands");
+}
+
+int run_ferry(const std::vector<std::string>& arguments) {
+  std::string path = ferry_path();
+  std::vector<std::string> copies = arguments;
+  std::vector<char*> argv{path.data()};
+  for (std::string& argument : copies) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  pid_t child = 0;
+  if (const int rc = posix_spawn(&child, path.c_str(), nullptr, nullptr, argv.data(), environ))
+    fail_errno(Errc::io, rc, fmt::format("cannot run {}", path));
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : static_cast<int>(Exit::failed);
+}
+
+void exec_ferry(char** argv) {
+  std::string path = ferry_path();
+  argv[0] = path.data();
+  execv(path.c_str(), argv);
+  fail_errno(Errc::io, errno, fmt::format("cannot run {}", path));
+}
+
+}  // namespace ferry::sim

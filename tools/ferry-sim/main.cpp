@@ -1,0 +1,79 @@
+// ferry-sim: ferry over simulated hosts, for whoever has no Xen.
+#include <signal.h>
+
+#include <cstdio>
+#include <thread>
+
+#include "custody/resume_guest.h"
+#include "error/error.h"
+#include "host/engine_here.h"
+#include "tools/ferry-host/commands.h"
+#include "tools/ferry-sim/commands.h"
+#include "tools/ferry-sim/migrate_host.h"
+#include "tools/ferry-sim/sim_host.h"
+
+namespace ferry::sim {
+namespace {
+
+void add_ferrys_own(CLI::App& app, HostPath path) {
+  host::add_save_command(app, [path](const SaveRequest& request, const ProgressCallback& progress) {
+    SimHost host(*path, false);
+    const auto executor = make_thread_executor(
+        request.threads.value_or(std::max(1u, std::thread::hardware_concurrency() / 2)));
+    return save_guest(host.xen(), host.life(), host::engine_here(host.xen(), *executor), request,
+                      progress);
+  });
+  host::add_resume_command(app, [path](const std::string& name, bool force) {
+    SimHost host(*path, false);
+    return resume_guest(host.xen(), host.life(), name, force);
+  });
+  const auto source = [path] { return open_for_migration(*path, false); };
+  host::add_migrate_command(app, source);
+  host::add_receive_command(app, [path] { return open_for_migration(*path, true); });
+  host::add_job_command(app, source);
+  host::add_check_command(app, source);
+  host::add_estimate_command(app, source);
+}
+
+int run(int argc, char** argv) {
+  if (argc > 1 && is_image_command(argv[1])) exec_ferry(argv);
+  CLI::App app("ferry over a simulated Xen host in a file.", "ferry-sim");
+  app.require_subcommand(1);
+  app.footer(
+      "Example:\n  ferry-sim create web1\n  ferry-sim run web1\n  ferry-sim save web1 web1.ferry\n"
+      "  ferry-sim audit web1.ferry\n  ferry-sim restore web1.ferry\n  ferry-sim run web1");
+  auto host = std::make_shared<std::string>("ferry-sim.host");
+  app.add_option("--host", *host, "The host's file (default ferry-sim.host)")
+      ->envname("FERRY_SIM_HOST");
+  app.parse_complete_callback([host] { keep_files_beside(*host); });
+  add_demo_command(app);
+  add_guest_commands(app, host);
+  add_ferrys_own(app, host);
+  add_restore_command(app, host);
+  add_image_commands(app);
+  try {
+    app.parse(argc, argv);
+    return static_cast<int>(Exit::done);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& e) {
+    fmt::print(stderr, "ferry-sim: {} (ferry-sim --help says more)\n", e.what());
+    return static_cast<int>(Exit::usage);
+  } catch (const Error& e) {
+    fmt::print(stderr, "ferry-sim: {}\n", e.what());
+    return static_cast<int>(exit_code(e.code()));
+  }
+}
+
+}  // namespace
+}  // namespace ferry::sim
+
+int main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);
+  try {
+    return ferry::sim::run(argc, argv);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "ferry-sim: {}\n", e.what());
+    return static_cast<int>(ferry::Exit::failed);
+  }
+}
