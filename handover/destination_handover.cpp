@@ -30,13 +30,13 @@ void DestinationHandover::restarted() {
 void DestinationHandover::complete() {
   if (state_ != DestinationState::receiving) return;
   write(DestinationState::held);
-  outbox_.send(Handover::received);
+  outbox_.send(HandoverMessage::received);
 }
 
 void DestinationHandover::failed() {
   if (state_ != DestinationState::receiving) return;
   give_up();
-  outbox_.send(Handover::never_ran);
+  outbox_.send(HandoverMessage::never_ran);
 }
 
 void DestinationHandover::link_lost() {
@@ -55,11 +55,11 @@ void DestinationHandover::run() {
   write(DestinationState::runs);
 }
 
-void DestinationHandover::on(Handover message) {
+void DestinationHandover::on(HandoverMessage message) {
   if (state_ == DestinationState::receiving) return failed();  // nothing is said before the end
   if (state_ == DestinationState::held) {
-    if (message == Handover::go) run();
-    if (message == Handover::forget || message == Handover::kept) give_up();
+    if (message == HandoverMessage::go) run();
+    if (message == HandoverMessage::forget || message == HandoverMessage::kept) give_up();
   }
   answer();
 }
@@ -67,13 +67,13 @@ void DestinationHandover::on(Handover message) {
 void DestinationHandover::answer() {
   switch (state_) {
     case DestinationState::held:
-      return outbox_.send(Handover::received);
+      return outbox_.send(HandoverMessage::received);
     case DestinationState::runs:
-      return outbox_.send(Handover::running);
+      return outbox_.send(HandoverMessage::running);
     case DestinationState::never_ran:
-      return outbox_.send(Handover::never_ran);
+      return outbox_.send(HandoverMessage::never_ran);
     case DestinationState::may_have_run:
-      return outbox_.send(Handover::may_have_run);
+      return outbox_.send(HandoverMessage::may_have_run);
     case DestinationState::receiving:
     case DestinationState::about_to_run:
       return;

@@ -23,6 +23,11 @@ enum class DestinationState : uint8_t {
   may_have_run = 6,
 };
 
+// Nothing is open any more at this side.
+constexpr bool settled(DestinationState state) {
+  return state == DestinationState::runs || state == DestinationState::never_ran;
+}
+
 // What the handover does with the destination's copy. Each can be repeated.
 class DestinationGuest {
  public:
@@ -40,16 +45,14 @@ class DestinationHandover {
       : state_(state), journal_(journal), guest_(guest), outbox_(outbox) {}
 
   DestinationState state() const { return state_; }
-  bool settled() const {
-    return state_ == DestinationState::runs || state_ == DestinationState::never_ran;
-  }
+  bool settled() const { return ferry::settled(state_); }
 
   // Once after a start from a journal, before anything else.
   void restarted();
   // The guest is here as a whole, paused; or it will never be.
   void complete();
   void failed();
-  void on(Handover message);
+  void on(HandoverMessage message);
   void link_lost();
 
  private:

@@ -18,7 +18,7 @@
 
 namespace ferry {
 
-enum class Handover : uint8_t {
+enum class HandoverMessage : uint8_t {
   // from the destination
   received = 1,      // the whole guest is here, paused
   running = 2,       // and runs now
@@ -32,23 +32,26 @@ enum class Handover : uint8_t {
   kept = 8,    // it runs here again: yours is to go
 };
 
-inline std::string_view name_of(Handover message) {
+// The name by which code outside of this room still calls it.
+using Handover = HandoverMessage;
+
+inline std::string_view name_of(HandoverMessage message) {
   constexpr std::string_view kNames[] = {"",   "received", "running", "never-ran", "may-have-run",
                                          "go", "status",   "forget",  "kept"};
   return kNames[static_cast<uint8_t>(message)];
 }
 
 // The message with that number, if there is one.
-inline std::optional<Handover> handover_of(uint8_t number) {
+inline std::optional<HandoverMessage> handover_of(uint8_t number) {
   if (number < 1 || number > 8) return std::nullopt;
-  return static_cast<Handover>(number);
+  return static_cast<HandoverMessage>(number);
 }
 
 // Sends a message; what is sent may get lost. Throws only what ends the program.
 class HandoverOutbox {
  public:
   virtual ~HandoverOutbox() = default;
-  virtual void send(Handover message) = 0;
+  virtual void send(HandoverMessage message) = 0;
 };
 
 // Keeps a state: durable when write() returns, or else it throws and nothing may depend on it.

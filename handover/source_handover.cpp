@@ -26,37 +26,37 @@ void SourceHandover::restarted() {
   if (state_ == SourceState::taken_back) guest_.resume();
 }
 
-void SourceHandover::on(Handover message) {
+void SourceHandover::on(HandoverMessage message) {
   switch (state_) {
     case SourceState::sending:
-      if (message != Handover::received) return cancel();
+      if (message != HandoverMessage::received) return cancel();
       guest_.set_aside();
       write(SourceState::given_away);
-      outbox_.send(Handover::go);
+      outbox_.send(HandoverMessage::go);
       return;
     case SourceState::given_away:
       return on_while_given_away(message);
     case SourceState::taken_back:
-      outbox_.send(Handover::kept);
+      outbox_.send(HandoverMessage::kept);
       return;
     case SourceState::done:
       return;
   }
 }
 
-void SourceHandover::on_while_given_away(Handover message) {
+void SourceHandover::on_while_given_away(HandoverMessage message) {
   switch (message) {
-    case Handover::received:
-      outbox_.send(Handover::go);
+    case HandoverMessage::received:
+      outbox_.send(HandoverMessage::go);
       return;
-    case Handover::running:
+    case HandoverMessage::running:
       // In this order: a crash in between finds the guest given away, and asks again.
       guest_.destroy();
       write(SourceState::done);
       return;
-    case Handover::never_ran:
+    case HandoverMessage::never_ran:
       return take_back();
-    case Handover::may_have_run:
+    case HandoverMessage::may_have_run:
       needs_operator_ = true;
       return;
     default:
@@ -69,16 +69,16 @@ void SourceHandover::link_lost() {
 }
 
 void SourceHandover::reconnected() {
-  if (state_ == SourceState::given_away) outbox_.send(Handover::status);
-  if (state_ == SourceState::taken_back) outbox_.send(Handover::kept);
+  if (state_ == SourceState::given_away) outbox_.send(HandoverMessage::status);
+  if (state_ == SourceState::taken_back) outbox_.send(HandoverMessage::kept);
 }
 
 void SourceHandover::cancel() {
   if (state_ == SourceState::sending) {
     take_back();
-    outbox_.send(Handover::kept);
+    outbox_.send(HandoverMessage::kept);
   } else if (state_ == SourceState::given_away && guest_.present()) {
-    outbox_.send(Handover::forget);
+    outbox_.send(HandoverMessage::forget);
   }
 }
 

@@ -16,6 +16,11 @@ namespace ferry {
 
 enum class SourceState : uint8_t { sending = 1, given_away = 2, taken_back = 3, done = 4 };
 
+// Nothing is open any more at this side.
+constexpr bool settled(SourceState state) {
+  return state == SourceState::taken_back || state == SourceState::done;
+}
+
 // What the handover does with the source's copy. Each can be repeated.
 class SourceGuest {
  public:
@@ -34,13 +39,13 @@ class SourceHandover {
       : state_(state), journal_(journal), guest_(guest), outbox_(outbox) {}
 
   SourceState state() const { return state_; }
-  bool settled() const { return state_ == SourceState::taken_back || state_ == SourceState::done; }
+  bool settled() const { return ferry::settled(state_); }
   // The destination does not know whether the guest ran: an operator has to look.
   bool needs_operator() const { return needs_operator_; }
 
   // Once after a start from a journal, before anything else.
   void restarted();
-  void on(Handover message);
+  void on(HandoverMessage message);
   void link_lost();
   // A link to the destination again.
   void reconnected();
@@ -51,7 +56,7 @@ class SourceHandover {
   void force_take_back();
 
  private:
-  void on_while_given_away(Handover message);
+  void on_while_given_away(HandoverMessage message);
   void take_back();
   void write(SourceState state);
 

@@ -82,10 +82,7 @@ bool is_hex_id(const std::string& id) {
 }  // namespace
 
 bool MigrationJob::settled() const {
-  if (source)
-    return source_state() == SourceState::taken_back || source_state() == SourceState::done;
-  return destination_state() == DestinationState::runs ||
-         destination_state() == DestinationState::never_ran;
+  return source ? ferry::settled(source_state()) : ferry::settled(destination_state());
 }
 
 std::string MigrationJob::state_name() const {

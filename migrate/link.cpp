@@ -19,7 +19,7 @@ void Link::send(const v1::MigrateFrame& frame) {
   out_.write(bytes);
 }
 
-void Link::send(Handover message) {
+void Link::send(HandoverMessage message) {
   v1::MigrateFrame frame;
   frame.set_handover(static_cast<uint32_t>(message));
   send(frame);
@@ -81,14 +81,14 @@ std::optional<v1::MigrateFrame> Link::receive() {
   return frame;
 }
 
-void LinkOutbox::send(Handover message) {
+void LinkOutbox::send(HandoverMessage message) {
   try {
     link_.send(message);
   } catch (const Error&) {
   }
 }
 
-std::optional<Handover> handover_in(const v1::MigrateFrame& frame) {
+std::optional<HandoverMessage> handover_in(const v1::MigrateFrame& frame) {
   if (!frame.has_handover() || frame.handover() > 0xff) return std::nullopt;
   return handover_of(static_cast<uint8_t>(frame.handover()));
 }

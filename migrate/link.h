@@ -27,7 +27,7 @@ class Link {
 
   // Throws Error(io). From any thread.
   void send(const v1::MigrateFrame& frame);
-  void send(Handover message);
+  void send(HandoverMessage message);
   void send_chunk(uint64_t number, std::span<const std::byte> bytes);
   void send_end(uint64_t chunks);
   void refuse(const std::string& sentence);
@@ -52,13 +52,13 @@ class Link {
 class LinkOutbox final : public HandoverOutbox {
  public:
   explicit LinkOutbox(Link& link) : link_(link) {}
-  void send(Handover message) override;
+  void send(HandoverMessage message) override;
 
  private:
   Link& link_;
 };
 
 // The handover's message in a frame, if it holds one.
-std::optional<Handover> handover_in(const v1::MigrateFrame& frame);
+std::optional<HandoverMessage> handover_in(const v1::MigrateFrame& frame);
 
 }  // namespace ferry

@@ -228,7 +228,7 @@ void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const Migratio
          job.name, job.peer.text);
   const FileLock lock = lock_for_us(job.id);
   struct Nobody final : HandoverOutbox {
-    void send(Handover) override {}
+    void send(HandoverMessage) override {}
   } nobody;
   GuestHere guest(xen, life, job);
   JobJournal journal(job);

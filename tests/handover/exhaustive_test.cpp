@@ -25,14 +25,14 @@ struct World {
   DestinationState destination = DestinationState::receiving;
   Copy at_source = Copy::suspended, at_destination = Copy::none;
   bool source_up = true, destination_up = true, linked = true;
-  std::vector<Handover> to_destination, to_source;
+  std::vector<HandoverMessage> to_destination, to_source;
 
   std::string key() const {
     std::string k = fmt::format("{}{}{}{}{}{}{}/", int(source), int(destination), int(at_source),
                                 int(at_destination), source_up, destination_up, linked);
-    for (Handover m : to_destination) k += fmt::format("{}", int(m));
+    for (HandoverMessage m : to_destination) k += fmt::format("{}", int(m));
     k += "/";
-    for (Handover m : to_source) k += fmt::format("{}", int(m));
+    for (HandoverMessage m : to_source) k += fmt::format("{}", int(m));
     return k;
   }
 };
@@ -65,7 +65,7 @@ struct SourceSide final : HandoverJournal<SourceState>, SourceGuest, HandoverOut
     if (world.at_source == Copy::suspended) world.at_source = Copy::running;
   }
   void destroy() override { effects.happen(), world.at_source = Copy::none; }
-  void send(Handover message) override {
+  void send(HandoverMessage message) override {
     effects.happen();
     if (world.linked && world.to_destination.size() < kMostUnderWay)
       world.to_destination.push_back(message);
@@ -88,7 +88,7 @@ struct DestinationSide final : HandoverJournal<DestinationState>, DestinationGue
     EXPECT_NE(world.at_destination, Copy::running) << "a copy that runs is discarded";
     world.at_destination = Copy::none;
   }
-  void send(Handover message) override {
+  void send(HandoverMessage message) override {
     effects.happen();
     if (world.linked && world.to_source.size() < kMostUnderWay) world.to_source.push_back(message);
   }
@@ -152,7 +152,7 @@ void notice(const World& w, Successors& out) {
 
 void deliver(const World& w, Successors& out) {
   if (!w.to_destination.empty() && w.destination_up) {
-    const Handover message = w.to_destination.front();
+    const HandoverMessage message = w.to_destination.front();
     World rest = w;
     rest.to_destination.erase(rest.to_destination.begin());
     const auto event = [message](DestinationHandover& d) { d.on(message); };
@@ -161,7 +161,7 @@ void deliver(const World& w, Successors& out) {
     out.emplace_back("lost", rest);
   }
   if (!w.to_source.empty() && w.source_up) {
-    const Handover message = w.to_source.front();
+    const HandoverMessage message = w.to_source.front();
     World rest = w;
     rest.to_source.erase(rest.to_source.begin());
     const auto event = [message](SourceHandover& s) { s.on(message); };
@@ -234,12 +234,12 @@ World settle(World w) {
   source([](SourceHandover& s) { s.reconnected(); });
   for (int i = 0; i < 20 && !(w.to_destination.empty() && w.to_source.empty()); ++i) {
     if (!w.to_destination.empty()) {
-      const Handover message = w.to_destination.front();
+      const HandoverMessage message = w.to_destination.front();
       w.to_destination.erase(w.to_destination.begin());
       destination([&](DestinationHandover& d) { d.on(message); });
     }
     if (!w.to_source.empty()) {
-      const Handover message = w.to_source.front();
+      const HandoverMessage message = w.to_source.front();
       w.to_source.erase(w.to_source.begin());
       const bool final = w.source == SourceState::taken_back || w.source == SourceState::done;
       if (!final) source([&](SourceHandover& s) { s.on(message); });
@@ -306,12 +306,12 @@ TEST(Handover, a_destination_host_that_went_down_while_the_guest_was_about_to_ru
   DestinationHandover destination(w.destination, side, side, side);
   destination.restarted();
   EXPECT_EQ(w.destination, DestinationState::may_have_run);
-  destination.on(Handover::status);
-  ASSERT_EQ(w.to_source, std::vector{Handover::may_have_run});
+  destination.on(HandoverMessage::status);
+  ASSERT_EQ(w.to_source, std::vector{HandoverMessage::may_have_run});
 
   SourceSide source_side(w, all);
   SourceHandover source(w.source, source_side, source_side, source_side);
-  source.on(Handover::may_have_run);
+  source.on(HandoverMessage::may_have_run);
   EXPECT_TRUE(source.needs_operator());
   EXPECT_EQ(w.at_source, Copy::suspended) << "it is never resumed without an operator";
   source.force_take_back();
@@ -334,7 +334,7 @@ TEST(Handover, a_guest_that_is_wanted_back_before_it_ran_elsewhere_comes_back) {
   EXPECT_EQ(w.at_destination, Copy::none);
   source.on(w.to_source.at(0));
   EXPECT_EQ(w.at_source, Copy::running);
-  destination.on(Handover::go);  // one that comes late
+  destination.on(HandoverMessage::go);  // one that comes late
   EXPECT_EQ(w.at_destination, Copy::none);
 }
 

@@ -189,7 +189,7 @@ TEST(ImageStreams, a_peer_that_lies_about_the_image_is_refused) {
               link.send_chunk(0, some);
             }),
             "");
-  EXPECT_NE(receive([&](Link& link) { link.send(Handover::kept); }), "");
+  EXPECT_NE(receive([&](Link& link) { link.send(HandoverMessage::kept); }), "");
   EXPECT_NE(receive([&](Link& link) { link.refuse("no"); }), "");
 }
 

@@ -316,7 +316,7 @@ TEST_F(Migrate, another_version_or_another_protocol_is_refused) {
   });
   EXPECT_FALSE(ends.receiver);
   ends = meet(kNeverCut, kNeverCut, [&](Link& link) {
-    link.send(Handover::go);
+    link.send(HandoverMessage::go);
     const auto answer = link.receive();
     ASSERT_TRUE(answer && answer->has_refusal());
     EXPECT_NE(answer->refusal().find("ferry's protocol"), std::string::npos) << answer->refusal();

@@ -71,7 +71,7 @@ void give_up_received(ThisHost& host, const MigrationJob& job, bool force) {
          "(--force destroys this copy, which may be the only one)",
          job.name, job.id);
   struct Nobody final : HandoverOutbox {
-    void send(Handover) override {}
+    void send(HandoverMessage) override {}
   } nobody;
   const auto lock = lock_job(job.id, false);
   if (!lock) fail(Errc::busy, "another process still serves job {}", job.id);
@@ -81,7 +81,7 @@ void give_up_received(ThisHost& host, const MigrationJob& job, bool force) {
   if (state == DestinationState::receiving)
     handover.link_lost();
   else
-    handover.on(Handover::forget);
+    handover.on(HandoverMessage::forget);
   fmt::print("job {} is {}\n", job.id, journal.job().state_name());
 }
 
