@@ -1,5 +1,4 @@
-// What saves a guest's memory for whoever has the guest in custody: a child of ours, or code of this
-// process.
+// What saves the memory of a guest in custody: a child of ours, or code of this process.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// A regular file that is read at any place by any number of threads. For this folder and convert/.
+// A regular file that is read at any place by any number of threads.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Protobuf's wire format, as far as proto/ writes and reads it by hand. Private to this folder.
+// Protobuf's wire format, as far as it is written and read by hand. For this folder and convert/.
 //
 //   varint          7 bits a byte, lowest first, 0x80 on all bytes but the last
 //   padded length   a varint of exactly 5 bytes: it can be patched once the length is known

@@ -1,4 +1,4 @@
-// domctl.
+// What a toolstack asks of a domain: domctl, operation by operation.
 #include "sim/machine/domctl.h"
 
 #include <cerrno>
