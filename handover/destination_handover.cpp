@@ -1,6 +1,8 @@
 // The destination's decisions.
 #include "handover/destination_handover.h"
 
+#include <exception>
+
 namespace ferry {
 
 void DestinationHandover::write(DestinationState state) {
@@ -8,19 +10,26 @@ void DestinationHandover::write(DestinationState state) {
   state_ = state;
 }
 
+// What is true whether or not the journal says it: who starts from the journal finds it again.
+void DestinationHandover::note(DestinationState state) {
+  state_ = state;
+  try {
+    journal_.write(state);
+  } catch (const std::exception&) {
+  }
+}
+
 void DestinationHandover::restarted() {
   switch (state_) {
     case DestinationState::receiving:
+    case DestinationState::never_ran:
       return give_up();
     case DestinationState::held:
       if (!guest_.present()) give_up();  // this host went down, and it had not run
       return;
     case DestinationState::about_to_run:
-      if (!guest_.present()) return write(DestinationState::may_have_run);
-      guest_.run();
-      return write(DestinationState::runs);
-    case DestinationState::never_ran:
-      return guest_.discard();
+      if (!guest_.present()) return note(DestinationState::may_have_run);
+      return let_run();
     case DestinationState::runs:
     case DestinationState::may_have_run:
       return;
@@ -29,30 +38,52 @@ void DestinationHandover::restarted() {
 
 void DestinationHandover::complete() {
   if (state_ != DestinationState::receiving) return;
-  write(DestinationState::held);
+  try {
+    write(DestinationState::held);
+  } catch (const std::exception&) {
+    failed();
+    throw;
+  }
   outbox_.send(HandoverMessage::received);
 }
 
 void DestinationHandover::failed() {
   if (state_ != DestinationState::receiving) return;
   give_up();
-  outbox_.send(HandoverMessage::never_ran);
+  answer();
 }
 
 void DestinationHandover::link_lost() {
   if (state_ == DestinationState::receiving) give_up();
 }
 
-// Written first: from here on no go can reach the copy, which then goes.
+// Written first: from here on no go can reach the copy, which then goes. It is said only after
+// that, so who finds a copy that runs all the same has not said it yet.
 void DestinationHandover::give_up() {
-  write(DestinationState::never_ran);
+  note(DestinationState::never_ran);
+  if (guest_.runs()) return note(DestinationState::runs);
   guest_.discard();
 }
 
+// A go. Whatever fails before the guest can run leaves one that never ran.
 void DestinationHandover::run() {
-  write(DestinationState::about_to_run);
-  guest_.run();
-  write(DestinationState::runs);
+  if (!guest_.present()) return give_up();
+  try {
+    write(DestinationState::about_to_run);
+  } catch (const std::exception&) {
+    return give_up();
+  }
+  let_run();
+}
+
+void DestinationHandover::let_run() {
+  try {
+    guest_.run();
+  } catch (const std::exception&) {
+    if (guest_.present()) throw;  // who starts from the journal tries again
+    return note(DestinationState::may_have_run);
+  }
+  note(DestinationState::runs);
 }
 
 void DestinationHandover::on(HandoverMessage message) {

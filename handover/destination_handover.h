@@ -7,7 +7,9 @@
 //        └────→ never_ran ←───┘                    └──────→ may_have_run
 //
 // "About to run" is written before the guest can run, so as long as it is not written the guest
-// never ran, and never_ran is final: a go that comes late is refused.
+// never ran, and never_ran is final: a go that comes late is refused. Without a copy nothing can
+// run here either, so a journal that cannot be written does not keep never_ran from being said; and
+// a copy that runs all the same, because somebody unpaused it, is never thrown away.
 #pragma once
 
 #include "handover/message.h"
@@ -28,13 +30,16 @@ constexpr bool settled(DestinationState state) {
   return state == DestinationState::runs || state == DestinationState::never_ran;
 }
 
-// What the handover does with the destination's copy. Each can be repeated.
+// What the handover does with the destination's copy. Each can be repeated, and throws if it
+// failed. The copy is the one domain that this job has built: another one of its name or with its
+// uuid is somebody else.
 class DestinationGuest {
  public:
   virtual ~DestinationGuest() = default;
-  virtual bool present() = 0;  // complete, paused or running
-  virtual void run() = 0;      // lets it run
-  virtual void discard() = 0;  // whatever of it is here, if it never ran
+  virtual bool present() = 0;            // complete, paused or running
+  virtual bool runs() { return false; }  // not paused as it was built: somebody let it run
+  virtual void run() = 0;                // lets it run; throws if it is not here
+  virtual void discard() = 0;            // whatever of it is here, if it never ran
 };
 
 class DestinationHandover {
@@ -57,7 +62,9 @@ class DestinationHandover {
 
  private:
   void run();
+  void let_run();
   void give_up();
+  void note(DestinationState state);
   void answer();
   void write(DestinationState state);
 

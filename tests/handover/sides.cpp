@@ -1,0 +1,227 @@
+// What the two programs do in a world, step by step, and what can come between two steps.
+#include "tests/handover/sides.h"
+
+namespace ferry {
+namespace {
+
+bool holds_a_copy(const World& w) {
+  return w.at_destination != Copy::none && w.destination_says != DestinationState::receiving &&
+         w.destination_says != DestinationState::never_ran;
+}
+
+void resume_source(World& w) {
+  w.at_source = Copy::running;
+  w.source_ran = true;
+}
+
+bool xl_resumes(World& w, const Troubles& troubles, bool checked) {
+  if (w.at_source != Copy::suspended || checked) return false;
+  if (w.go_out) {
+    if (!troubles.after_go) return false;
+    w.fork_by_hand = true;
+  }
+  if (w.destination_ran) w.fork_by_hand = true;
+  resume_source(w);
+  return true;
+}
+
+bool xl_destroys(World& w, bool checked) {
+  if (w.at_source != Copy::suspended) return false;
+  w.at_source = Copy::none;
+  if (!holds_a_copy(w) || w.drop_out || checked) w.lost_by_hand = true;
+  return true;
+}
+
+// While the source may take the guest back without asking, nobody is promised anything.
+bool xl_unpauses(World& w, bool checked) {
+  if (w.at_destination != Copy::suspended || w.destination_ran || checked) return false;
+  w.at_destination = Copy::running;
+  w.destination_ran = true;
+  if (w.source != SourceState::given_away || w.source_says != SourceState::given_away ||
+      w.source_ran || w.destination != DestinationState::held ||
+      w.destination_says != DestinationState::held)
+    w.fork_by_hand = true;
+  return true;
+}
+
+// One that somebody has let run and that is gone again cannot be told from one that never ran.
+bool vanishes(World& w) {
+  if (w.at_destination == Copy::none || (w.at_source == Copy::none && !w.destination_ran))
+    return false;
+  if (w.destination_ran && w.destination_says == DestinationState::held) w.fork_by_hand = true;
+  w.at_destination = Copy::none;
+  return true;
+}
+
+bool pauses(World& w) {
+  if (w.at_destination != Copy::running) return false;
+  w.at_destination = Copy::suspended;
+  w.paused_by_hand = true;
+  if (w.destination_says == DestinationState::held) w.fork_by_hand = true;
+  return true;
+}
+
+bool appears(Double& where, Double what) {
+  if (where != Double::none) return false;
+  where = what;
+  return true;
+}
+
+bool renames(bool& renamed, Copy copy) {
+  if (copy == Copy::none || renamed) return false;
+  renamed = true;
+  return true;
+}
+
+// The job is unsettled from before the suspend; the lock is held as long as the program lives.
+bool ferry_resumes(World& w, const Remedies& remedies) {
+  if (remedies.open_job && !settled(w.source)) return false;
+  if (remedies.lock && w.source_up) return false;
+  if (w.at_source != Copy::suspended || settled(w.source)) return false;
+  resume_source(w);
+  return true;
+}
+
+bool other_save(World& w, bool destroys) {
+  if (!w.other_save || w.at_source != Copy::suspended) return false;
+  w.other_save = false;
+  if (destroys)
+    w.at_source = Copy::none;
+  else
+    resume_source(w);
+  return true;
+}
+
+bool acts(World& w, Meddler who, const Troubles& t, const Remedies& remedies, bool checked) {
+  switch (who) {
+    case Meddler::resumes:
+      return t.by_hand && xl_resumes(w, t, checked);
+    case Meddler::destroys:
+      return t.by_hand && xl_destroys(w, checked);
+    case Meddler::renames:
+      return t.by_hand && renames(w.source_renamed, w.at_source);
+    case Meddler::unpauses:
+      return t.by_hand && xl_unpauses(w, checked);
+    case Meddler::vanishes:
+      return t.vanishing && vanishes(w);
+    case Meddler::pauses:
+      return t.by_hand && pauses(w);
+    case Meddler::renames_there:
+      return t.by_hand && renames(w.destination_renamed, w.at_destination);
+    case Meddler::same_name:
+      return t.doubles && appears(w.source_double, Double::same_name);
+    case Meddler::same_uuid:
+      return t.doubles && appears(w.source_double, Double::same_uuid);
+    case Meddler::same_name_there:
+      return t.doubles && appears(w.destination_double, Double::same_name);
+    case Meddler::same_uuid_there:
+      return t.doubles && appears(w.destination_double, Double::same_uuid);
+    case Meddler::ferry_resume:
+      return t.other_ferry && ferry_resumes(w, remedies);
+    case Meddler::save_fails:
+      return t.other_ferry && other_save(w, false);
+    case Meddler::save_ends:
+      return t.other_ferry && other_save(w, true);
+    case Meddler::none:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool meddle(World& w, Meddler who, const Troubles& troubles, const Remedies& remedies,
+            bool checked) {
+  if (w.troubles == 0 || !acts(w, who, troubles, remedies, checked)) return false;
+  --w.troubles;
+  return true;
+}
+
+SourceCopy SourceSide::look() {
+  steps.resuming = true;
+  steps.before(Step::ask);
+  steps.resuming = false;
+  const Found found = find();
+  if (found == Found::nothing)
+    return steps.remedies.look_for_gone ? SourceCopy::gone : SourceCopy::suspended;
+  if (found == Found::ours && w.at_source == Copy::running && steps.remedies.look)
+    return SourceCopy::runs;
+  return SourceCopy::suspended;
+}
+
+void SourceSide::set_aside() {
+  steps.before(Step::act);
+  if (find() == Found::other) w.wrong |= other_domain_touched;
+  steps.after();
+}
+
+void SourceSide::resume() {
+  steps.resuming = true;
+  steps.before(Step::act);
+  if (find() == Found::other) w.wrong |= other_domain_touched;
+  if (find() == Found::nothing && steps.remedies.look_for_gone) throw std::runtime_error("gone");
+  if (find() == Found::ours && w.at_source == Copy::suspended) resume_source(w);
+  steps.after();
+  steps.resuming = false;
+}
+
+void SourceSide::destroy() {
+  steps.before(Step::act, true);
+  if (find() == Found::other) w.wrong |= other_domain_touched;
+  if (find() == Found::ours) {
+    if (w.at_source == Copy::running) w.wrong |= running_guest_destroyed;
+    w.at_source = Copy::none;
+  }
+  steps.after();
+}
+
+void SourceSide::send(HandoverMessage message) {
+  const bool drops = message == HandoverMessage::forget || message == HandoverMessage::kept;
+  steps.before(Step::say, true);
+  if (message == HandoverMessage::go) w.go_out = true;
+  if (drops) w.drop_out = true;
+  if (drops && w.at_source == Copy::none && !w.source_ran && !w.lost_by_hand)
+    w.wrong |= last_copy_dropped;
+  if (w.linked) w.to_destination.push(message);
+}
+
+bool DestinationSide::present() {
+  steps.before(Step::ask);
+  return !steps.remedies.run_checked || find() != Found::nothing;
+}
+
+bool DestinationSide::runs() {
+  steps.before(Step::ask);
+  return steps.remedies.look_unpaused && find() == Found::ours && w.at_destination == Copy::running;
+}
+
+void DestinationSide::run() {
+  steps.before(Step::act);
+  const Found found = find();
+  if (found == Found::nothing && steps.remedies.run_checked) throw std::runtime_error("gone");
+  if (found == Found::other) w.wrong |= other_domain_touched;
+  if (found == Found::ours) {
+    w.at_destination = Copy::running;
+    w.destination_ran = true;
+    w.paused_by_hand = false;
+  }
+  steps.after();
+}
+
+void DestinationSide::discard() {
+  steps.before(Step::act, true);
+  if (find() == Found::other) w.wrong |= other_domain_touched;
+  if (find() == Found::ours) {
+    if (w.at_destination == Copy::running || (w.destination_ran && !w.fork_by_hand))
+      w.wrong |= run_copy_discarded;
+    w.at_destination = Copy::none;
+  }
+  steps.after();
+}
+
+void DestinationSide::send(HandoverMessage message) {
+  steps.before(Step::say);
+  if (w.linked) w.to_source.push(message);
+}
+
+}  // namespace ferry
