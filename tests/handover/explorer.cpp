@@ -21,7 +21,8 @@ unsigned source_event(World& w, Disturbance d, const Troubles& t, const Remedies
     ends();
   } catch (const std::exception&) {
     ends();
-    if (!w.go_out && w.at_source == Copy::suspended && !steps.resuming) w.wrong |= left_suspended;
+    if (!w.go_out && !w.destination_ran && w.at_source == Copy::suspended && !steps.resuming)
+      w.wrong |= left_suspended;
   }
   if (disturbed) *disturbed = steps.disturbed;
   if (asked) *asked |= machine.needs_operator();

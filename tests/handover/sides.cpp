@@ -9,6 +9,14 @@ bool holds_a_copy(const World& w) {
          w.destination_says != DestinationState::never_ran;
 }
 
+// Nothing here says that a go came: if the copy has run, it was by hand.
+bool ran_by_hand(const World& w) {
+  const auto no_go = [](DestinationState state) {
+    return state != DestinationState::about_to_run && state != DestinationState::runs;
+  };
+  return w.destination_ran && (no_go(w.destination) || no_go(w.destination_says));
+}
+
 void resume_source(World& w) {
   w.at_source = Copy::running;
   w.source_ran = true;
@@ -48,7 +56,7 @@ bool xl_unpauses(World& w, bool checked) {
 bool vanishes(World& w) {
   if (w.at_destination == Copy::none || (w.at_source == Copy::none && !w.destination_ran))
     return false;
-  if (w.destination_ran && w.destination_says == DestinationState::held) w.fork_by_hand = true;
+  if (ran_by_hand(w)) w.fork_by_hand = true;
   w.at_destination = Copy::none;
   return true;
 }
@@ -57,7 +65,7 @@ bool pauses(World& w) {
   if (w.at_destination != Copy::running) return false;
   w.at_destination = Copy::suspended;
   w.paused_by_hand = true;
-  if (w.destination_says == DestinationState::held) w.fork_by_hand = true;
+  if (ran_by_hand(w)) w.fork_by_hand = true;
   return true;
 }
 
@@ -214,6 +222,8 @@ void DestinationSide::discard() {
   if (find() == Found::ours) {
     if (w.at_destination == Copy::running || (w.destination_ran && !w.fork_by_hand))
       w.wrong |= run_copy_discarded;
+    // Two at once: destroyed by hand there, and no journal here to let it run by.
+    if (steps.write_refused && w.at_source == Copy::none) w.lost_by_hand = true;
     w.at_destination = Copy::none;
   }
   steps.after();

@@ -94,8 +94,8 @@ class Steps {
   World& world;
   const Remedies& remedies;
   bool disturbed = false;
-  bool resuming =
-      false;  // the guest can be left suspended: Xen does not let it run, or does not answer
+  bool write_refused = false;
+  bool resuming = false;  // Xen may refuse that, or give no answer: the guest then stays suspended
 
  private:
   [[noreturn]] void refuse() {
@@ -116,6 +116,7 @@ void write_state(Steps& steps, State state, State World::*journal) {
     steps.world.*journal = state;
     steps.after();
   } catch (const std::exception&) {
+    steps.write_refused = true;
     if (steps.remedies.journal_checked) throw;
   }
 }
