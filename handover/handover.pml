@@ -47,6 +47,7 @@ bit source_ran, destination_ran;                  /* since the guest was suspend
 
 bit holds_lock = 1;                /* the source's program lives */
 bit go_out, drop_out;              /* said once, it may arrive at any time */
+bit unpaused_by_hand;              /* the destination's copy */
 bit fork_by_hand, lost_by_hand;    /* somebody did what is assumed that nobody does */
 bit hangs;                         /* the destination's program does nothing any more */
 bit needs_operator;
@@ -421,17 +422,18 @@ active proctype Meddler() {
      :: destination_copy == suspended && !destination_ran ->          /* xl unpauses it */
         destination_copy = runs_here;
         destination_ran = 1;
+        unpaused_by_hand = 1;
         if
         :: source != given_away || source_ran || destination != held -> fork_by_hand = 1
         :: else
         fi
      :: destination_copy == runs_here && TROUBLES > 1 ->              /* xl pauses it */
         destination_copy = suspended;
-        if :: destination != about_to_run && destination != runs -> fork_by_hand = 1 :: else fi
+        if :: unpaused_by_hand && destination != about_to_run && destination != runs -> fork_by_hand = 1 :: else fi
      :: destination_copy != no_copy && (source_copy != no_copy || destination_ran) ->  /* it is gone */
         destination_copy = no_copy;
         if
-        :: destination_ran && destination != about_to_run && destination != runs -> fork_by_hand = 1
+        :: unpaused_by_hand && destination != about_to_run && destination != runs -> fork_by_hand = 1
         :: else
         fi
 #ifdef DOUBLES

@@ -14,7 +14,7 @@ bool ran_by_hand(const World& w) {
   const auto no_go = [](DestinationState state) {
     return state != DestinationState::about_to_run && state != DestinationState::runs;
   };
-  return w.destination_ran && (no_go(w.destination) || no_go(w.destination_says));
+  return w.unpaused_by_hand && (no_go(w.destination) || no_go(w.destination_says));
 }
 
 void resume_source(World& w) {
@@ -44,7 +44,7 @@ bool xl_destroys(World& w, bool checked) {
 bool xl_unpauses(World& w, bool checked) {
   if (w.at_destination != Copy::suspended || w.destination_ran || checked) return false;
   w.at_destination = Copy::running;
-  w.destination_ran = true;
+  w.destination_ran = w.unpaused_by_hand = true;
   if (w.source != SourceState::given_away || w.source_says != SourceState::given_away ||
       w.source_ran || w.destination != DestinationState::held ||
       w.destination_says != DestinationState::held)

@@ -118,6 +118,7 @@ struct World {
   bool source_ran = false, destination_ran = false;  // since the guest was suspended to be sent
   bool go_out = false;                               // once said, it may arrive at any time
   bool drop_out = false;                             // a forget or kept likewise
+  bool unpaused_by_hand = false;
   bool fork_by_hand = false;  // somebody let a copy run where nobody promises anything
   bool lost_by_hand = false;  // somebody destroyed the last copy
   bool paused_by_hand = false;
@@ -134,8 +135,8 @@ struct World {
     add(static_cast<uint64_t>(destination), 3), add(static_cast<uint64_t>(destination_says), 3);
     add(static_cast<uint64_t>(at_source), 2), add(static_cast<uint64_t>(at_destination), 2);
     for (const bool b : {source_up, destination_up, linked, source_ran, destination_ran, go_out,
-                         drop_out, fork_by_hand, lost_by_hand, paused_by_hand, other_save,
-                         source_renamed, destination_renamed})
+                         drop_out, unpaused_by_hand, fork_by_hand, lost_by_hand, paused_by_hand,
+                         other_save, source_renamed, destination_renamed})
       add(b, 1);
     add(static_cast<uint64_t>(source_double), 2), add(static_cast<uint64_t>(destination_double), 2);
     add(troubles, 2), add(to_destination.key(), 8), add(to_source.key(), 8);
