@@ -57,7 +57,7 @@ std::optional<size_t> choice(const char* variable, std::initializer_list<std::st
 
 void read_live_settings(Settings& settings) {
   constexpr Track kTracks[] = {Track::automatic, Track::logdirty, Track::content};
-  constexpr OnStall kOnStall[] = {OnStall::stop, OnStall::resume, OnStall::cancel};
+  constexpr OnStall kOnStall[] = {OnStall::stop, OnStall::keep_going, OnStall::cancel};
   PolicyOptions& policy = settings.policy;
   if (auto n = choice("FERRY_TRACK", {"auto", "logdirty", "content"})) settings.track = kTracks[*n];
   if (auto n = choice("FERRY_ON_STALL", {"stop", "continue", "cancel"}))
