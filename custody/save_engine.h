@@ -2,21 +2,17 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "p2m/frames.h"
+#include "settings/settings.h"
 
 namespace ferry {
 
 struct EngineOptions {
-  std::optional<unsigned> threads;
-  std::optional<int> level;
-  std::string config;  // a serialised ferry.v1.Config
-  // For a live save: settings as NAME=value, those that docs/host.md lists.
-  std::optional<std::vector<std::string>> live = {};
-  std::optional<int> events = {};  // a descriptor that gets JSON Lines
+  Settings settings = {};
+  bool live = false;        // the guest runs while its memory is copied
+  std::string config = {};  // a serialised ferry.v1.Config
 };
 
 using ProgressCallback =

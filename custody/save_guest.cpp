@@ -54,10 +54,8 @@ class GuestSave {
 
   void save(const ImageOutput& output) {
     EngineOptions options;
-    options.threads = request_.threads;
-    options.level = request_.level;
+    options.settings = request_.settings;
     options.live = request_.live;
-    options.events = request_.events;
     options.config = config_.SerializeAsString();
     EngineCallbacks callbacks;
     callbacks.suspend = [this] { return suspend(); };

@@ -3,7 +3,6 @@
 // machine.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "custody/save_engine.h"
@@ -19,10 +18,8 @@ struct SaveRequest {
   std::string domain;  // name or number
   std::string file;    // or "-" for standard output
   Afterwards afterwards = Afterwards::destroy;
-  std::optional<unsigned> threads;
-  std::optional<int> level;
-  std::optional<std::vector<std::string>> live = {};  // EngineOptions::live
-  std::optional<int> events = {};
+  Settings settings = {};
+  bool live = false;  // the guest runs while its memory is copied
 };
 
 struct SaveReport {

@@ -4,15 +4,14 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstdlib>
 
 #include "error/error.h"
+#include "settings/places.h"
 
 namespace ferry {
 
 std::string run_directory() {
-  const char* set = std::getenv("FERRY_RUN_DIR");
-  std::string directory = set ? set : "/run/ferry";
+  const std::string directory = place<"run_dir">();
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
     fail_errno(Errc::io, errno, fmt::format("cannot make {}", directory));
   return directory;

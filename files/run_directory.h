@@ -5,7 +5,7 @@
 
 namespace ferry {
 
-// /run/ferry or FERRY_RUN_DIR, made (mode 0700) if it is not there. Throws Error(io).
+// place<"run_dir">() (settings/places.h), made (mode 0700) if it is not there. Throws Error(io).
 std::string run_directory();
 
 }  // namespace ferry

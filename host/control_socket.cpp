@@ -9,14 +9,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <map>
-#include <optional>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "error/error.h"
-#include "p2m/frames.h"
+#include "host/live_settings.h"
+#include "host/live_status.h"
 
 namespace ferry::helper {
 namespace {
@@ -24,15 +25,12 @@ namespace {
 constexpr size_t kLongestRequest = 256;
 constexpr size_t kMostClients = 16;
 constexpr int kPauseMs = 100;
+constexpr std::string_view kSet = "set ";
+constexpr char kDone[] = "{\"ok\": true}";
 
-std::optional<uint64_t> number_after(std::string_view request, std::string_view word) {
-  if (!request.starts_with(word)) return std::nullopt;
-  request.remove_prefix(word.size());
-  uint64_t value = 0;
-  const auto [rest, problem] =
-      std::from_chars(request.data(), request.data() + request.size(), value);
-  if (problem != std::errc() || rest != request.data() + request.size()) return std::nullopt;
-  return value;
+std::string error_json(std::string_view sentence) {
+  const nlohmann::ordered_json error = {{"error", sentence}};
+  return error.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 bool somebody_listens(const sockaddr_un& address) {
@@ -44,7 +42,7 @@ int listen_at(const std::string& path) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path)
-    fail(Errc::usage, "FERRY_CONTROL is \"{}\", which is no path that a socket can have", path);
+    fail(Errc::usage, "\"{}\" is no path that a socket can have", path);
   std::memcpy(address.sun_path, path.data(), path.size());
   if (somebody_listens(address)) fail(Errc::busy, "somebody else listens at {}", path);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -63,17 +61,6 @@ int listen_at(const std::string& path) {
 }
 
 }  // namespace
-
-std::string to_json(const LiveProgress& p) {
-  return fmt::format(
-      "{{\"phase\": \"{}\", \"time_elapsed\": {}, \"downtime\": {}, \"memory_total\": {}, "
-      "\"memory_processed\": {}, \"memory_remaining\": {}, \"memory_bps\": {}, "
-      "\"memory_dirty_rate\": {}, \"memory_iteration\": {}, \"memory_page_size\": {}, "
-      "\"data_processed\": {}}}",
-      p.phase, p.elapsed_us / 1000, p.expected_downtime_us / 1000, p.pages_total * kPageSize,
-      p.pages_sent * kPageSize, p.pages_left * kPageSize, p.bytes_per_second,
-      p.dirty_pages_per_second, p.round, kPageSize, p.image_bytes);
-}
 
 ControlSocket::Listener::Listener(const std::string& at) : path(at), fd(listen_at(at)) {
 }
@@ -102,18 +89,22 @@ void ControlSocket::update(const LiveProgress& progress) {
 std::string ControlSocket::answer(std::string_view request) {
   if (request == "status") {
     std::lock_guard lock(mutex_);
-    return to_json(progress_);
+    return host::to_json(progress_);
   }
   if (request == "cancel") {
     stop_();
-  } else if (const auto bytes = number_after(request, "bandwidth ")) {
-    control_.bytes_per_second = *bytes;
-  } else if (const auto ms = number_after(request, "max-downtime "); ms && *ms <= UINT32_MAX) {
-    control_.max_downtime_us = *ms * 1000;
-  } else {
-    return "{\"error\": \"not one of: status, cancel, bandwidth BYTES, max-downtime MS\"}";
+    return kDone;
   }
-  return "{\"ok\": true}";
+  const size_t blank = request.find(' ', kSet.size());
+  if (!request.starts_with(kSet) || blank == std::string_view::npos)
+    return error_json("not one of: status, cancel, set NAME VALUE");
+  try {
+    host::change(control_, request.substr(kSet.size(), blank - kSet.size()),
+                 request.substr(blank + 1));
+    return kDone;
+  } catch (const Error& e) {
+    return error_json(e.what());
+  }
 }
 
 // False when the client is gone.

@@ -1,10 +1,9 @@
-// The socket (FERRY_CONTROL) through which a live save is watched and steered while it runs.
+// The socket (the setting control) through which a live save is watched and steered while it runs.
 //
 //   request, a line    answer, a line of JSON
 //   status             {"phase": "sending", "memory_iteration": 2, …}
 //   cancel             {"ok": true}
-//   bandwidth BYTES    {"ok": true}   of image a second while the guest runs; 0: no limit
-//   max-downtime MS    {"ok": true}
+//   set NAME VALUE     {"ok": true}   a setting of ferry job set's (settings/table.h)
 //   anything else      {"error": "…"}
 #pragma once
 
@@ -17,9 +16,6 @@
 #include "save/live/control.h"
 
 namespace ferry::helper {
-
-// One line of JSON, with virsh domjobinfo's names.
-std::string to_json(const LiveProgress& progress);
 
 class ControlSocket {
  public:

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <vector>
@@ -17,6 +16,8 @@
 #include "host/child.h"
 #include "host/messages.h"
 #include "host/stop_signals.h"
+#include "settings/environment.h"
+#include "settings/places.h"
 
 namespace ferry::host {
 namespace {
@@ -135,6 +136,16 @@ Descriptor memory_file(const std::string& contents) {
   return file;
 }
 
+// In the child, 0 and 1 are our conversation.
+Descriptor events_for_child(Settings& settings) {
+  const auto asked_for = settings.find<"events_fd">();
+  if (!asked_for) return {};
+  Descriptor events(fcntl(static_cast<int>(*asked_for), F_DUPFD_CLOEXEC, 3));
+  if (!events) fail_errno(Errc::usage, errno, fmt::format("descriptor {} is not open", *asked_for));
+  settings.set<"events_fd">(events.get());
+  return events;
+}
+
 [[noreturn]] void fail_as_the_child_said(const Conversation& conversation, int status) {
   if (!conversation.error().empty())
     throw Error(conversation.os_errno() == EINTR ? Errc::aborted : Errc::internal,
@@ -148,7 +159,7 @@ Descriptor memory_file(const std::string& contents) {
 }  // namespace
 
 std::string helper_path() {
-  if (const char* set = std::getenv("FERRY_SAVE_HELPER")) return set;
+  if (const auto told = find_place<"save_helper">()) return *told;
   const auto self = std::filesystem::read_symlink("/proc/self/exe");
   return (self.parent_path().parent_path() / "bin" / "ferry-save-helper").string();
 }
@@ -156,21 +167,12 @@ std::string helper_path() {
 void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
                      const EngineCallbacks& callbacks) {
   Descriptor config = memory_file(options.config);
-  std::vector<std::string> environment = {fmt::format("FERRY_CONFIG_FD={}", config.get())};
-  if (options.threads) environment.push_back(fmt::format("FERRY_THREADS={}", *options.threads));
-  environment.push_back("FERRY_STREAM=ferry");  // whatever xl's saves are to be
-  if (options.level) environment.push_back(fmt::format("FERRY_LEVEL={}", *options.level));
+  Settings settings = options.settings;
+  settings.set<"config_fd">(config.get());
+  settings.set<"stream">("ferry");  // whatever xl's saves are to be
   std::vector<int> inherit = {fd, config.get()};
-  if (options.live)
-    environment.insert(environment.end(), options.live->begin(), options.live->end());
-  // In the child, 0 and 1 are our conversation.
-  Descriptor events(options.events ? fcntl(*options.events, F_DUPFD_CLOEXEC, 3) : -1);
-  if (options.events && !events)
-    fail_errno(Errc::usage, errno, fmt::format("descriptor {} is not open", *options.events));
-  if (events) {
-    environment.push_back(fmt::format("FERRY_EVENTS_FD={}", events.get()));
-    inherit.push_back(events.get());
-  }
+  Descriptor events = events_for_child(settings);
+  if (events) inherit.push_back(events.get());
   // As libxl would call it: live or not, only the suspend callback, a plain stream.
   const std::vector<std::string> arguments = {helper_path(),
                                               "--save-domain",
@@ -180,7 +182,7 @@ void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
                                               options.live ? "1" : "0",
                                               "8",
                                               "0"};
-  Child child(arguments, environment, inherit);
+  Child child(arguments, as_environment(settings), inherit);
   config.reset();
   events.reset();
   Conversation conversation(child.output(), child.input(), callbacks);

@@ -14,7 +14,8 @@ namespace ferry::host {
 void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
                      const EngineCallbacks& callbacks);
 
-// bin/ferry-save-helper next to this program's libexec folder, or FERRY_SAVE_HELPER.
+// bin/ferry-save-helper next to this program's libexec folder, or the place save_helper
+// (settings/places.h).
 std::string helper_path();
 
 }  // namespace ferry::host

@@ -15,7 +15,7 @@ SaveEngine engine_here(const Hypervisor& xen, Executor& executor, const SaveOpti
            "guests of a simulated host stand still while they are saved: save it without --live");
     FdSink sink(fd, "the image");
     SaveOptions options = base;
-    if (given.level) options.level = *given.level;
+    if (const auto level = given.settings.find<"level">()) options.level = static_cast<int>(*level);
     options.config.emplace().ParseFromString(given.config);
     SaveCallbacks own;
     own.suspend = [&] {

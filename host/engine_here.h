@@ -8,8 +8,8 @@
 
 namespace ferry::host {
 
-// A SaveEngine over these two, which must outlive it. What EngineOptions do not say is as in base;
-// their threads mean nothing to it.
+// A SaveEngine over these two, which must outlive it. The level is base's unless the settings give
+// one; the other settings mean nothing to it.
 SaveEngine engine_here(const Hypervisor& xen, Executor& executor, const SaveOptions& base = {});
 
 }  // namespace ferry::host

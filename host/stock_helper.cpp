@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "error/error.h"
+#include "settings/places.h"
 
 namespace ferry::helper {
 namespace {
@@ -23,18 +23,17 @@ bool is_ourselves(const struct stat& other) {
 }  // namespace
 
 void exec_stock_helper(char** argv) {
-  const char* override_path = std::getenv("FERRY_STOCK_HELPER");
-  const char* path = override_path ? override_path : FERRY_STOCK_HELPER_PATH;
+  const std::string path = find_place<"stock_helper">().value_or(FERRY_STOCK_HELPER_PATH);
   struct stat status = {};
-  if (stat(path, &status) != 0)
+  if (stat(path.c_str(), &status) != 0)
     fail(Errc::unsupported, "this needs Xen's own save helper, but {} is not there: {}", path,
          std::strerror(errno));
   if (is_ourselves(status))
     fail(Errc::unsupported,
          "this needs Xen's own save helper, but {} is ferry itself; set FERRY_STOCK_HELPER", path);
   signal(SIGPIPE, SIG_DFL);  // as libxl had set it
-  argv[0] = const_cast<char*>(path);
-  execv(path, argv);
+  argv[0] = const_cast<char*>(path.c_str());
+  execv(path.c_str(), argv);
   fail_errno(Errc::unsupported, errno, fmt::format("cannot run Xen's own save helper {}", path));
 }
 

@@ -1,22 +1,12 @@
 // Where this host's certificate is.
 #include "host/tls_settings.h"
 
-#include <cstdlib>
+#include "settings/places.h"
 
 namespace ferry::host {
-namespace {
-
-std::string path_in(const char* variable, const char* otherwise) {
-  const char* set = std::getenv(variable);
-  return set ? set : otherwise;
-}
-
-}  // namespace
 
 TlsFiles tls_files() {
-  return {path_in("FERRY_TLS_CA", "/etc/ferry/tls/ca.pem"),
-          path_in("FERRY_TLS_CERT", "/etc/ferry/tls/cert.pem"),
-          path_in("FERRY_TLS_KEY", "/etc/ferry/tls/key.pem")};
+  return {place<"tls_ca">(), place<"tls_cert">(), place<"tls_key">()};
 }
 
 }  // namespace ferry::host

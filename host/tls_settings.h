@@ -5,8 +5,7 @@
 
 namespace ferry::host {
 
-// FERRY_TLS_CA, FERRY_TLS_CERT and FERRY_TLS_KEY, or ca.pem, cert.pem and key.pem of
-// /etc/ferry/tls.
+// The places tls_ca, tls_cert and tls_key (settings/places.h).
 TlsFiles tls_files();
 
 }  // namespace ferry::host

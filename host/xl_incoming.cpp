@@ -3,11 +3,10 @@
 
 #include <signal.h>
 
-#include <cstdlib>
-
 #include "error/error.h"
 #include "host/engine.h"
 #include "proto/xl_wrapper.h"
+#include "settings/places.h"
 
 namespace ferry::host {
 namespace {
@@ -39,8 +38,7 @@ void XlIncoming::fail_as_xl() const {
 }
 
 void XlIncoming::begin(const v1::MigrateHello& hello) {
-  const char* xl = std::getenv("FERRY_XL");
-  xl_ = std::make_unique<Child>(std::vector<std::string>{xl ? xl : "xl", "migrate-receive"},
+  xl_ = std::make_unique<Child>(std::vector<std::string>{place<"xl">(), "migrate-receive"},
                                 std::vector<std::string>{"LIBXL_SAVE_HELPER=" + helper_path()},
                                 std::vector<int>{});
   expect(kReady);

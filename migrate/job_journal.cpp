@@ -7,7 +7,6 @@
 
 #include <cerrno>
 #include <charconv>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -15,6 +14,7 @@
 
 #include "error/error.h"
 #include "files/durable.h"
+#include "settings/places.h"
 
 namespace ferry {
 namespace {
@@ -90,8 +90,7 @@ std::string MigrationJob::state_name() const {
 }
 
 std::string jobs_folder() {
-  const char* set = std::getenv("FERRY_STATE_DIR");
-  const fs::path folder = set ? set : "/var/lib/ferry/jobs";
+  const fs::path folder = place<"state_dir">();
   std::error_code error;
   if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
   if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)

@@ -1,25 +1,17 @@
 // Settings from a file.
 #include "settings/conf.h"
 
-#include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
 
 #include "error/error.h"
+#include "settings/environment.h"
 
 namespace ferry {
 namespace {
 
 constexpr char kUsualPath[] = "/etc/ferry/ferry.conf";
-
-constexpr std::string_view kNames[] = {
-    "bandwidth",    "control",      "deadline", "level",        "listen",
-    "max_downtime", "max_rounds",   "on_stall", "receive_from", "run_dir",
-    "state_dir",    "stock_helper", "stream",   "streams",      "threads",
-    "tls_ca",       "tls_cert",     "tls_key",  "track",        "xl",
-};
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r";
@@ -28,63 +20,70 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-struct Setting {
-  std::string_view name, value;
-};
+// One line after the other, which is named in what is wrong with it.
+class Conf {
+ public:
+  explicit Conf(const std::string& path) : path_(path) {}
 
-// name = value, the value in quotes or up to a comment. Throws a sentence without its place.
-Setting parse(std::string_view line) {
-  const size_t equals = line.find('=');
-  if (equals == std::string_view::npos) throw std::string("is no setting: NAME = VALUE");
-  Setting setting{trimmed(line.substr(0, equals)), trimmed(line.substr(equals + 1))};
-  if (std::find(std::begin(kNames), std::end(kNames), setting.name) == std::end(kNames))
-    throw fmt::format("names \"{}\", which is no setting of ferry", setting.name);
-  std::string_view& value = setting.value;
-  if (value.starts_with('"') || value.starts_with('\'')) {
-    const size_t end = value.find(value.front(), 1);
-    const std::string_view rest =
-        end == std::string_view::npos ? "?" : trimmed(value.substr(end + 1));
-    if (!rest.empty() && rest.front() != '#') throw std::string("has a quote that is not closed");
-    value = value.substr(1, end - 1);
-  } else {
-    value = trimmed(value.substr(0, value.find('#')));
+  void take(std::string_view line) {
+    ++number_;
+    line = trimmed(line);
+    if (line.empty() || line.front() == '#') return;
+    const size_t equals = line.find('=');
+    if (equals == std::string_view::npos) fail_here("is no setting: NAME = VALUE");
+    const Setting& setting = named(trimmed(line.substr(0, equals)));
+    settings_.set(setting, value_in(trimmed(line.substr(equals + 1))),
+                  fmt::format("{}, line {}, {}", path_, number_, setting.name));
   }
-  return setting;
-}
 
-std::string variable_of(std::string_view name) {
-  std::string variable = "FERRY_";
-  for (const char c : name)
-    variable += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return variable;
-}
+  const Settings& settings() const { return settings_; }
+
+ private:
+  [[noreturn]] void fail_here(std::string_view what) const {
+    fail(Errc::usage, "{}, line {}, {}", path_, number_, what);
+  }
+
+  const Setting& named(std::string_view name) const {
+    const Setting* setting = find_setting(name);
+    if (!setting || setting->user == User::helper)
+      fail_here(fmt::format("names \"{}\", which is no setting of ferry", name));
+    if (settings_.text_of(*setting)) fail_here(fmt::format("gives {} a second time", name));
+    return *setting;
+  }
+
+  // In quotes, or up to a comment.
+  std::string_view value_in(std::string_view text) const {
+    if (!text.starts_with('"') && !text.starts_with('\''))
+      return trimmed(text.substr(0, text.find('#')));
+    const size_t end = text.find(text.front(), 1);
+    if (end == std::string_view::npos) fail_here("has a quote that is not closed");
+    const std::string_view rest = trimmed(text.substr(end + 1));
+    if (!rest.empty() && rest.front() != '#') fail_here("has something behind its quotes");
+    return text.substr(1, end - 1);
+  }
+
+  const std::string& path_;
+  unsigned number_ = 0;
+  Settings settings_;
+};
 
 }  // namespace
 
-std::span<const std::string_view> setting_names() {
-  return kNames;
-}
-
-void read_conf() {
+Settings read_conf() {
   const char* named = std::getenv("FERRY_CONF");
   const std::string path = named ? named : kUsualPath;
   std::ifstream file(path);
   if (!file) {
-    if (!named && errno == ENOENT) return;
+    if (!named && errno == ENOENT) return {};
     fail_errno(Errc::io, errno, fmt::format("cannot read {}", path));
   }
-  unsigned number = 0;
-  for (std::string line; std::getline(file, line);) {
-    ++number;
-    const std::string_view text = trimmed(line);
-    if (text.empty() || text.front() == '#') continue;
-    try {
-      const Setting setting = parse(text);
-      setenv(variable_of(setting.name).c_str(), std::string(setting.value).c_str(), 0);
-    } catch (const std::string& what) {
-      fail(Errc::usage, "{}, line {}, {}", path, number, what);
-    }
-  }
+  Conf conf(path);
+  for (std::string line; std::getline(file, line);) conf.take(line);
+  return conf.settings();
+}
+
+Settings read_settings() {
+  return settings_of_environment().over(read_conf());
 }
 
 }  // namespace ferry

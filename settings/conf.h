@@ -5,18 +5,16 @@
 //   receive_from = "host1.example, host2.example"
 #pragma once
 
-#include <span>
-#include <string>
-#include <string_view>
+#include "settings/settings.h"
 
 namespace ferry {
 
-// A setting's name in the file; in the environment it is FERRY_ and the same in capitals.
-std::span<const std::string_view> setting_names();
+// What the file gives. FERRY_CONF names another file; the usual one need not be there. Throws
+// Error(usage) naming file and line, and Error(io).
+Settings read_conf();
 
-// Takes settings from the file into the environment, where that does not have them. FERRY_CONF
-// names another file; the usual one need not be there. Throws Error(usage) naming file and line,
-// and Error(io).
-void read_conf();
+// What a program starts with: the environment, and where that says nothing the file. Throws as both
+// do.
+Settings read_settings();
 
 }  // namespace ferry

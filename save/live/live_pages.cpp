@@ -165,7 +165,7 @@ void LivePages::send_while_running() {
   for (;;) {
     const ScanResult found = look(false);
     const Decision decision = decide(found, now_us() - scan_began_us_);
-    if (decision.verdict == Decision::Verdict::stop) {
+    if (decision.verdict == Decision::Verdict::suspend) {
       // The log has forgotten them by now.
       for (pfn_t pfn = found.dirty.next(pfn_t(0)); pfn.raw() < states_.nr_pfns();
            pfn = found.dirty.next(pfn + 1))

@@ -24,7 +24,7 @@ const char* name_of(Decision::Verdict verdict) {
   switch (verdict) {
     case Decision::Verdict::go_on:
       return "go on";
-    case Decision::Verdict::stop:
+    case Decision::Verdict::suspend:
       return "stop";
     case Decision::Verdict::cancel:
       return "cancel";
@@ -61,7 +61,8 @@ Prediction Policy::predict(const RoundFigures& f) const {
 }
 
 bool Policy::at_limit(const RoundFigures& f) const {
-  const bool rounds_used = f.round >= options_.max_rounds && options_.on_stall != OnStall::resume;
+  const bool rounds_used =
+      f.round >= options_.max_rounds && options_.on_stall != OnStall::keep_going;
   // What one more round and the last one take would not fit any more.
   const bool late =
       options_.deadline_us != 0 && f.elapsed_us + last_round_us_ + best_us_ >= options_.deadline_us;
@@ -69,7 +70,7 @@ bool Policy::at_limit(const RoundFigures& f) const {
 }
 
 bool Policy::near_limit(const RoundFigures& f) const {
-  if (options_.on_stall != OnStall::resume && f.round + kLastRounds >= options_.max_rounds)
+  if (options_.on_stall != OnStall::keep_going && f.round + kLastRounds >= options_.max_rounds)
     return true;
   return options_.deadline_us != 0 &&
          f.elapsed_us + kLastRounds * last_round_us_ >= options_.deadline_us;
@@ -98,15 +99,15 @@ Decision Policy::decide(const RoundFigures& f) {
     return d;
   };
   using enum Decision::Verdict;
-  if (memory_us <= options_.max_downtime_us) return decided(stop, "the target is met");
+  if (memory_us <= options_.max_downtime_us) return decided(suspend, "the target is met");
   if (at_limit(f)) {
     d.stalled = true;
     if (options_.on_stall == OnStall::cancel) return decided(cancel, "the target cannot be met");
-    return decided(stop, "the limit is reached");
+    return decided(suspend, "the limit is reached");
   }
   if (d.stalled && near_limit(f) && options_.on_stall == OnStall::stop &&
       static_cast<double>(memory_us) <= kAlmostBest * static_cast<double>(best_us_))
-    return decided(stop, "it gets no better");
+    return decided(suspend, "it gets no better");
   return decided(go_on, d.stalled ? "no progress, a better moment may come" : "it gets better");
 }
 

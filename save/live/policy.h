@@ -9,9 +9,9 @@ namespace ferry {
 
 // What to do when the downtime target cannot be met within deadline and rounds.
 enum class OnStall {
-  stop,    // suspend the guest all the same, at the best moment that is left
-  resume,  // go on without limit of rounds, until the deadline if there is one
-  cancel,  // give up: the guest runs on where it is
+  stop,        // suspend the guest all the same, at the best moment that is left
+  keep_going,  // without limit of rounds, until the deadline if there is one
+  cancel,      // give up: the guest runs on where it is
 };
 
 struct PolicyOptions {
@@ -41,7 +41,7 @@ struct Prediction {
 };
 
 struct Decision {
-  enum class Verdict { go_on, stop, cancel } verdict = Verdict::go_on;
+  enum class Verdict { go_on, suspend, cancel } verdict = Verdict::go_on;
   Prediction downtime;   // if the guest were suspended now
   bool stalled = false;  // no progress, or the limits are reached
   std::string why;       // one line with the figures it was made of

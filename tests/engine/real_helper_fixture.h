@@ -26,7 +26,8 @@ class RealHelper : public ::testing::Test {
     run.request.domain = "web1";
     run.request.file = place_.image();
     run.request.afterwards = afterwards;
-    if (live) run.request.live = std::vector<std::string>{"FERRY_MAX_ROUNDS=2"};
+    run.request.live = live;
+    run.request.settings.set<"max_rounds">(2);
     run.guests = subject_->hooks();
     run.instead = engine;
     return run_save(host(), *executor_, run);

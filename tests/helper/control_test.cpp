@@ -72,10 +72,13 @@ TEST_F(Control, TellsWhereTheSaveIs) {
 TEST_F(Control, ChangesBandwidthAndTargetAndCancels) {
   ControlSocket socket(path_, control_, [this] { ++stops_; });
   Client client(path_);
-  EXPECT_EQ(client.ask("bandwidth 1048576\n"), "{\"ok\": true}");
+  EXPECT_EQ(client.ask("set bandwidth 1\n"), "{\"ok\": true}");
   EXPECT_EQ(control_.bytes_per_second, 1048576u);
-  EXPECT_EQ(client.ask("max-downtime 250\n"), "{\"ok\": true}");
+  EXPECT_EQ(client.ask("set max_downtime 250\n"), "{\"ok\": true}");
   EXPECT_EQ(control_.max_downtime_us, 250'000u);
+  EXPECT_EQ(client.ask("set max_downtime \"0\xff\n"),
+            "{\"error\":\"max_downtime is \\\"\\\"0\uFFFD\\\", but must be a number from 1 to "
+            "3600000\"}");
   EXPECT_EQ(stops_, 0);
   EXPECT_EQ(client.ask("cancel\n"), "{\"ok\": true}");
   EXPECT_EQ(stops_, 1);
@@ -84,14 +87,15 @@ TEST_F(Control, ChangesBandwidthAndTargetAndCancels) {
 TEST_F(Control, AnswersWhatItDoesNotUnderstandAndGoesOn) {
   ControlSocket socket(path_, control_, [] {});
   Client client(path_);
-  for (const char* bad : {"\n", "bandwidth\n", "bandwidth -1\n", "bandwidth 1 2\n", "stop it\n"})
+  for (const char* bad : {"\n", "set\n", "set bandwidth\n", "set bandwidth -1\n",
+                          "set bandwidth 1 2\n", "set level 2\n", "bandwidth 1\n", "stop it\n"})
     EXPECT_NE(client.ask(bad).find("error"), std::string::npos) << bad;
   // Requests may come in pieces and several at once.
-  EXPECT_EQ(client.ask("bandwi"
-                       "dth 5\nbandwidth 6\n"),
+  EXPECT_EQ(client.ask("set bandwi"
+                       "dth 5\nset bandwidth 6\n"),
             "{\"ok\": true}");
   EXPECT_EQ(client.line(), "{\"ok\": true}");
-  EXPECT_EQ(control_.bytes_per_second, 6u);
+  EXPECT_EQ(control_.bytes_per_second, 6u << 20);
 }
 
 TEST_F(Control, HangsUpOnEndlessRequestsAndServesOthers) {
@@ -114,7 +118,7 @@ TEST_F(Control, BelongsToItsOwnerAloneAndIsGoneAfterwards) {
 TEST_F(Control, DoesNotTakeThePlaceOfAnotherThatListens) {
   ControlSocket socket(path_, control_, [] {});
   EXPECT_THROW(ControlSocket(path_, control_, [] {}), Error);
-  EXPECT_EQ(Client(path_).ask("bandwidth 0\n"), "{\"ok\": true}");
+  EXPECT_EQ(Client(path_).ask("set bandwidth 0\n"), "{\"ok\": true}");
 }
 
 TEST_F(Control, TakesThePlaceOfASocketThatWasLeftButOfNothingElse) {

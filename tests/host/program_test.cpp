@@ -43,8 +43,22 @@ TEST(HostProgram, wrong_usage_is_exit_code_2) {
   expect("save web1", 2, "FILE");
   expect("save web1 f --keep --pause", 2, "exclude each other");
   expect("save web1 -", 2, "--keep, --pause or --destroy");
-  expect("save web1 f --level 77", 2, "level");
+  expect("save web1 f --level 77", 2, "--level is \"77\", but must be a number from 0 to 19");
+  expect("save web1 f --track content", 2, "--track is for --live");
   expect("fly", 2, "");
+}
+
+TEST(HostProgram, a_bad_setting_is_told_with_its_place_before_anything_is_done) {
+  const std::string wrong = " is \"77\", but must be a number from 0 to 19";
+  setenv("FERRY_LEVEL", "77", 1);
+  expect("job list", 2, "FERRY_LEVEL" + wrong);
+  unsetenv("FERRY_LEVEL");
+  const auto path = std::filesystem::temp_directory_path() / "ferry-test-conf";
+  std::ofstream(path) << "\nlevel = 77\n";
+  setenv("FERRY_CONF", path.c_str(), 1);
+  expect("job list", 2, path.string() + ", line 2, level" + wrong);
+  unsetenv("FERRY_CONF");
+  std::filesystem::remove(path);
 }
 
 TEST(HostProgram, a_bad_image_is_exit_code_3) {

@@ -44,9 +44,9 @@ TEST_F(RunningSaves, are_found_asked_and_steered) {
   EXPECT_EQ(status["phase"], "sending");
   EXPECT_EQ(status["memory_iteration"], 2);
   EXPECT_EQ(status["memory_remaining"], 1 << 20);
-  save->ask("bandwidth 5000");
-  EXPECT_EQ(control_.bytes_per_second, 5000u);
-  save->ask("max-downtime 40");
+  save->ask("set bandwidth 5");
+  EXPECT_EQ(control_.bytes_per_second, 5u << 20);
+  save->ask("set max_downtime 40");
   EXPECT_EQ(control_.max_downtime_us, 40'000u);
   save->ask("cancel");
   EXPECT_EQ(stops_, 1);

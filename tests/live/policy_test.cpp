@@ -61,7 +61,7 @@ TEST(Policy, meets_the_target_wherever_an_oracle_that_knows_the_future_can) {
     const PolicyOptions options = options_of(seed);
     const bool can_be_met = oracle_finds_a_moment(seed);
     const Ending ending = run_policy(seed, options);
-    ASSERT_EQ(ending.verdict, Decision::Verdict::stop) << "seed " << seed;
+    ASSERT_EQ(ending.verdict, Decision::Verdict::suspend) << "seed " << seed;
     ASSERT_LE(ending.rounds, options.max_rounds) << "seed " << seed;
     const bool in_time = ending.downtime_us <= 1.1 * static_cast<double>(options.max_downtime_us);
     rounds += ending.rounds;
@@ -94,7 +94,7 @@ TEST(Policy, cancels_instead_of_stopping_if_that_was_asked) {
     options.on_stall = OnStall::cancel;
     const Ending ending = run_policy(seed, options);
     ASSERT_LE(ending.rounds, options.max_rounds) << "seed " << seed;
-    if (ending.verdict == Decision::Verdict::stop) {
+    if (ending.verdict == Decision::Verdict::suspend) {
       EXPECT_LE(ending.predicted_us, options.max_downtime_us) << "seed " << seed;
       continue;
     }
@@ -107,7 +107,7 @@ TEST(Policy, cancels_instead_of_stopping_if_that_was_asked) {
 TEST(Policy, goes_on_until_the_deadline_and_no_longer_if_that_was_asked) {
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     PolicyOptions options;
-    options.on_stall = OnStall::resume;
+    options.on_stall = OnStall::keep_going;
     options.deadline_us = 30'000'000;
     SimulatedSave save(seed);
     Policy policy(options);
@@ -134,7 +134,7 @@ TEST(Policy, takes_another_target_while_it_runs) {
   EXPECT_EQ(policy.decide(f).verdict, Decision::Verdict::go_on);
   policy.set_max_downtime(2'000'000);
   const Decision d = policy.decide(f);
-  EXPECT_EQ(d.verdict, Decision::Verdict::stop);
+  EXPECT_EQ(d.verdict, Decision::Verdict::suspend);
   EXPECT_NE(d.why.find("51200 KiB changed in 10000 ms"), std::string::npos) << d.why;
 }
 

@@ -1,15 +1,16 @@
 // ferry check and ferry estimate: what to expect, without touching the guest.
 #include <cstdio>
 #include <memory>
-#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "error/error.h"
 #include "host/check_guest.h"
+#include "host/live_settings.h"
 #include "host/other_host.h"
 #include "migrate/ask_host.h"
 #include "tools/ferry-host/commands.h"
+#include "tools/ferry-host/setting_options.h"
 
 namespace ferry::host {
 namespace {
@@ -84,6 +85,23 @@ void print_estimate(const Estimate& e, bool json) {
       e.downtime.fixed_us / 1000, e.stalled ? " (more than was allowed)" : "");
 }
 
+struct EstimateArguments {
+  std::string domain;
+  Settings said;
+  bool json = false;
+};
+
+Estimate estimate(ThisHost& host, const std::string& domain, const Settings& settings) {
+  EstimateRequest request;
+  request.domain = domain;
+  request.bytes_per_second = bytes_per_second_of(settings);
+  const PolicyOptions policy = policy_of(settings);
+  request.policy.max_downtime_us = policy.max_downtime_us;
+  request.policy.max_rounds = policy.max_rounds;
+  const auto executor = make_thread_executor(threads_of(settings));
+  return estimate_guest(host.xen(), host.life(), *executor, request);
+}
+
 }  // namespace
 
 void add_check_command(CLI::App& app, OpenHost open) {
@@ -106,37 +124,19 @@ void add_check_command(CLI::App& app, OpenHost open) {
   command->callback([arguments, open = std::move(open)] { check(*arguments, *open()); });
 }
 
-void add_estimate_command(CLI::App& app, OpenHost open) {
-  struct Arguments {
-    EstimateRequest request;
-    uint64_t bandwidth = 0;
-    uint64_t max_downtime = 300;
-    bool json = false;
-  };
-  auto a = std::make_shared<Arguments>();
+void add_estimate_command(CLI::App& app, const Settings& settings, OpenHost open) {
+  auto a = std::make_shared<EstimateArguments>();
   CLI::App* command =
       app.add_subcommand("estimate", "Estimate how long a live save or migration would take");
   command->footer(
       "Reads the guest's memory as a live save would, round after round, and sends nothing.\n"
       "The guest runs on; it is never asked to suspend.\n"
       "\nExample:\n  ferry estimate --bandwidth 110 web1     # over a gigabit");
-  command->add_option("DOMAIN", a->request.domain, "Name or number of the domain")->required();
-  command
-      ->add_option("--bandwidth", a->bandwidth,
-                   "MiB a second that the connection takes (default: no limit)")
-      ->check(CLI::Range(1, 1 << 24));
-  command->add_option("--max-downtime", a->max_downtime, "Milliseconds (default 300)")
-      ->check(CLI::Range(1, 3'600'000));
-  command->add_option("--max-rounds", a->request.policy.max_rounds, "Rounds (default 30)")
-      ->check(CLI::Range(1, 10'000));
+  command->add_option("DOMAIN", a->domain, "Name or number of the domain")->required();
+  add_settings(*command, kEstimate, a->said);
   command->add_flag("--json", a->json, "Print the result as JSON");
-  command->callback([a, open = std::move(open)] {
-    a->request.bytes_per_second = a->bandwidth << 20;
-    a->request.policy.max_downtime_us = a->max_downtime * 1000;
-    const auto host = open();
-    const auto executor =
-        make_thread_executor(std::max(1u, std::thread::hardware_concurrency() / 2));
-    print_estimate(estimate_guest(host->xen(), host->life(), *executor, a->request), a->json);
+  command->callback([a, settings, open = std::move(open)] {
+    print_estimate(estimate(*open(), a->domain, a->said.over(settings)), a->json);
   });
 }
 

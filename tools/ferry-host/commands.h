@@ -1,5 +1,6 @@
 // The subcommands that speak to Xen. Each adds itself to the command line; on which host it works,
-// this one or a simulated one, is its caller's to say.
+// this one or a simulated one, is its caller's to say, and so are the settings that hold where the
+// command line gives none.
 #pragma once
 
 #include <functional>
@@ -9,21 +10,22 @@
 
 #include "custody/save_guest.h"
 #include "host/this_host.h"
+#include "settings/settings.h"
 
 namespace ferry::host {
 
 using SaveGuest = std::function<SaveReport(const SaveRequest&, const ProgressCallback&)>;
-void add_save_command(CLI::App& app, SaveGuest save);
+void add_save_command(CLI::App& app, const Settings& settings, SaveGuest save);
 
 // name or number, and whether it is forced; the domain's number
 using ResumeGuest = std::function<domid_t(const std::string&, bool)>;
 void add_resume_command(CLI::App& app, ResumeGuest resume);
 
 void add_restore_command(CLI::App& app);
-void add_migrate_command(CLI::App& app, OpenHost open);
-void add_receive_command(CLI::App& app, OpenHost open);
+void add_migrate_command(CLI::App& app, const Settings& settings, OpenHost open);
+void add_receive_command(CLI::App& app, const Settings& settings, OpenHost open);
 void add_job_command(CLI::App& app, OpenHost open);
 void add_check_command(CLI::App& app, OpenHost open);
-void add_estimate_command(CLI::App& app, OpenHost open);
+void add_estimate_command(CLI::App& app, const Settings& settings, OpenHost open);
 
 }  // namespace ferry::host

@@ -9,6 +9,7 @@
 #include "host/engine.h"
 #include "host/xl_incoming.h"
 #include "settings/conf.h"
+#include "settings/places.h"
 #include "tools/ferry-host/commands.h"
 #include "xen/libxl_lifecycle.h"
 #include "xen/suspend_request.h"
@@ -53,6 +54,17 @@ domid_t resume_here(const std::string& name, bool force) {
   return resume_guest(xen, life, name, force);
 }
 
+void add_commands(CLI::App& app, const Settings& settings) {
+  add_save_command(app, settings, save_here);
+  add_restore_command(app);
+  add_migrate_command(app, settings, open_here);
+  add_receive_command(app, settings, open_here);
+  add_job_command(app, open_here);
+  add_resume_command(app, resume_here);
+  add_check_command(app, open_here);
+  add_estimate_command(app, settings, open_here);
+}
+
 }  // namespace
 }  // namespace ferry::host
 
@@ -60,16 +72,10 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   CLI::App app{"Save, restore and migrate Xen PV guests", "ferry"};
   app.require_subcommand(1);
-  ferry::host::add_save_command(app, ferry::host::save_here);
-  ferry::host::add_restore_command(app);
-  ferry::host::add_migrate_command(app, ferry::host::open_here);
-  ferry::host::add_receive_command(app, ferry::host::open_here);
-  ferry::host::add_job_command(app, ferry::host::open_here);
-  ferry::host::add_resume_command(app, ferry::host::resume_here);
-  ferry::host::add_check_command(app, ferry::host::open_here);
-  ferry::host::add_estimate_command(app, ferry::host::open_here);
   try {
-    ferry::read_conf();
+    const ferry::Settings settings = ferry::read_settings();
+    ferry::set_places(settings);
+    ferry::host::add_commands(app, settings);
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& e) {

@@ -9,18 +9,16 @@
 #include "host/other_host.h"
 #include "migrate/send_guest.h"
 #include "tools/ferry-host/commands.h"
-#include "tools/ferry-host/live_options.h"
 #include "tools/ferry-host/progress_line.h"
+#include "tools/ferry-host/setting_options.h"
 
 namespace ferry::host {
 namespace {
 
 struct Arguments {
   std::string domain, host, via;
-  uint32_t streams = 1;
   bool json = false, quiet = false;
-  EngineOptions engine;
-  LiveOptions live;
+  Settings said;
 };
 
 void print(const Arguments& arguments, const SendReport& report) {
@@ -36,11 +34,11 @@ void print(const Arguments& arguments, const SendReport& report) {
   }
 }
 
-void migrate(const Arguments& arguments, ThisHost& host) {
+void migrate(const Arguments& arguments, const Settings& settings, ThisHost& host) {
   ProgressLine line(arguments.quiet || arguments.json);
   SendRequest request{arguments.domain, peer_named(arguments.host, arguments.via)};
   const auto other = call(request.peer, request.job);
-  request.streams = arguments.streams;
+  request.streams = static_cast<uint32_t>(settings.get<"streams">());
   request.open_stream = [&](uint32_t stream) { return other->open_stream(stream); };
   std::unique_ptr<OtherHost::CutOnSignals> handing_over;
   const StreamEngine engine = [&](domid_t domid, int fd, const std::function<bool()>& suspend) {
@@ -49,9 +47,7 @@ void migrate(const Arguments& arguments, ThisHost& host) {
     callbacks.progress = [&](const std::string& what, uint64_t done, uint64_t total) {
       line.update(what, done, total);
     };
-    EngineOptions options = arguments.engine;
-    options.live = settings_of(arguments.live);
-    host.engine()(domid, fd, options, callbacks);
+    host.engine()(domid, fd, {.settings = settings, .live = true}, callbacks);
     handing_over = other->cut_on_signals();
   };
   const SendReport report = send_guest(host.xen(), host.life(), engine, other->link(), request);
@@ -61,7 +57,7 @@ void migrate(const Arguments& arguments, ThisHost& host) {
 
 }  // namespace
 
-void add_migrate_command(CLI::App& app, OpenHost open) {
+void add_migrate_command(CLI::App& app, const Settings& settings, OpenHost open) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("migrate", "Move a running PV guest to another host");
   command->footer(
@@ -80,24 +76,12 @@ void add_migrate_command(CLI::App& app, OpenHost open) {
                    "Instead of HOST: a command whose standard input and output reach ferry receive "
                    "--stdio there")
       ->excludes(host);
-  command
-      ->add_option("--streams", arguments->streams,
-                   "Connections to HOST at once (default 1): where one CPU cannot encrypt fast "
-                   "enough")
-      ->envname("FERRY_STREAMS")
-      ->check(CLI::Range(1, 16));
-  command->add_option("--level", arguments->engine.level, "zstd level, 0 for none (default 2)")
-      ->check(CLI::Range(0, 19));
-  command->add_option("--threads", arguments->engine.threads, "Threads to use")
-      ->check(CLI::Range(1, 256));
-  add_live_options(*command, arguments->live);
-  command
-      ->add_option("--events", arguments->engine.events,
-                   "Descriptor that gets progress as JSON Lines")
-      ->check(CLI::Range(1, 1 << 20));
+  add_settings(*command, kMigrate, arguments->said);
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->add_flag("--quiet", arguments->quiet, "Print errors only");
-  command->callback([arguments, open = std::move(open)] { migrate(*arguments, *open()); });
+  command->callback([arguments, settings, open = std::move(open)] {
+    migrate(*arguments, arguments->said.over(settings), *open());
+  });
 }
 
 }  // namespace ferry::host

@@ -2,9 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
-#include <sstream>
 
 #include <fmt/format.h>
 
@@ -14,14 +12,14 @@
 #include "host/tls_settings.h"
 #include "network/listeners.h"
 #include "tools/ferry-host/commands.h"
+#include "tools/ferry-host/setting_options.h"
 
 namespace ferry::host {
 namespace {
 
 struct Arguments {
   bool stdio = false;
-  std::string listen;
-  std::vector<std::string> allowed;
+  Settings said;
 };
 
 void receive_over_stdio(const OpenHost& open) {
@@ -37,15 +35,6 @@ void receive_over_stdio(const OpenHost& open) {
     return answer(host->xen(), host->life(), host->devices(), question);
   };
   tell(receive_guest(link, "standard input", serve));
-}
-
-// The value of FERRY_RECEIVE_FROM: names with commas or blanks between them.
-std::vector<std::string> names_in(const char* list) {
-  std::string text = list;
-  for (char& c : text)
-    if (c == ',') c = ' ';
-  std::istringstream words(text);
-  return {std::istream_iterator<std::string>(words), {}};
 }
 
 // In a process of the job's own.
@@ -65,16 +54,10 @@ int serve(ReceiveJob job, const OpenHost& open) {
   }
 }
 
-void receive_over_tcp(const Arguments& arguments, const OpenHost& open) {
+void receive_over_tcp(const Settings& settings, const OpenHost& open) {
   TlsContext{tls_files()};  // what is wrong with them is said now, not at the first guest
-  std::vector<std::string> allowed = arguments.allowed;
-  const char* from = std::getenv("FERRY_RECEIVE_FROM");
-  if (allowed.empty() && from) allowed = names_in(from);
-  const char* at = std::getenv("FERRY_LISTEN");
-  const Address address = parse_address(!arguments.listen.empty() ? arguments.listen
-                                        : at                      ? at
-                                             : fmt::format(":{}", kDefaultPort));
-  ReceiveServer server(open_listeners(address),
+  const auto allowed = settings.find<"receive_from">().value_or(std::vector<std::string>());
+  ReceiveServer server(open_listeners(parse_address(settings.get<"listen">())),
                        [&](Descriptor first, Descriptor more, const std::string& job) {
                          return serve({std::move(first), std::move(more), job, allowed}, open);
                        });
@@ -83,7 +66,7 @@ void receive_over_tcp(const Arguments& arguments, const OpenHost& open) {
 
 }  // namespace
 
-void add_receive_command(CLI::App& app, OpenHost open) {
+void add_receive_command(CLI::App& app, const Settings& settings, OpenHost open) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("receive", "Receive guests from other hosts");
   command->footer(
@@ -93,14 +76,11 @@ void add_receive_command(CLI::App& app, OpenHost open) {
       "\nExample:\n  ferry receive --allow host1.example");
   auto* stdio =
       command->add_flag("--stdio", arguments->stdio, "One guest, over standard input and output");
-  command->add_option("--listen", arguments->listen, "Address to listen at: HOST, HOST:PORT, :PORT")
-      ->excludes(stdio);
-  command
-      ->add_option("--allow", arguments->allowed,
-                   "Take guests only from a host of this name, as its certificate has it")
-      ->excludes(stdio);
-  command->callback([arguments, open = std::move(open)] {
-    arguments->stdio ? receive_over_stdio(open) : receive_over_tcp(*arguments, open);
+  const std::vector<CLI::Option*> over_tcp = add_settings(*command, kReceive, arguments->said);
+  for (CLI::Option* option : over_tcp) option->excludes(stdio);
+  command->callback([arguments, settings, open = std::move(open)] {
+    arguments->stdio ? receive_over_stdio(open)
+                     : receive_over_tcp(arguments->said.over(settings), open);
   });
 }
 

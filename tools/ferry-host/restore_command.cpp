@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <thread>
 
@@ -20,6 +19,7 @@
 #include "proto/image_file.h"
 #include "proto/record_reader.h"
 #include "proto/xl_wrapper.h"
+#include "settings/places.h"
 #include "tools/ferry-host/commands.h"
 #include "xen/hypervisor.h"
 #include "xen/libxl_lifecycle.h"
@@ -106,8 +106,7 @@ bool feed(const ImageFile& image, const XlHeader& header, int fd) {
 int run_xl(const ImageFile& image, const XlHeader& header, const Arguments& arguments) {
   int pipe_fds[2];
   if (pipe2(pipe_fds, O_CLOEXEC) != 0) fail_errno(Errc::io, errno, "cannot make a pipe");
-  const char* xl = std::getenv("FERRY_XL");
-  std::vector<std::string> command = {xl ? xl : "xl", "restore"};
+  std::vector<std::string> command = {place<"xl">(), "restore"};
   if (arguments.paused) command.push_back("-p");
   command.push_back(fmt::format("/proc/self/fd/{}", pipe_fds[0]));
   Child child(command, {"LIBXL_SAVE_HELPER=" + helper_path()}, {pipe_fds[0]}, Child::Pipes::none);

@@ -9,8 +9,10 @@
 #include <fmt/format.h>
 
 #include "error/error.h"
+#include "host/live_status.h"
 #include "host/running_save.h"
 #include "migrate/job_journal.h"
+#include "tools/ferry-host/setting_options.h"
 
 namespace ferry::host {
 namespace {
@@ -18,11 +20,15 @@ namespace {
 struct Arguments {
   std::string domain;
   bool json = false;
-  std::optional<uint64_t> bandwidth, max_downtime;
+  Settings said;
 };
 
 uint64_t figure(const nlohmann::ordered_json& status, const char* name) {
   return status.value(name, uint64_t{0});
+}
+
+std::string phase(const nlohmann::ordered_json& status) {
+  return status.value(status_key::kPhase, std::string("?"));
 }
 
 // With the labels of virsh domjobinfo.
@@ -30,17 +36,17 @@ void print(const nlohmann::ordered_json& s) {
   const auto mib = [&](const char* name) {
     return static_cast<double>(figure(s, name)) / (1 << 20);
   };
-  fmt::print("{:<20} {}\n", "Phase:", s.value("phase", std::string("?")));
-  fmt::print("{:<20} {} ms\n", "Time elapsed:", figure(s, "time_elapsed"));
-  fmt::print("{:<20} {:.1f} MiB\n", "Data processed:", mib("data_processed"));
-  fmt::print("{:<20} {:.1f} MiB\n", "Memory processed:", mib("memory_processed"));
-  fmt::print("{:<20} {:.1f} MiB\n", "Memory remaining:", mib("memory_remaining"));
-  fmt::print("{:<20} {:.1f} MiB\n", "Memory total:", mib("memory_total"));
-  fmt::print("{:<20} {:.1f} MiB/s\n", "Memory bandwidth:", mib("memory_bps"));
-  fmt::print("{:<20} {} pages/s\n", "Dirty rate:", figure(s, "memory_dirty_rate"));
-  fmt::print("{:<20} {} bytes\n", "Page size:", figure(s, "memory_page_size"));
-  fmt::print("{:<20} {}\n", "Iteration:", figure(s, "memory_iteration"));
-  fmt::print("{:<20} {} ms\n", "Expected downtime:", figure(s, "downtime"));
+  fmt::print("{:<20} {}\n", "Phase:", phase(s));
+  fmt::print("{:<20} {} ms\n", "Time elapsed:", figure(s, status_key::kElapsed));
+  fmt::print("{:<20} {:.1f} MiB\n", "Data processed:", mib(status_key::kDataProcessed));
+  fmt::print("{:<20} {:.1f} MiB\n", "Memory processed:", mib(status_key::kProcessed));
+  fmt::print("{:<20} {:.1f} MiB\n", "Memory remaining:", mib(status_key::kRemaining));
+  fmt::print("{:<20} {:.1f} MiB\n", "Memory total:", mib(status_key::kTotal));
+  fmt::print("{:<20} {:.1f} MiB/s\n", "Memory bandwidth:", mib(status_key::kBytesPerSecond));
+  fmt::print("{:<20} {} pages/s\n", "Dirty rate:", figure(s, status_key::kDirtyRate));
+  fmt::print("{:<20} {} bytes\n", "Page size:", figure(s, status_key::kPageSize));
+  fmt::print("{:<20} {}\n", "Iteration:", figure(s, status_key::kIteration));
+  fmt::print("{:<20} {} ms\n", "Expected downtime:", figure(s, status_key::kDowntime));
 }
 
 RunningSave running(ThisHost& host, const std::string& domain) {
@@ -58,11 +64,13 @@ void info(const Arguments& arguments, const OpenHost& open) {
 }
 
 void set(const Arguments& arguments, const OpenHost& open) {
-  if (!arguments.bandwidth && !arguments.max_downtime)
-    fail(Errc::usage, "say what to set: --bandwidth or --max-downtime");
+  std::vector<std::string> requests;
+  for (const Setting& setting : kSettings)
+    if (const std::string* text = arguments.said.text_of(setting))
+      requests.push_back(fmt::format("set {} {}", setting.name, *text));
+  if (requests.empty()) fail(Errc::usage, "say what to set: {}", setting_options(kJobSet));
   const RunningSave save = running(*open(), arguments.domain);
-  if (arguments.bandwidth) save.ask(fmt::format("bandwidth {}", *arguments.bandwidth << 20));
-  if (arguments.max_downtime) save.ask(fmt::format("max-downtime {}", *arguments.max_downtime));
+  for (const std::string& request : requests) save.ask(request);
 }
 
 // A migration that has sent everything listens no more; its process takes a signal for the same.
@@ -94,9 +102,9 @@ std::string running_as_text() {
     const auto s = save.ask("status");
     text += fmt::format(
         "domain {}: {}, round {}, {} of {} MiB left, {} KiB/s, would stand still for {} ms\n",
-        raw(save.domid()), s.value("phase", std::string("?")), figure(s, "memory_iteration"),
-        figure(s, "memory_remaining") >> 20, figure(s, "memory_total") >> 20,
-        figure(s, "memory_bps") >> 10, figure(s, "downtime"));
+        raw(save.domid()), phase(s), figure(s, status_key::kIteration),
+        figure(s, status_key::kRemaining) >> 20, figure(s, status_key::kTotal) >> 20,
+        figure(s, status_key::kBytesPerSecond) >> 10, figure(s, status_key::kDowntime));
   }
   return text;
 }
@@ -126,14 +134,7 @@ void add_running_commands(CLI::App& job, const OpenHost& open) {
   command =
       add("set", "Change a live save or migration while it runs", "Name or number of the domain");
   command->footer("Example:\n  ferry job set --bandwidth 50 web1");
-  command
-      ->add_option("--bandwidth", arguments->bandwidth,
-                   "MiB of image a second while the guest runs, 0 for no limit")
-      ->check(CLI::Range(0, 1 << 24));
-  command
-      ->add_option("--max-downtime", arguments->max_downtime,
-                   "Milliseconds that the rest of the memory may take")
-      ->check(CLI::Range(1, 3'600'000));
+  add_settings(*command, kJobSet, arguments->said);
   command->callback([arguments, open] { set(*arguments, open); });
 
   command = add("cancel", "Stop a live save or migration; the guest stays here",

@@ -9,8 +9,8 @@
 
 #include "error/error.h"
 #include "tools/ferry-host/commands.h"
-#include "tools/ferry-host/live_options.h"
 #include "tools/ferry-host/progress_line.h"
+#include "tools/ferry-host/setting_options.h"
 
 namespace ferry::host {
 namespace {
@@ -18,20 +18,15 @@ namespace {
 struct Arguments {
   std::string domain, file;
   bool keep = false, pause = false, destroy = false, json = false, quiet = false;
-  std::optional<unsigned> threads;
-  std::optional<int> level;
   bool live = false;
-  LiveOptions options;
-  std::optional<int> events;
+  Settings said;
 };
 
-std::optional<std::vector<std::string>> live_settings(const Arguments& a) {
-  if (a.live) return settings_of(a.options);
-  if (given(a.options) || a.events)
-    fail(Errc::usage,
-         "--track, --max-downtime, --max-rounds, --deadline, --on-stall, --bandwidth and --events "
-         "are for --live");
-  return std::nullopt;
+// They would mean nothing where the guest stands still.
+void refuse_live_settings(const Settings& said) {
+  for (const Setting& setting : kSettings)
+    if (said.text_of(setting) && (setting.user == User::live || setting.user == User::helper))
+      fail(Errc::usage, "{} is for --live", option_of(setting));
 }
 
 Afterwards afterwards(const Arguments& a) {
@@ -68,10 +63,10 @@ void print(const Arguments& arguments, const SaveReport& report) {
   }
 }
 
-void save(const Arguments& arguments, const SaveGuest& save_guest) {
-  const SaveRequest request{arguments.domain,  arguments.file,  afterwards(arguments),
-                            arguments.threads, arguments.level, live_settings(arguments),
-                            arguments.events};
+void save(const Arguments& arguments, const Settings& settings, const SaveGuest& save_guest) {
+  if (!arguments.live) refuse_live_settings(arguments.said);
+  const SaveRequest request{arguments.domain, arguments.file, afterwards(arguments),
+                            arguments.said.over(settings), arguments.live};
   ProgressLine line(arguments.quiet || arguments.json);
   const auto progress = [&](const std::string& what, uint64_t done, uint64_t total) {
     line.update(what, done, total);
@@ -83,7 +78,7 @@ void save(const Arguments& arguments, const SaveGuest& save_guest) {
 
 }  // namespace
 
-void add_save_command(CLI::App& app, SaveGuest save_guest) {
+void add_save_command(CLI::App& app, const Settings& settings, SaveGuest save_guest) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("save", "Save a running PV guest into a file");
   command->footer(
@@ -97,19 +92,14 @@ void add_save_command(CLI::App& app, SaveGuest save_guest) {
   command->add_flag("--keep", arguments->keep, "Leave the guest running");
   command->add_flag("--pause", arguments->pause, "Leave the guest paused");
   command->add_flag("--destroy", arguments->destroy, "Destroy the guest (as without any of these)");
-  command->add_option("--level", arguments->level, "zstd level, 0 for no compression (default 2)")
-      ->check(CLI::Range(0, 19));
-  command->add_option("--threads", arguments->threads, "Threads to use (default: half of the CPUs)")
-      ->check(CLI::Range(1, 256));
   command->add_flag("--live", arguments->live,
                     "Copy the memory while the guest runs; suspend it only for the rest");
-  add_live_options(*command, arguments->options);
-  command->add_option("--events", arguments->events, "Descriptor that gets progress as JSON Lines")
-      ->check(CLI::Range(1, 1 << 20));
+  add_settings(*command, kSave, arguments->said);
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->add_flag("--quiet", arguments->quiet, "Print errors only");
-  command->callback(
-      [arguments, save_guest = std::move(save_guest)] { save(*arguments, save_guest); });
+  command->callback([arguments, settings, save_guest = std::move(save_guest)] {
+    save(*arguments, settings, save_guest);
+  });
 }
 
 }  // namespace ferry::host

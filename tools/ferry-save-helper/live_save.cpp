@@ -6,18 +6,21 @@
 
 #include <numeric>
 
+#include "host/live_settings.h"
+#include "host/live_status.h"
+
 namespace ferry::helper {
 
 LiveSave::LiveSave(domid_t domid, const Settings& settings, Channel& channel, StopWatch& stop)
     : settings_(settings), channel_(channel), report_(channel) {
-  control_.bytes_per_second = settings.bandwidth;
+  control_.bytes_per_second = host::bytes_per_second_of(settings);
   open_control(domid, stop);
 }
 
 void LiveSave::open_control(domid_t domid, StopWatch& stop) {
-  const bool asked_for = !settings_.control.empty();
+  const auto asked_for = settings_.find<"control">();
   try {
-    socket_ = std::make_unique<ControlSocket>(asked_for ? settings_.control : control_path(domid),
+    socket_ = std::make_unique<ControlSocket>(asked_for ? *asked_for : control_path(domid),
                                               control_, [&stop] { stop.stop(); });
   } catch (const Error& e) {
     if (asked_for) throw;
@@ -27,8 +30,8 @@ void LiveSave::open_control(domid_t domid, StopWatch& stop) {
 
 LiveOptions LiveSave::options() {
   LiveOptions options;
-  options.track = settings_.track;
-  options.policy = settings_.policy;
+  options.track = host::track_of(settings_);
+  options.policy = host::policy_of(settings_);
   options.control = &control_;
   options.progress = [this](const LiveProgress& p) { tell(p); };
   // Between rounds, when nobody else speaks to libxl.
@@ -42,12 +45,13 @@ void LiveSave::tell(const LiveProgress& p) {
   const uint64_t total = p.round_pages;
   channel_.progress(fmt::format("saving memory, round {}", p.round + 1), total - p.pages_left,
                     total);
-  if (!settings_.events) return;
-  const std::string line = to_json(p) + "\n";
+  const auto events = settings_.find<"events_fd">();
+  if (!events) return;
+  const std::string line = host::to_json(p) + "\n";
   // Whoever does not read the events misses some.
-  pollfd ready = {*settings_.events, POLLOUT, 0};
+  pollfd ready = {static_cast<int>(*events), POLLOUT, 0};
   if (poll(&ready, 1, 0) != 1) return;
-  [[maybe_unused]] const ssize_t ignored = write(*settings_.events, line.data(), line.size());
+  [[maybe_unused]] const ssize_t ignored = write(ready.fd, line.data(), line.size());
 }
 
 std::string describe(const LiveReport& report, uint64_t suspended_us) {

@@ -7,7 +7,8 @@
 #include "host/control_socket.h"
 #include "host/report.h"
 #include "host/stop_watch.h"
-#include "tools/ferry-save-helper/settings.h"
+#include "save/live/live_options.h"
+#include "settings/settings.h"
 
 namespace ferry::helper {
 

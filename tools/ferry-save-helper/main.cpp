@@ -10,6 +10,7 @@
 #include "host/report.h"
 #include "host/stock_helper.h"
 #include "settings/conf.h"
+#include "settings/places.h"
 #include "tools/ferry-save-helper/restore_mode.h"
 #include "tools/ferry-save-helper/save_mode.h"
 
@@ -57,15 +58,16 @@ RestoreArguments restore_arguments(char** argv) {
 }
 
 int run(int argc, char** argv, Channel& channel) {
-  read_conf();
+  const Settings settings = read_settings();
+  set_places(settings);
   const std::string_view mode = argc > 1 ? argv[1] : "";
   if (mode == "--save-domain" && argc == kSaveArguments) {
     const SaveArguments arguments = save_arguments(argv);
     if (save_is_for_stock_helper(arguments)) exec_stock_helper(argv);
-    return run_save(arguments, channel);
+    return run_save(arguments, settings, channel);
   }
   if (mode == "--restore-domain" && argc == kRestoreArguments) {
-    if (const auto status = run_restore(restore_arguments(argv), channel)) return *status;
+    if (const auto status = run_restore(restore_arguments(argv), settings, channel)) return *status;
     exec_stock_helper(argv);
   }
   if (mode == "--save-domain" || mode == "--restore-domain")

@@ -10,15 +10,15 @@
 #include "host/stoppable_stream.h"
 #include "host/stream_kind.h"
 #include "restore/restore.h"
-#include "tools/ferry-save-helper/settings.h"
+#include "tools/ferry-save-helper/priority.h"
 
 namespace ferry::helper {
 namespace {
 
 class RestoreJob {
  public:
-  RestoreJob(const RestoreArguments& arguments, Channel& channel)
-      : arguments_(arguments), channel_(channel) {}
+  RestoreJob(const RestoreArguments& arguments, const Settings& settings, Channel& channel)
+      : arguments_(arguments), settings_(settings), channel_(channel) {}
 
   std::optional<int> run(const StopWatch& stop) {
     try {
@@ -45,7 +45,6 @@ class RestoreJob {
   }
 
   void restore(const StopWatch& stop) {
-    const Settings settings = read_settings();
     lower_priority();
     StoppableSource source(arguments_.io_fd, stop);
     ProgressReport progress(channel_);
@@ -56,7 +55,7 @@ class RestoreJob {
     };
     callbacks.progress = [&](const Progress& p) { progress.update(p); };
     callbacks.stop = &stop.stopped();
-    auto executor = make_thread_executor(settings.threads);
+    auto executor = make_thread_executor(threads_of(settings_));
     const RestoreResult result =
         restore_domain(*xen_, arguments_.target, source, *executor, callbacks);
     channel_.log(Level::info, fmt::format("restored {} bytes of guest", result.guest_bytes));
@@ -92,6 +91,7 @@ class RestoreJob {
   }
 
   const RestoreArguments& arguments_;
+  const Settings& settings_;
   Channel& channel_;
   std::optional<Hypervisor> xen_;
   bool results_sent_ = false;
@@ -99,10 +99,11 @@ class RestoreJob {
 
 }  // namespace
 
-std::optional<int> run_restore(const RestoreArguments& arguments, Channel& channel) {
+std::optional<int> run_restore(const RestoreArguments& arguments, const Settings& settings,
+                               Channel& channel) {
   if (arguments.stream_type != 0) return std::nullopt;
   StopWatch stop(STDIN_FILENO);
-  return RestoreJob(arguments, channel).run(stop);
+  return RestoreJob(arguments, settings, channel).run(stop);
 }
 
 }  // namespace ferry::helper

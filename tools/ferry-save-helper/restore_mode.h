@@ -5,6 +5,7 @@
 
 #include "host/channel.h"
 #include "restore/guest_state.h"
+#include "settings/settings.h"
 
 namespace ferry::helper {
 
@@ -17,6 +18,7 @@ struct RestoreArguments {
 // Restores and reports. Returns the exit status: 0 whenever libxl was told what happened. Nothing
 // if this restore is the stock helper's: HVM, Remus, COLO, or a stream that libxc wrote; then
 // nothing has been touched, and no byte of the stream taken.
-std::optional<int> run_restore(const RestoreArguments& arguments, Channel& channel);
+std::optional<int> run_restore(const RestoreArguments& arguments, const Settings& settings,
+                               Channel& channel);
 
 }  // namespace ferry::helper

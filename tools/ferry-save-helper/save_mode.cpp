@@ -10,16 +10,20 @@
 #include "custody/give_back.h"
 #include "custody/locked_save.h"
 #include "custody/suspend_mark.h"
+#include "error/error.h"
+#include "ferry/v1/image.pb.h"
 #include "host/report.h"
 #include "host/stoppable_stream.h"
+#include "io/descriptor.h"
 #include "tools/ferry-save-helper/live_save.h"
-#include "tools/ferry-save-helper/settings.h"
+#include "tools/ferry-save-helper/priority.h"
 #include "xen/suspend_request.h"
 
 namespace ferry::helper {
 namespace {
 
 constexpr uint32_t kLive = 1;  // XCFLAGS_LIVE
+constexpr size_t kMostConfig = 4 << 20;
 
 void sync_file(int fd) {
   struct stat status = {};
@@ -27,10 +31,31 @@ void sync_file(int fd) {
     fail_errno(Errc::io, errno, "cannot bring the image to the disk");
 }
 
+// What ferry-host says of the domain, if it was ferry-host that started us.
+std::optional<v1::Config> read_config(const Settings& settings) {
+  const auto fd = settings.find<"config_fd">();
+  if (!fd) return std::nullopt;
+  const Descriptor file(static_cast<int>(*fd));
+  std::vector<std::byte> bytes(kMostConfig);
+  bytes.resize(FdSource(file.get(), "the configuration").read(bytes));
+  v1::Config config;
+  if (!config.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    fail(Errc::usage, "the configuration handed to the save helper makes no sense");
+  return config;
+}
+
+SaveOptions save_options(const Settings& settings, bool libxc_stream) {
+  SaveOptions options;
+  // Nobody would decompress Xen's own format.
+  options.level = libxc_stream ? 0 : static_cast<int>(settings.get<"level">());
+  options.config = read_config(settings);
+  return options;
+}
+
 class SaveJob {
  public:
-  SaveJob(const SaveArguments& arguments, Channel& channel)
-      : arguments_(arguments), channel_(channel) {}
+  SaveJob(const SaveArguments& arguments, const Settings& settings, Channel& channel)
+      : arguments_(arguments), settings_(settings), channel_(channel) {}
 
   int run(StopWatch& stop) {
     try {
@@ -49,24 +74,22 @@ class SaveJob {
 
  private:
   void save(StopWatch& stop) {
-    const Settings settings = read_settings();
     lower_priority();
     xen_.emplace();
     StoppableSink stream(arguments_.io_fd, stop);
     convert::LibxcSink libxc(stream);
-    ByteSink& sink = settings.libxc_stream ? static_cast<ByteSink&>(libxc) : stream;
+    const bool to_libxc = settings_.choose<"stream">({false, true});
+    ByteSink& sink = to_libxc ? static_cast<ByteSink&>(libxc) : stream;
     ProgressReport progress(channel_);
     SaveCallbacks callbacks;
     callbacks.suspend = [this] { suspend(); };
     callbacks.progress = [&](const Progress& p) { progress.update(p); };
     callbacks.stop = &stop.stopped();
-    SaveOptions options;
-    options.level = settings.level;
-    options.config = settings.config;
-    auto executor = make_thread_executor(settings.threads);
+    SaveOptions options = save_options(settings_, to_libxc);
+    auto executor = make_thread_executor(threads_of(settings_));
     std::optional<LiveSave> live;
     if (arguments_.flags & kLive) {
-      live.emplace(arguments_.domid, settings, channel_, stop);
+      live.emplace(arguments_.domid, settings_, channel_, stop);
       options.live = live->options();
     }
     const SaveResult result =
@@ -123,6 +146,7 @@ class SaveJob {
   }
 
   const SaveArguments& arguments_;
+  const Settings& settings_;
   Channel& channel_;
   std::optional<Hypervisor> xen_;
   bool asked_to_suspend_ = false;
@@ -137,9 +161,9 @@ bool save_is_for_stock_helper(const SaveArguments& arguments) {
   return get_domain(xen, arguments.domid).hvm || guest_width(xen, arguments.domid) != 8;
 }
 
-int run_save(const SaveArguments& arguments, Channel& channel) {
+int run_save(const SaveArguments& arguments, const Settings& settings, Channel& channel) {
   StopWatch stop(STDIN_FILENO);
-  return SaveJob(arguments, channel).run(stop);
+  return SaveJob(arguments, settings, channel).run(stop);
 }
 
 }  // namespace ferry::helper

@@ -3,6 +3,7 @@
 
 #include "host/channel.h"
 #include "p2m/frames.h"
+#include "settings/settings.h"
 
 namespace ferry::helper {
 
@@ -17,6 +18,6 @@ struct SaveArguments {
 bool save_is_for_stock_helper(const SaveArguments& arguments);
 
 // Saves and reports. Returns the exit status: 0 whenever libxl was told what happened.
-int run_save(const SaveArguments& arguments, Channel& channel);
+int run_save(const SaveArguments& arguments, const Settings& settings, Channel& channel);
 
 }  // namespace ferry::helper

@@ -12,6 +12,7 @@
 #include "error/error.h"
 #include "host/engine_here.h"
 #include "proto/image_file.h"
+#include "settings/places.h"
 #include "sim/kernel/sim_kernel.h"
 #include "sim_toolstack/restore_guest.h"
 #include "tools/ferry-host/progress_line.h"
@@ -31,7 +32,9 @@ class Folder {
     std::string name = std::filesystem::temp_directory_path() / "ferry-demo-XXXXXX";
     if (!mkdtemp(name.data())) fail_errno(Errc::io, errno, "cannot make a folder for the image");
     path_ = name;
-    setenv("FERRY_RUN_DIR", name.c_str(), 1);
+    Settings here;
+    here.set<"run_dir">(name);
+    set_places(here);
   }
   ~Folder() {
     std::error_code ignored;
@@ -98,11 +101,11 @@ State save_on_first_host(const std::string& image, Executor& executor) {
   fmt::print("2. ferry-sim save demo {}\n", image);
   const Stopwatch watch;
   host::ProgressLine line;
-  const SaveReport report = save_guest(
-      host.xen(), host.life(), host::engine_here(host.xen(), executor), {"demo", image, {}, {}, {}},
-      [&](const std::string& what, uint64_t done, uint64_t total) {
-        line.update(what, done, total);
-      });
+  const SaveReport report =
+      save_guest(host.xen(), host.life(), host::engine_here(host.xen(), executor), {"demo", image},
+                 [&](const std::string& what, uint64_t done, uint64_t total) {
+                   line.update(what, done, total);
+                 });
   line.finish();
   fmt::print("   saved: {} bytes of guest, {} bytes of image, {:.0f} ms\n", report.guest_bytes,
              report.image_bytes, watch.ms());

@@ -2,11 +2,11 @@
 #include <signal.h>
 
 #include <cstdio>
-#include <thread>
 
 #include "custody/resume_guest.h"
 #include "error/error.h"
 #include "host/engine_here.h"
+#include "settings/environment.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-sim/commands.h"
 #include "tools/ferry-sim/migrate_host.h"
@@ -15,28 +15,34 @@
 namespace ferry::sim {
 namespace {
 
-void add_ferrys_own(CLI::App& app, HostPath path) {
-  host::add_save_command(app, [path](const SaveRequest& request, const ProgressCallback& progress) {
-    SimHost host(*path, false);
-    const auto executor = make_thread_executor(
-        request.threads.value_or(std::max(1u, std::thread::hardware_concurrency() / 2)));
-    return save_guest(host.xen(), host.life(), host::engine_here(host.xen(), *executor), request,
-                      progress);
-  });
+SaveReport save(const std::string& path, const SaveRequest& request,
+                const ProgressCallback& progress) {
+  SimHost host(path, false);
+  const auto executor = make_thread_executor(threads_of(request.settings));
+  return save_guest(host.xen(), host.life(), host::engine_here(host.xen(), *executor), request,
+                    progress);
+}
+
+void add_ferrys_own(CLI::App& app, const Settings& settings, HostPath path) {
+  host::add_save_command(app, settings,
+                         [path](const SaveRequest& request, const ProgressCallback& progress) {
+                           return save(*path, request, progress);
+                         });
   host::add_resume_command(app, [path](const std::string& name, bool force) {
     SimHost host(*path, false);
     return resume_guest(host.xen(), host.life(), name, force);
   });
   const auto source = [path] { return open_for_migration(*path, false); };
-  host::add_migrate_command(app, source);
-  host::add_receive_command(app, [path] { return open_for_migration(*path, true); });
+  host::add_migrate_command(app, settings, source);
+  host::add_receive_command(app, settings, [path] { return open_for_migration(*path, true); });
   host::add_job_command(app, source);
   host::add_check_command(app, source);
-  host::add_estimate_command(app, source);
+  host::add_estimate_command(app, settings, source);
 }
 
 int run(int argc, char** argv) {
   if (argc > 1 && is_image_command(argv[1])) exec_ferry(argv);
+  const Settings settings = settings_of_environment();
   CLI::App app("ferry over a simulated Xen host in a file.", "ferry-sim");
   app.require_subcommand(1);
   app.footer(
@@ -45,10 +51,10 @@ int run(int argc, char** argv) {
   auto host = std::make_shared<std::string>("ferry-sim.host");
   app.add_option("--host", *host, "The host's file (default ferry-sim.host)")
       ->envname("FERRY_SIM_HOST");
-  app.parse_complete_callback([host] { keep_files_beside(*host); });
+  app.parse_complete_callback([settings, host] { keep_files_beside(*host, settings); });
   add_demo_command(app);
   add_guest_commands(app, host);
-  add_ferrys_own(app, host);
+  add_ferrys_own(app, settings, host);
   add_restore_command(app, host);
   add_image_commands(app);
   try {

@@ -22,7 +22,7 @@ class MigrateHost final : public host::ThisHost {
     // Its guests stand still while no command runs them: no need for rounds.
     engine_ = [this](domid_t domid, int fd, EngineOptions options,
                      const EngineCallbacks& callbacks) {
-      options.live.reset();
+      options.live = false;
       here_(domid, fd, options, callbacks);
     };
   }

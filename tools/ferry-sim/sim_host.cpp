@@ -1,16 +1,18 @@
 // Opening simulated hosts.
 #include "tools/ferry-sim/sim_host.h"
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "error/error.h"
+#include "settings/places.h"
 
 namespace ferry::sim {
 
-void keep_files_beside(const std::string& path) {
-  setenv("FERRY_RUN_DIR", (path + ".run").c_str(), 0);
-  setenv("FERRY_STATE_DIR", (path + ".jobs").c_str(), 0);
+void keep_files_beside(const std::string& path, const Settings& settings) {
+  Settings beside;
+  beside.set<"run_dir">(path + ".run");
+  beside.set<"state_dir">(path + ".jobs");
+  set_places(settings.over(beside));
 }
 
 SimHost::SimHost(const std::string& path, bool make, uint64_t frames) {

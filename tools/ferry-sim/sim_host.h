@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "settings/settings.h"
 #include "sim/seam/binding.h"
 #include "sim_toolstack/kernel_guests.h"
 #include "sim_toolstack/lifecycle.h"
@@ -14,8 +15,8 @@ namespace ferry::sim {
 inline constexpr uint64_t kHostFrames = uint64_t{1} << 19;  // 2 GiB
 
 // Locks, notes and jobs go with the host in that file: its domains mean nothing elsewhere. For this
-// process, unless its environment says something else.
-void keep_files_beside(const std::string& path);
+// process, where the settings say nothing else.
+void keep_files_beside(const std::string& path, const Settings& settings);
 
 class SimHost {
  public:

@@ -1,0 +1,150 @@
+// Every setting of ferry, a row each: the only place that says its name, its range, its default and
+// what it is for. Options, ferry.conf, environment, control socket and the table in docs/host.md
+// are made of these rows.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ferry {
+
+enum class Kind {
+  number,  // lowest to highest
+  choice,  // one of choices
+  text,    // lowest to highest bytes: a path, a program, an address
+  names,   // the same, with commas or blanks between the names
+};
+
+// Whose it is.
+enum class User {
+  save,     // every save, xl's too
+  live,     // every live save and migration, xl's too
+  migrate,  // ferry migrate
+  receive,  // ferry receive
+  host,     // all programs: where things are on this host (place())
+  helper,   // not an operator's: what ferry-host hands to the save helper that it starts
+};
+
+// The commands whose option a setting is.
+enum Commands : unsigned {
+  kNoCommand = 0,
+  kSave = 1,      // ferry save
+  kMigrate = 2,   // ferry migrate
+  kEstimate = 4,  // ferry estimate
+  kJobSet = 8,    // ferry job set: it can be changed while the save runs
+  kReceive = 16,  // ferry receive
+};
+
+struct Setting {
+  std::string_view name;  // in ferry.conf and at the control socket
+  User user = User::save;
+  Kind kind = Kind::number;
+  std::string_view unit = {};  // of a number
+  uint64_t lowest = 0, highest = 0;
+  std::array<std::string_view, 4> choices = {};
+  std::string_view standard = {};   // the value where none is given; empty: there is none
+  std::string_view otherwise = {};  // what happens then, or what the default means, for people
+  std::string_view help = {};       // one line
+  unsigned commands = kNoCommand;
+  std::string_view option = {};  // where it is not the name
+};
+
+inline constexpr uint64_t kLongestPath = 4095;
+inline constexpr uint64_t kLongestSocketPath = 107;
+inline constexpr uint64_t kHighestDescriptor = 1 << 20;
+
+// clang-format off
+inline constexpr Setting kSettings[] = {
+    {.name = "threads", .lowest = 1, .highest = 256, .otherwise = "half of dom0's CPUs",
+     .help = "threads beside the one that talks to Xen, at low priority",
+     .commands = kSave | kMigrate},
+    {.name = "level", .lowest = 0, .highest = 19, .standard = "2",
+     .help = "zstd level, 0 for no compression",
+     .commands = kSave | kMigrate},
+    {.name = "stream", .kind = Kind::choice, .choices = {"ferry", "libxc"}, .standard = "ferry",
+     .help = "with libxc, xl save and xl migrate write Xen's own format, for a receiver with the stock helper"},
+    {.name = "track", .user = User::live, .kind = Kind::choice, .choices = {"auto", "logdirty", "content"},
+     .standard = "auto", .help = "how to know what changed",
+     .commands = kSave | kMigrate},
+    {.name = "max_downtime", .user = User::live, .unit = "milliseconds", .lowest = 1, .highest = 3'600'000,
+     .standard = "300", .help = "what the memory may take while the guest is suspended",
+     .commands = kSave | kMigrate | kEstimate | kJobSet},
+    {.name = "max_rounds", .user = User::live, .lowest = 1, .highest = 10'000, .standard = "30",
+     .help = "passes over the memory before the last",
+     .commands = kSave | kMigrate | kEstimate},
+    {.name = "deadline", .user = User::live, .unit = "seconds", .lowest = 0, .highest = 1'000'000, .standard = "0",
+     .otherwise = "no limit", .help = "what all of it may take",
+     .commands = kSave | kMigrate},
+    {.name = "on_stall", .user = User::live, .kind = Kind::choice, .choices = {"stop", "continue", "cancel"},
+     .standard = "stop",
+     .help = "when the guest writes too fast: stop it all the same, continue until the deadline, or cancel",
+     .commands = kSave | kMigrate},
+    {.name = "bandwidth", .user = User::live, .unit = "MiB a second", .lowest = 0, .highest = 1 << 24, .standard = "0",
+     .otherwise = "no limit", .help = "of image, while the guest runs",
+     .commands = kSave | kMigrate | kEstimate | kJobSet},
+    {.name = "control", .user = User::live, .kind = Kind::text, .lowest = 1, .highest = kLongestSocketPath,
+     .otherwise = "domain-N.control in run_dir", .help = "path of the socket to watch and steer the save through"},
+    {.name = "streams", .user = User::migrate, .lowest = 1, .highest = 16, .standard = "1",
+     .help = "connections at once, where one CPU cannot encrypt fast enough",
+     .commands = kMigrate},
+    {.name = "listen", .user = User::receive, .kind = Kind::text, .lowest = 1, .highest = 300, .standard = ":8002",
+     .otherwise = "unless systemd opened a socket", .help = "where: HOST, HOST:PORT or :PORT",
+     .commands = kReceive},
+    {.name = "receive_from", .user = User::receive, .kind = Kind::names, .lowest = 1, .highest = 65'535,
+     .otherwise = "all hosts that tls_ca vouches for",
+     .help = "names of hosts to take guests from, as their certificates have them",
+     .commands = kReceive, .option = "--allow"},
+    {.name = "tls_ca", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
+     .standard = "/etc/ferry/tls/ca.pem", .help = "the authority that vouches for hosts, a PEM file"},
+    {.name = "tls_cert", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
+     .standard = "/etc/ferry/tls/cert.pem", .help = "this host's certificate"},
+    {.name = "tls_key", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
+     .standard = "/etc/ferry/tls/key.pem", .help = "its key, for its owner alone"},
+    {.name = "stock_helper", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
+     .otherwise = "libxl-save-helper of the Xen that ferry was built for",
+     .help = "Xen's own save helper, for what ferry leaves to it"},
+    {.name = "save_helper", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
+     .otherwise = "ferry-save-helper of this installation", .help = "the helper that ferry itself starts"},
+    {.name = "xl", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath, .standard = "xl",
+     .otherwise = "from the PATH", .help = "the xl to run"},
+    {.name = "run_dir", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
+     .standard = "/run/ferry", .help = "locks, notes and sockets"},
+    {.name = "state_dir", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
+     .standard = "/var/lib/ferry/jobs", .help = "journals of migrations"},
+    {.name = "events_fd", .user = User::helper, .lowest = 1, .highest = kHighestDescriptor,
+     .otherwise = "nobody gets it", .help = "descriptor that gets progress, a line of JSON at a time",
+     .commands = kSave | kMigrate, .option = "--events"},
+    {.name = "config_fd", .user = User::helper, .lowest = 3, .highest = kHighestDescriptor,
+     .otherwise = "the image has none", .help = "descriptor of a serialised ferry.v1.Config"},
+};
+// clang-format on
+
+// Nothing if there is no such setting.
+const Setting* find_setting(std::string_view name);
+
+// FERRY_MAX_DOWNTIME and --max-downtime of max_downtime.
+std::string variable_of(const Setting& setting);
+std::string option_of(const Setting& setting);
+
+std::span<const std::string_view> choices_of(const Setting& setting);
+
+// "a number from 1 to 256", "one of ferry, libxc", …
+std::string range_of(const Setting& setting);
+// "300", "0, no limit", "half of dom0's CPUs".
+std::string default_of(const Setting& setting);
+// For --help: what it is, its range, its default.
+std::string help_of(const Setting& setting);
+
+// The names in a text of names.
+std::vector<std::string> names_in(std::string_view text);
+
+// Throws Error(usage) if the text is no value of the setting. place: what it is called where it was
+// given, such as "FERRY_LEVEL"; everywhere else the sentence is the same.
+void check_value(const Setting& setting, std::string_view text, std::string_view place);
+
+}  // namespace ferry
