@@ -217,7 +217,7 @@ void print_and_judge(const Tally& tally) {
       tally.seeds, tally.pages / std::max<uint64_t>(tally.seeds, 1), tally.faults, tally.live,
       tally.saves[0], tally.saves[1], tally.saves[2], tally.restores[0], tally.restores[1],
       tally.restores[2]);
-  if (tally.seeds < 100) return;
+  if (tally.seeds < (runs_new_seeds() ? 2000 : 100)) return;
   for (int result = 0; result < 3; ++result) {
     EXPECT_GT(tally.saves[result], 0u) << "an outcome that no seed has";
     EXPECT_GT(tally.restores[result], 0u) << "an outcome that no seed has";
