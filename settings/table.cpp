@@ -91,6 +91,7 @@ std::string default_of(const Setting& setting) {
 std::string help_of(const Setting& setting) {
   std::string help(setting.help);
   if (!setting.unit.empty()) help = fmt::format("{}: {}", setting.unit, help);
+  help[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(help[0])));
   const bool tell_range = setting.kind == Kind::number || setting.kind == Kind::choice;
   return fmt::format("{} ({}default {})", help, tell_range ? range_of(setting) + "; " : "",
                      default_of(setting));
