@@ -477,7 +477,7 @@ end:
   :: atomic { LOST -> assert(!LOST) }
   :: atomic { timeout ->                   /* calm, and nothing is left to do */
        assert(fork_by_hand || lost_by_hand || STOPPED_BY_OTHERS || HERE != THERE ||
-              (hangs && (source != sending || source_copy == no_copy)));
+              (hangs && source != sending));
        break }
   od
 }

@@ -92,6 +92,11 @@ CFG
   for line in "$@"; do echo "$line"; done
 }
 
+# What start_guest takes for a guest with the lab's disk, and with an interface on the bridge: its hardware address
+# ends in N, and the guest takes the address 192.0.2.(100 + N).
+disk_line() { echo "disk = [\"phy:$LAB_DISK,xvda,w\"]"; }
+network_line() { printf 'vif = ["bridge=xenbr0,mac=00:16:3e:00:00:%02x"]\n' "$1"; }
+
 guest_log() { echo /var/log/xen/console/guest-"$1".log; }
 lines_of() { wc -l <"$(guest_log "$1")" 2>/dev/null || echo 0; }
 
@@ -122,6 +127,17 @@ runs() {
 is_sound() {
   if grep -E 'CORRUPT|BUG:|Oops|Call Trace|Out of memory|back=[^n]' "$(guest_log "$1")"; then return 1; fi
 }
+
+# disk_number NAME: how many pieces went to the guest's disk and came back as they were, in all its boots.
+disk_number() { log_since "$1" 0 | sed -n 's/^disk \([0-9][0-9]*\)$/\1/p' | tail -n 1; }
+beyond() { [ "$(disk_number "$1")" -gt "$2" ]; }
+# writes NAME: three further pieces do within 60 s.
+writes() {
+  within 60 beyond "$1" $(($(disk_number "$1") + 3)) || { tail -n 8 "$(guest_log "$1")"; return 1; }
+  is_sound "$1"
+}
+# answers N: the guest with that address answers a ping.
+answers() { ping -c 1 -W 5 192.0.2.$((100 + $1)); }
 
 last_tick() { grep '^tick' "$(guest_log "$1")" | tail -n 1 | tr -d '\r'; }
 tick_number() { last_tick "$1" | cut -d ' ' -f 2; }
