@@ -83,8 +83,6 @@ void register_cases() {
              cases.size());
   if (const uint64_t wanted = number_in("FERRY_PAIRS", 0)) {
     cases = sample_of(std::move(cases), wanted);
-    std::stable_sort(cases.begin(), cases.end(),
-                     [](const Case& a, const Case& b) { return a.pair() < b.pair(); });
     fmt::print("{} of them by seed {}\n", cases.size(), number_in("FERRY_SEED", 1));
   }
   for (const Case& one : cases)
