@@ -8,6 +8,7 @@
 
 #include "error/error.h"
 #include "sim/machine/hypercall.h"
+#include "sim/seam/points.h"
 #include "xen/domain.h"
 #include "xen/uuid.h"
 
@@ -191,6 +192,7 @@ void SimLifecycle::discard(domid_t domid) {
 void SimLifecycle::rename(domid_t domid, const std::string& name) {
   if (name.empty() || name.size() >= kNameBytes)
     fail(Errc::usage, "a domain's name has 1 to {} bytes", kNameBytes - 1);
+  reach_point("rename the domain");
   for_each_domain(host_, [&](Domain& d) {
     if (number_of(d) != domid) return;
     memset(d.name, 0, sizeof d.name);

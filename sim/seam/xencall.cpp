@@ -6,6 +6,7 @@
 #include "sim/machine/hypercall.h"
 #include "sim/machine/step.h"
 #include "sim/seam/binding.h"
+#include "sim/seam/points.h"
 #include "sim/seam/usage.h"
 
 extern "C" {
@@ -23,11 +24,47 @@ using ferry::sim::usage_counters;
 
 constexpr size_t kPage = ferry::kPageSize;
 
+// What a domain is like afterwards depends on it.
+bool changes_a_domain(CallKind kind) {
+  switch (kind) {
+    case CallKind::domctl_create:
+    case CallKind::domctl_life:
+    case CallKind::domctl_shadow:
+    case CallKind::domctl_vcpu_set:
+    case CallKind::memory_populate:
+    case CallKind::mmu_update:
+    case CallKind::mmuext_op:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// What the call is about to do, for people.
+const char* describe(CallKind kind, const uint64_t args[5]) {
+  const auto* domctl = reinterpret_cast<const xen_domctl*>(args[0]);
+  if (kind != CallKind::domctl_life || !domctl) return ferry::sim::name_of(kind).data();
+  switch (domctl->cmd) {
+    case XEN_DOMCTL_pausedomain:
+      return "pause the domain";
+    case XEN_DOMCTL_unpausedomain:
+      return "unpause the domain";
+    case XEN_DOMCTL_resumedomain:
+      return "resume the domain";
+    case XEN_DOMCTL_destroydomain:
+      return "destroy the domain";
+    default:
+      return "set up the domain";
+  }
+}
+
 // As the kernel hands over the hypervisor's answer: -1 and errno, or the value.
 long call(xencall_handle* handle, unsigned op, uint64_t a1 = 0, uint64_t a2 = 0, uint64_t a3 = 0,
           uint64_t a4 = 0, uint64_t a5 = 0) {
-  const ferry::sim::MachineStep step;
   const uint64_t args[5] = {a1, a2, a3, a4, a5};
+  const CallKind kind = ferry::sim::kind_of(op, args);
+  if (changes_a_domain(kind)) ferry::sim::reach_point(describe(kind, args));
+  const ferry::sim::MachineStep step;
   const long rc = ferry::sim::hypercall(*handle->host, {}, op, args);
   if (rc >= 0 || rc < -4095) return rc;
   errno = static_cast<int>(-rc);
@@ -65,6 +102,7 @@ xencall_handle* xencall_open(xentoollog_logger*, unsigned) {
     errno = os_errno;
     return nullptr;
   }
+  ferry::sim::tell_points(*host);
   ++usage_counters().handles;
   return new xencall_handle{host};
 }

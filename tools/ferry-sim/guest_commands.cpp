@@ -10,6 +10,7 @@
 #include "error/error.h"
 #include "sim/kernel/sim_kernel.h"
 #include "sim/machine/domains.h"
+#include "sim/machine/guest_turn.h"
 #include "tools/ferry-sim/commands.h"
 #include "tools/ferry-sim/sim_host.h"
 #include "xen/uuid.h"
@@ -87,6 +88,7 @@ void list(const std::string& path) {
 void run(const std::string& path, const Guest& guest) {
   SimHost host(path, false);
   const domid_t domid = host.life().find(guest.name);
+  const GuestTurn turn(host.host());
   const auto kernel = SimKernel::attach(host.host(), static_cast<DomainNumber>(domid));
   const uint64_t before = kernel->ticks();
   try {
