@@ -1,22 +1,21 @@
-// A save under the domain's lock, with a note of the suspension.
+// A save of a guest in custody.
 #include "custody/locked_save.h"
-
-#include "custody/domain_lock.h"
-#include "custody/suspend_mark.h"
 
 namespace ferry {
 
-SaveResult save_domain_locked(const Hypervisor& xen, domid_t domid, ByteSink& sink,
-                              Executor& executor, const SaveOptions& options,
-                              const SaveCallbacks& callbacks, const std::function<void()>& sync) {
-  const DomainLock lock(domid);
+SaveResult save_domain_locked(GuestCustody& guest, ByteSink& sink, Executor& executor,
+                              const SaveOptions& options, const SaveCallbacks& callbacks,
+                              const std::function<void()>& sync) {
+  guest.reading();
   SaveCallbacks noted = callbacks;
   noted.suspend = [&] {
-    leave_suspend_mark(domid, get_domain(xen, domid).uuid);
+    guest.about_to_suspend();
     callbacks.suspend();
+    guest.has_suspended();
   };
-  const SaveResult result = save_domain(xen, domid, sink, executor, options, noted);
+  const SaveResult result = save_domain(guest.xen(), guest.domid(), sink, executor, options, noted);
   sync();
+  guest.check_untouched();
   return result;
 }
 

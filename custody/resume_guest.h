@@ -1,6 +1,7 @@
 // Bringing back a guest that a broken save left suspended, over any life cycle.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "xen/domain.h"
@@ -8,9 +9,14 @@
 
 namespace ferry {
 
+// Throws if somebody has a claim to the guest that only its own command may settle: a migration job
+// that is open. Asked under the domain's lock.
+using RefuseClaimed = std::function<void(const DomainInfo&)>;
+
 // Resumes the domain of that name or number and returns its number. Refuses one that no save of
 // ferry suspended, unless forced: it may run elsewhere. A guest that runs although a save left its
 // note needs nothing but the note's removal. Throws Error: guest, busy, needs_operator, …
-domid_t resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& name, bool force);
+domid_t resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& name, bool force,
+                     const RefuseClaimed& refuse_claimed = {});
 
 }  // namespace ferry

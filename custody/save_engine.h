@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "p2m/frames.h"
@@ -11,8 +12,9 @@ namespace ferry {
 
 struct EngineOptions {
   Settings settings = {};
-  bool live = false;        // the guest runs while its memory is copied
-  std::string config = {};  // a serialised ferry.v1.Config
+  bool live = false;             // the guest runs while its memory is copied
+  std::string config = {};       // a serialised ferry.v1.Config
+  std::optional<int> lock = {};  // the domain's lock, held by the caller: its descriptor
 };
 
 using ProgressCallback =

@@ -6,8 +6,7 @@
 #include <chrono>
 #include <exception>
 
-#include "custody/give_back.h"
-#include "custody/suspend_mark.h"
+#include "custody/guest_custody.h"
 #include "error/error.h"
 #include "ferry/v1/image.pb.h"
 #include "files/image_output.h"
@@ -26,28 +25,33 @@ class GuestSave {
       : xen_(xen), life_(life), engine_(engine), request_(request), progress_(progress) {}
 
   SaveReport run() {
-    domid_ = life_.find(request_.domain);
-    domain_ = get_domain(xen_, domid_);
+    guest_.emplace(xen_, life_, life_.find(request_.domain));
+    domain_ = guest_->look();
+    if (request_.refuse_claimed) request_.refuse_claimed(domain_);
     check_can_save(xen_, domain_);
     read_config();
     ImageOutput output(request_.file);
     try {
       save(output);
+      // Of a guest that somebody has destroyed meanwhile the image is all that is left.
+      if (guest_->there()) guest_->check_untouched();
       output.commit();
+      if (!let_go()) destroy();
     } catch (...) {
-      give_the_guest_back();
+      const std::exception_ptr why = std::current_exception();
+      if (!gone_) give_back(output);
       if (suspend_error_) std::rethrow_exception(suspend_error_);
-      throw;
+      std::rethrow_exception(why);
     }
-    let_go();
     const std::chrono::duration<double> down = Clock::now() - suspended_at_;
-    return {domid_, config_.name(), domain_.nr_pages * kPageSize, image_bytes_, down.count()};
+    return {domain_.domid, config_.name(), domain_.nr_pages * kPageSize, image_bytes_,
+            down.count()};
   }
 
  private:
   void read_config() {
-    config_.set_libxl_json(life_.config_json(domid_));
-    config_.set_name(life_.name(domid_));
+    config_.set_libxl_json(life_.config_json(domain_.domid));
+    config_.set_name(life_.name(domain_.domid));
     config_.set_uuid(domain_.uuid.data(), domain_.uuid.size());
     config_.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
   }
@@ -57,22 +61,20 @@ class GuestSave {
     options.settings = request_.settings;
     options.live = request_.live;
     options.config = config_.SerializeAsString();
+    options.lock = guest_->lock().descriptor();
     EngineCallbacks callbacks;
     callbacks.suspend = [this] { return suspend(); };
     callbacks.progress = progress_;
-    engine_(domid_, output.fd(), options, callbacks);
+    guest_->reading();
+    engine_(domain_.domid, output.fd(), options, callbacks);
     if (output.durable()) image_bytes_ = static_cast<uint64_t>(lseek(output.fd(), 0, SEEK_END));
   }
 
   // The engine learns only whether it worked; the reason is ours to tell.
   bool suspend() {
-    asked_to_suspend_ = true;
     try {
-      leave_suspend_mark(domid_, domain_.uuid);  // the engine's note, until we let the guest go
       suspended_at_ = Clock::now();
-      may_suspend_yet_ = true;
-      life_.suspend(domid_);
-      may_suspend_yet_ = false;
+      guest_->suspend();
       return true;
     } catch (const Error&) {
       suspend_error_ = std::current_exception();
@@ -80,30 +82,50 @@ class GuestSave {
     }
   }
 
-  // Whatever went wrong, a guest that ran before runs again. Throws Error(needs_operator) if not.
-  void give_the_guest_back() {
-    if (asked_to_suspend_)
-      give_back(xen_, life_, domid_, may_suspend_yet_);
-    else
-      stop_log_of_dead_save(xen_, domid_);
+  // Whatever went wrong, a guest that ran before runs again, and no image is left that is older
+  // than its disks. Throws Error(needs_operator) if it does not run.
+  void give_back(ImageOutput& output) {
+    output.withdraw();
+    guest_->give_back();
   }
 
-  void let_go() {
+  // True if nothing is left to do.
+  bool let_go() {
+    if (request_.afterwards == Afterwards::destroy) return false;
+    gone_ = true;  // from here on the image is good, whatever becomes of the guest
     // Whoever had suspended it before goes on from there.
-    if (!asked_to_suspend_ && request_.afterwards != Afterwards::destroy) return;
-    switch (request_.afterwards) {
-      case Afterwards::destroy:
-        clear_suspend_mark(domid_);  // from now on it is the image that counts
-        life_.destroy(domid_);
-        break;
-      case Afterwards::keep:
-        life_.resume(domid_);
-        break;
-      case Afterwards::pause:
-        life_.resume_paused(domid_);
-        break;
+    if (!guest_->asked_to_suspend()) return true;
+    if (somebody_resumed_it()) {
+      guest_->forget_note();
+      if (request_.afterwards == Afterwards::keep) return true;
+      fail(Errc::guest, "{} is saved, but somebody else has resumed it: it is not paused",
+           config_.name());
     }
-    clear_suspend_mark(domid_);
+    if (request_.afterwards == Afterwards::pause)
+      life_.resume_paused(domain_.domid);
+    else
+      life_.resume(domain_.domid);
+    guest_->forget_note();
+    return true;
+  }
+
+  // If Xen cannot be asked, whoever resumes it finds out.
+  bool somebody_resumed_it() const {
+    try {
+      return !guest_->untouched();
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  // Once Xen was asked for the last time it is the image that counts.
+  void destroy() {
+    if (guest_->there()) {
+      guest_->check_untouched();
+      gone_ = true;
+      guest_->destroy();
+    }
+    guest_->forget_note();
   }
 
   const Hypervisor& xen_;
@@ -111,11 +133,10 @@ class GuestSave {
   const SaveEngine& engine_;
   const SaveRequest& request_;
   const ProgressCallback& progress_;
-  domid_t domid_{};
+  std::optional<GuestCustody> guest_;
   DomainInfo domain_;
   v1::Config config_;
-  bool asked_to_suspend_ = false;
-  bool may_suspend_yet_ = false;
+  bool gone_ = false;  // out of our hands: the image is all that counts
   std::exception_ptr suspend_error_;
   uint64_t image_bytes_ = 0;
   Clock::time_point suspended_at_ = Clock::now();

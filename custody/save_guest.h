@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "custody/resume_guest.h"
 #include "custody/save_engine.h"
 #include "xen/domain.h"
 #include "xen/lifecycle.h"
@@ -19,7 +20,8 @@ struct SaveRequest {
   std::string file;    // or "-" for standard output
   Afterwards afterwards = Afterwards::destroy;
   Settings settings = {};
-  bool live = false;  // the guest runs while its memory is copied
+  bool live = false;                  // the guest runs while its memory is copied
+  RefuseClaimed refuse_claimed = {};  // custody/resume_guest.h
 };
 
 struct SaveReport {

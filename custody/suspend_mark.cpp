@@ -1,8 +1,10 @@
 // A note that a save of ours has asked a domain to suspend:
 //
-//   +---------+-----------------+----------+--------------------------------------------+
-//   | 16 uuid | 4 pid of owner  | 4 zero   | 8 CPU time of the domain, ns, or all ones  |
-//   +---------+-----------------+----------+--------------------------------------------+
+//   +---------+---------+--------+----------------+--------+------------------------------------+
+//   | 16 uuid | 16 boot | 16 job | 4 pid of owner | 4 zero | 8 CPU time, ns, or all ones        |
+//   +---------+---------+--------+----------------+--------+------------------------------------+
+//
+// boot: of this host (custody/host_boot.h); job: zeros for none; CPU time: the domain's.
 #include "custody/suspend_mark.h"
 
 #include <fcntl.h>
@@ -11,6 +13,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "custody/host_boot.h"
 #include "error/error.h"
 #include "files/run_directory.h"
 #include "io/descriptor.h"
@@ -19,14 +22,11 @@ namespace ferry {
 namespace {
 
 struct Mark {
-  DomainUuid uuid{};
+  DomainUuid uuid{}, boot{}, job{};
   uint32_t owner = 0;
   uint32_t zero = 0;
   uint64_t cpu_time_ns = ~uint64_t{0};  // all ones: it holds until it is removed
 };
-
-// What Xen still books on a domain after it has said that it is suspended.
-constexpr uint64_t kBookedLateNs = 5'000'000;
 
 uint32_t this_process() {
   return static_cast<uint32_t>(getpid());
@@ -64,8 +64,11 @@ bool is_ours(domid_t domid) noexcept {
 
 }  // namespace
 
-void leave_suspend_mark(domid_t domid, const DomainUuid& uuid) {
-  write_mark(domid, {.uuid = uuid, .owner = this_process()});
+void leave_suspend_mark(domid_t domid, const DomainUuid& uuid, const std::string& job) {
+  write_mark(domid, {.uuid = uuid,
+                     .boot = uuid_of(host_boot()),
+                     .job = job.empty() ? DomainUuid{} : uuid_of(job),
+                     .owner = this_process()});
 }
 
 void clear_suspend_mark(domid_t domid) noexcept {
@@ -81,15 +84,34 @@ void clear_own_suspend_mark(domid_t domid) noexcept {
 }
 
 void expire_own_suspend_mark(const DomainInfo& domain) {
-  if (is_ours(domain.domid))
-    write_mark(domain.domid, {domain.uuid, this_process(), 0, domain.cpu_time_ns});
+  if (!is_ours(domain.domid)) return;
+  Mark mark{.uuid = domain.uuid, .boot = uuid_of(host_boot()), .owner = this_process()};
+  mark.cpu_time_ns = domain.cpu_time_ns;
+  write_mark(domain.domid, mark);
 }
 
-bool has_suspend_mark(const DomainInfo& domain) {
+namespace {
+
+std::optional<Mark> mark_of(const DomainInfo& domain) {
   const auto mark = read_mark(domain.domid);
-  if (!mark || mark->uuid != domain.uuid) return false;
-  return mark->cpu_time_ns == ~uint64_t{0} ||
-         domain.cpu_time_ns <= mark->cpu_time_ns + kBookedLateNs;
+  if (!mark || mark->uuid != domain.uuid || mark->boot != uuid_of(host_boot())) return std::nullopt;
+  const bool holds =
+      mark->cpu_time_ns == ~uint64_t{0} || domain.cpu_time_ns <= mark->cpu_time_ns + kBookedLateNs;
+  return holds ? mark : std::nullopt;
+}
+
+}  // namespace
+
+bool has_suspend_mark(const DomainInfo& domain) {
+  return mark_of(domain).has_value();
+}
+
+std::string job_in_suspend_mark(const DomainInfo& domain) {
+  const auto mark = mark_of(domain);
+  if (!mark || mark->job == DomainUuid{}) return {};
+  std::string job;
+  for (const uint8_t byte : mark->job) job += fmt::format("{:02x}", byte);
+  return job;
 }
 
 }  // namespace ferry

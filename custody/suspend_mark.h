@@ -2,13 +2,20 @@
 // save and whoever started it are both gone.
 #pragma once
 
+#include <string>
+
 #include "xen/domain.h"
 
 namespace ferry {
 
+// What Xen still books on a domain after it has said that it is suspended, in nanoseconds of CPU
+// time: one that has had more has run since.
+inline constexpr uint64_t kBookedLateNs = 5'000'000;
+
 // Makes the note (mode 0600, in run_directory()). If there is one already it is this process's from
-// now on: whoever starts a save may take over what its engine noted. Throws Error(io).
-void leave_suspend_mark(domid_t domid, const DomainUuid& uuid);
+// now on: whoever starts a save may take over what its engine noted. job: 32 hex digits, or empty,
+// of a migration: only the job's own commands resume the guest then. Throws Error(io).
+void leave_suspend_mark(domid_t domid, const DomainUuid& uuid, const std::string& job = {});
 
 // Removes it, if there is one.
 void clear_suspend_mark(domid_t domid) noexcept;
@@ -19,8 +26,10 @@ void clear_own_suspend_mark(domid_t domid) noexcept;
 // nothing any more once the domain has run. Throws Error(io).
 void expire_own_suspend_mark(const DomainInfo& domain);
 
-// True if there is one for this very domain, not for an earlier one with the same number, and it
-// has not expired.
+// True if there is one for this very domain, not for an earlier one with the same number or of an
+// earlier run of this host, and it has not expired.
 bool has_suspend_mark(const DomainInfo& domain);
+// The migration job that it names; empty for none.
+std::string job_in_suspend_mark(const DomainInfo& domain);
 
 }  // namespace ferry

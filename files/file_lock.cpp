@@ -34,8 +34,16 @@ std::optional<FileLock> FileLock::try_take(const std::string& path) {
   }
 }
 
+FileLock FileLock::adopt(const std::string& path, Descriptor file) {
+  if (!still_named(file.get(), path) || flock(file.get(), LOCK_EX | LOCK_NB) != 0)
+    fail(Errc::io, "descriptor {} does not hold the lock {}", file.get(), path);
+  FileLock lock(path, std::move(file));
+  lock.keep_file_ = true;
+  return lock;
+}
+
 FileLock::~FileLock() {
-  if (file_) unlink(path_.c_str());
+  if (file_ && !keep_file_) unlink(path_.c_str());
 }
 
 }  // namespace ferry

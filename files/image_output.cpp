@@ -61,6 +61,7 @@ void ImageOutput::commit() {
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
     fail_errno(Errc::io, errno, fmt::format("cannot give the image the name {}", path_));
   temporary_.clear();
+  committed_ = true;
   try {
     sync_folder(folder());
   } catch (const Error& e) {
@@ -69,6 +70,17 @@ void ImageOutput::commit() {
                             path_, e.what()),
                 e.os_errno());
   }
+}
+
+void ImageOutput::withdraw() noexcept {
+  if (!committed_) return;
+  committed_ = false;
+  // Only what is ours: by now somebody may have put another file there.
+  struct stat ours = {}, named = {};
+  if (fstat(fd_, &ours) != 0 || stat(path_.c_str(), &named) != 0 || ours.st_ino != named.st_ino ||
+      ours.st_dev != named.st_dev)
+    return;
+  unlink(path_.c_str());
 }
 
 }  // namespace ferry

@@ -23,12 +23,16 @@ class ImageOutput {
   // itself could not be synced is the file there all the same, whole, and the sentence says so:
   // what it has replaced is gone by then.
   void commit();
+  // After commit(): the image is of no use after all. Nothing is left of it, nor of what it had
+  // replaced.
+  void withdraw() noexcept;
 
  private:
   std::string folder() const;
 
   std::string path_;
   std::string temporary_;  // its name until commit(), if it has one
+  bool committed_ = false;
   int fd_ = -1;
 };
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "error/error.h"
 
@@ -76,9 +77,23 @@ Child::~Child() {
   wait();
 }
 
-int Child::wait() {
+void Child::close() {
   input_.reset();
   output_.reset();
+}
+
+bool Child::wait_for(std::chrono::milliseconds time) {
+  constexpr auto kLookAgain = std::chrono::milliseconds(5);
+  const auto until = std::chrono::steady_clock::now() + time;
+  for (;;) {
+    if (waited_ || waitpid(pid_, nullptr, WNOHANG) == pid_) return waited_ = true;
+    if (std::chrono::steady_clock::now() >= until) return false;
+    std::this_thread::sleep_for(kLookAgain);
+  }
+}
+
+int Child::wait() {
+  close();
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,12 @@ class Child {
   // The child has to see the end of its input.
   void close_input() { input_.reset(); }
 
+  // Closes both pipes.
+  void close();
   // Closes the pipes and waits. Returns the status as waitpid() gives it.
   int wait();
+  // True if it ends within that time.
+  bool wait_for(std::chrono::milliseconds time);
 
  private:
   pid_t pid_ = -1;

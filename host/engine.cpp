@@ -171,6 +171,10 @@ void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
   settings.set<"config_fd">(config.get());
   settings.set<"stream">("ferry");  // whatever xl's saves are to be
   std::vector<int> inherit = {fd, config.get()};
+  if (options.lock) {
+    settings.set<"lock_fd">(*options.lock);
+    inherit.push_back(*options.lock);
+  }
   Descriptor events = events_for_child(settings);
   if (events) inherit.push_back(events.get());
   // As libxl would call it: live or not, only the suspend callback, a plain stream.

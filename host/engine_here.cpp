@@ -1,10 +1,22 @@
 // The engine in this process.
 #include "host/engine_here.h"
 
+#include <fcntl.h>
+
 #include "custody/locked_save.h"
 #include "error/error.h"
+#include "xen/suspend_request.h"
 
 namespace ferry::host {
+namespace {
+
+// Its caller's, or one of its own.
+DomainLock lock_of(domid_t domid, const EngineOptions& given) {
+  if (!given.lock) return DomainLock(domid);
+  return DomainLock::adopt(domid, fcntl(*given.lock, F_DUPFD_CLOEXEC, 0));
+}
+
+}  // namespace
 
 SaveEngine engine_here(const Hypervisor& xen, Executor& executor, const SaveOptions& base) {
   return [&xen, &executor, base](domid_t domid, int fd, const EngineOptions& given,
@@ -25,7 +37,9 @@ SaveEngine engine_here(const Hypervisor& xen, Executor& executor, const SaveOpti
     own.progress = [&](const Progress& p) {
       if (callbacks.progress) callbacks.progress(p.what, p.pages_done, p.pages_total);
     };
-    save_domain_locked(xen, domid, sink, executor, options, own, [] {});
+    SuspendUndoWithoutLibxl undo(xen);
+    GuestCustody guest(xen, undo, domid, lock_of(domid, given));
+    save_domain_locked(guest, sink, executor, options, own, [] {});
   };
 }
 

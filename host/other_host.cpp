@@ -1,10 +1,14 @@
 // Another host's ferry receive, and the connections to it.
 #include "host/other_host.h"
 
+#include <signal.h>
+
+#include <chrono>
 #include <vector>
 
 #include "error/error.h"
 #include "host/child.h"
+#include "host/cuttable_pipe.h"
 #include "host/stop_signals.h"
 #include "host/tls_settings.h"
 #include "network/preamble.h"
@@ -14,13 +18,21 @@
 namespace ferry::host {
 namespace {
 
-template <typename Signals, typename Target>
-class CutBy final : public OtherHost::CutOnSignals {
+class CutSocket final : public OtherHost::CutOnSignals {
  public:
-  explicit CutBy(Target target) : signals_(target) {}
+  explicit CutSocket(int socket) : signals_(socket) {}
 
  private:
-  Signals signals_;
+  SignalsCut signals_;
+};
+
+// What it starts is in the command's group too: sh alone may not hand a signal on.
+class CutCommand final : public OtherHost::CutOnSignals {
+ public:
+  CutCommand(pid_t group, const Cutter& cutter) : signals_(group, cutter.descriptor()) {}
+
+ private:
+  SignalsToGroup signals_;
 };
 
 // Over the standard input and output of a command, such as ssh.
@@ -28,25 +40,37 @@ class OverCommand final : public OtherHost {
  public:
   explicit OverCommand(const std::string& command)
       : child_({"sh", "-c", command}, {}, {}),
-        in_(child_.output(), "the other host"),
-        out_(child_.input(), "the other host"),
-        link_(in_, out_, [this] { child_.close_input(); }) {}
+        in_(child_.output(), cutter_),
+        out_(child_.input(), cutter_),
+        link_(
+            in_, out_, [this] { child_.close_input(); }, [this] { cutter_.cut(); }) {}
 
-  // Waits until the command has ended: the other side finishes what it has to.
-  ~OverCommand() override { child_.wait(); }
+  // Waits until the command has ended: the other side finishes what it has to. One that was cut, or
+  // does not end by itself, is ended with all that it started.
+  ~OverCommand() override {
+    child_.close();
+    if (!cutter_.is_cut() && child_.wait_for(kEndsWithin)) return;
+    kill(-child_.pid(), SIGTERM);
+    if (child_.wait_for(kDiesWithin)) return;
+    kill(-child_.pid(), SIGKILL);
+    child_.wait();
+  }
 
   Link& link() override { return link_; }
   Link* open_stream(uint32_t) override {
     fail(Errc::usage, "a command carries one connection; several need the other host's name");
   }
   std::unique_ptr<CutOnSignals> cut_on_signals() override {
-    return std::make_unique<CutBy<SignalsTo, pid_t>>(child_.pid());
+    return std::make_unique<CutCommand>(child_.pid(), cutter_);
   }
 
  private:
+  static constexpr std::chrono::seconds kEndsWithin{30}, kDiesWithin{2};
+
+  Cutter cutter_;
   Child child_;
-  FdSource in_;
-  FdSink out_;
+  CuttableSource in_;
+  CuttableSink out_;
   Link link_;
 };
 
@@ -63,13 +87,15 @@ class OverTls final : public OtherHost {
   Link& link() override { return streams_.front()->link; }
   Link* open_stream(uint32_t stream) override { return connect(stream); }
   std::unique_ptr<CutOnSignals> cut_on_signals() override {
-    return std::make_unique<CutBy<SignalsCut, int>>(streams_.front()->tls->socket());
+    return std::make_unique<CutSocket>(streams_.front()->tls->socket());
   }
 
  private:
   struct Stream {
     explicit Stream(std::unique_ptr<TlsStream> connected)
-        : tls(std::move(connected)), link(*tls, *tls, [this] { tls->finish(); }) {}
+        : tls(std::move(connected)),
+          link(
+              *tls, *tls, [this] { tls->finish(); }, [this] { tls->cut(); }) {}
     std::unique_ptr<TlsStream> tls;
     Link link;
   };
@@ -89,6 +115,11 @@ class OverTls final : public OtherHost {
 };
 
 }  // namespace
+
+HandoverLimits handover_limits(const Settings& settings) {
+  return {std::chrono::seconds(settings.get<"handover_timeout">()),
+          std::chrono::seconds(settings.get<"handover_limit">())};
+}
 
 Peer peer_named(const std::string& host, const std::string& command) {
   if (host.empty() == command.empty())

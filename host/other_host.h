@@ -6,6 +6,8 @@
 
 #include "migrate/job_journal.h"
 #include "migrate/link.h"
+#include "migrate/patience.h"
+#include "settings/settings.h"
 
 namespace ferry::host {
 
@@ -25,6 +27,9 @@ class OtherHost {
   };
   virtual std::unique_ptr<CutOnSignals> cut_on_signals() = 0;
 };
+
+// How long a guest may stand still, as the settings have it.
+HandoverLimits handover_limits(const Settings& settings);
 
 // As people name it: HOST or HOST:PORT, or else a command. Throws Error(usage).
 Peer peer_named(const std::string& host, const std::string& command);

@@ -3,18 +3,28 @@
 
 #include <signal.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <cstdint>
 
 namespace ferry::host {
 namespace {
 
 std::atomic<pid_t> process{0};
 std::atomic<int> connection{-1};
+std::atomic<int> event{-1};
 
 void on_signal(int) {
+  const int saved = errno;  // of whatever was interrupted
   if (const pid_t pid = process) kill(pid, SIGTERM);
   if (const int socket = connection; socket >= 0) shutdown(socket, SHUT_RDWR);
+  if (const int fd = event; fd >= 0) {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t ignored = write(fd, &one, sizeof one);
+  }
+  errno = saved;
 }
 
 void catch_signals() {
@@ -30,6 +40,17 @@ SignalsTo::SignalsTo(pid_t pid) {
 
 SignalsTo::~SignalsTo() {
   process = 0;
+}
+
+SignalsToGroup::SignalsToGroup(pid_t group, int happens) {
+  event = happens;
+  process = -group;
+  catch_signals();
+}
+
+SignalsToGroup::~SignalsToGroup() {
+  process = 0;
+  event = -1;
 }
 
 SignalsCut::SignalsCut(int socket) {

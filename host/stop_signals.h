@@ -15,6 +15,15 @@ class SignalsTo {
   SignalsTo& operator=(const SignalsTo&) = delete;
 };
 
+// While it lives, they go to this process group as SIGTERM, and the event (eventfd) happens.
+class SignalsToGroup {
+ public:
+  SignalsToGroup(pid_t group, int event);
+  ~SignalsToGroup();
+  SignalsToGroup(const SignalsToGroup&) = delete;
+  SignalsToGroup& operator=(const SignalsToGroup&) = delete;
+};
+
 // While it lives, they shut this connection down; whoever reads or writes it then fails.
 class SignalsCut {
  public:

@@ -14,7 +14,9 @@ namespace ferry {
 // news, and whoever sends wants to know at once.
 class FirstAnswer {
  public:
-  explicit FirstAnswer(Link& link) : link_(link) {}
+  // progress: called for each frame that only says that the other side gets on.
+  FirstAnswer(Link& link, std::function<void()> progress)
+      : link_(link), progress_(std::move(progress)) {}
   ~FirstAnswer() {
     if (!thread_.joinable()) return;
     link_.hang_up();  // then the other side does too, and we are not kept
@@ -23,8 +25,12 @@ class FirstAnswer {
   void wait(std::function<void()> arrived) {
     thread_ = std::thread([this, arrived = std::move(arrived)] {
       try {
-        frame_ = link_.receive();
+        do {
+          frame_ = link_.receive();
+          if (frame_ && frame_->has_progress()) progress_();
+        } while (frame_ && frame_->has_progress());
       } catch (const Error&) {
+        frame_.reset();
       }
       arrived();
     });
@@ -38,6 +44,7 @@ class FirstAnswer {
 
  private:
   Link& link_;
+  std::function<void()> progress_;
   std::thread thread_;
   std::optional<v1::MigrateFrame> frame_;
 };

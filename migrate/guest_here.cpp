@@ -1,54 +1,91 @@
 // A guest that is given away, as the handover wants it.
 #include "migrate/guest_here.h"
 
-#include <algorithm>
+#include <chrono>
 
-#include "custody/give_back.h"
+#include "custody/host_boot.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
-#include "xen/domain.h"
 
 namespace ferry {
+namespace {
 
-// From here on it is the handover that says who may resume it, and not ferry resume.
-void GuestHere::set_aside() {
-  const auto domid = find(name_);
-  if (!domid) return;
-  clear_suspend_mark(*domid);
-  life_.rename(*domid, away_name());
-}
+constexpr unsigned kMostNames = 9;
+// An engine whose ferry was killed leaves soon.
+constexpr std::chrono::seconds kLeaves{10};
 
-// Its name comes last: nothing of that may keep it from running.
-void GuestHere::resume() {
-  const auto away = find(away_name());
-  const auto domid = away ? away : find(name_);
-  if (domid)
-    give_back(xen_, life_, *domid, may_suspend_yet_ || has_suspend_mark(get_domain(xen_, *domid)));
-  if (away) life_.rename(*away, name_);
-}
-
-void GuestHere::destroy() {
-  if (const auto domid = find(away_name())) life_.destroy(*domid);
-}
-
-void GuestHere::suspend(domid_t domid) {
-  leave_suspend_mark(domid, get_domain(xen_, domid).uuid);  // the engine's note is ours now
-  may_suspend_yet_ = true;
-  life_.suspend(domid);
-  may_suspend_yet_ = false;
-}
-
-std::optional<domid_t> GuestHere::find(const std::string& name) const {
+// Only an earlier version of ferry wrote journals that do not say which domain it is.
+std::optional<domid_t> domain_of(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job) {
+  if (job.boot.empty()) return life.find_uuid(job.uuid);
+  const domid_t domid{job.domid};
   try {
-    const domid_t domid = life_.find(name);
-    const auto uuid = get_domain(xen_, domid).uuid;
-    if (std::equal(uuid.begin(), uuid.end(), uuid_.begin(), uuid_.end(),
-                   [](uint8_t a, char b) { return a == static_cast<uint8_t>(b); }))
-      return domid;
+    const DomainInfo now = get_domain(xen, domid);
+    if (is_of(job, now) && !now.dying) return domid;
   } catch (const Error& e) {
     if (e.code() != Errc::no_domain) throw;
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<GuestCustody> custody_of_job(const Hypervisor& xen, Lifecycle& life,
+                                           const MigrationJob& job) {
+  const auto domid = domain_of(xen, life, job);
+  if (!domid) return std::nullopt;
+  const auto until = std::chrono::steady_clock::now() + kLeaves;
+  std::optional<GuestCustody> custody;
+  try {
+    custody.emplace(xen, life, *domid, DomainLock::wait_for(*domid, [&] {
+                      return std::chrono::steady_clock::now() < until;
+                    }));
+  } catch (const Error& e) {
+    if (e.code() == Errc::no_domain) return std::nullopt;
+    if (e.code() != Errc::aborted) throw;
+    fail(Errc::busy, "{} (domain {}) is in other hands", job.name, raw(*domid));
+  }
+  custody->belongs_to(job.id);
+  // A job that is settled has no say any more, unless it died before the guest ran again.
+  if (!job.settled() || job_in_suspend_mark(custody->look()) == job.id) custody->take_over();
+  return custody;
+}
+
+SourceCopy GuestHere::look() {
+  if (!present()) return SourceCopy::gone;
+  return custody_->untouched() ? SourceCopy::suspended : SourceCopy::runs;
+}
+
+// Nobody may take it for the one that runs. xl itself leaves domains of the usual name behind.
+void GuestHere::set_aside() {
+  if (!custody_) fail(Errc::no_domain, "{} is not here any more", name_);
+  custody_->check_untouched();
+  for (unsigned n = 1;; ++n) {
+    const std::string name = n == 1 ? away_name() : fmt::format("{}-{}", away_name(), n);
+    if (n < kMostNames && life_.find_if_there(name)) continue;
+    return life_.rename(custody_->domid(), name);
+  }
+}
+
+// Its name comes last: nothing of that may keep it from running.
+void GuestHere::resume() {
+  if (!custody_) return;
+  custody_->give_back();
+  if (custody_->there()) give_its_name_back();
+}
+
+void GuestHere::give_its_name_back() {
+  if (!life_.name(custody_->domid()).starts_with(away_name())) return;
+  try {
+    life_.rename(custody_->domid(), name_);
+  } catch (const Error&) {
+    // Somebody else has its name by now. It runs, and that is what counts.
+  }
+}
+
+void GuestHere::destroy() {
+  if (!present()) return;
+  custody_->check_untouched();
+  custody_->destroy();
 }
 
 }  // namespace ferry

@@ -4,35 +4,40 @@
 #include <optional>
 #include <string>
 
+#include "custody/guest_custody.h"
 #include "handover/source_handover.h"
 #include "migrate/job_journal.h"
-#include "xen/hypervisor.h"
-#include "xen/lifecycle.h"
 
 namespace ferry {
 
-// Set aside it has xl's name for such a domain, and by its name it is told from its copy: that has
-// the same uuid, and may be on this very host.
+// The domain of a job that was broken off, in custody from now on; nothing if it surely is not here
+// any more. Waits a little for whoever has it. Throws Error: busy, no_xen.
+std::optional<GuestCustody> custody_of_job(const Hypervisor& xen, Lifecycle& life,
+                                           const MigrationJob& job);
+
+// Set aside it has xl's name for such a domain, or one like it that is free: its copy may be on
+// this very host. It is known by its number and uuid (custody/guest_custody.h), whatever it is
+// called.
 class GuestHere final : public SourceGuest {
  public:
-  GuestHere(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job)
-      : xen_(xen), life_(life), uuid_(job.uuid), name_(job.name) {}
+  GuestHere(Lifecycle& life, const MigrationJob& job, std::optional<GuestCustody>& custody)
+      : life_(life), custody_(custody), name_(job.name) {}
 
-  bool present() override { return find(away_name()) || find(name_); }
+  bool present() override { return custody_ && custody_->there(); }
+  SourceCopy look() override;
   void set_aside() override;
   void resume() override;
   void destroy() override;
 
-  void suspend(domid_t domid);
+  void suspend() { custody_->suspend(); }
 
  private:
   std::string away_name() const { return name_ + "--migratedaway"; }
-  std::optional<domid_t> find(const std::string& name) const;
+  void give_its_name_back();
 
-  const Hypervisor& xen_;
   Lifecycle& life_;
-  std::string uuid_, name_;
-  bool may_suspend_yet_ = false;
+  std::optional<GuestCustody>& custody_;
+  std::string name_;
 };
 
 }  // namespace ferry

@@ -5,13 +5,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
+#include "custody/host_boot.h"
 #include "error/error.h"
 #include "files/durable.h"
 #include "settings/places.h"
@@ -68,11 +72,27 @@ MigrationJob read_job(const fs::path& path) {
     job.peer.text = json.at("peer");
     job.peer.is_command = json.value("peer_is_command", false);
     job.pid = json.value("pid", int64_t{0});
+    job.pid_since = json.value("pid_since", uint64_t{0});
+    job.domid = json.value("domid", uint16_t{0});
+    job.boot = json.value("boot", std::string());
   } catch (const Json::exception&) {
     job.state = 0;
   }
   if (job.state == 0) fail(Errc::io, "{} is no journal of a job", path.string());
   return job;
+}
+
+// Ticks since the host started, of the process with that number; 0 if there is none.
+uint64_t started(int64_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  // The name in parentheses may hold anything; what follows it are the fields 3, 4, …
+  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
+  std::string field;
+  for (unsigned n = 3; n < 22; ++n) fields >> field;
+  uint64_t ticks = 0;
+  fields >> ticks;
+  return ticks;
 }
 
 bool is_hex_id(const std::string& id) {
@@ -93,20 +113,57 @@ std::string jobs_folder() {
   const fs::path folder = place<"state_dir">();
   std::error_code error;
   if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
-  if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
+  if (mkdir(folder.c_str(), 0700) == 0)
+    sync_folder(folder.has_parent_path() ? folder.parent_path().string() : ".");
+  else if (errno != EEXIST)
     fail_errno(Errc::io, errno, fmt::format("cannot make {}", folder.string()));
   return folder;
 }
 
-std::vector<MigrationJob> list_jobs(bool all) {
+std::vector<MigrationJob> list_jobs(bool all, std::vector<std::string>* damaged) {
   std::vector<MigrationJob> jobs;
   for (const auto& entry : fs::directory_iterator(jobs_folder())) {
     const fs::path& path = entry.path();
     if (path.extension() != ".source" && path.extension() != ".destination") continue;
-    MigrationJob job = read_job(path);
-    if (all || !job.settled()) jobs.push_back(std::move(job));
+    try {
+      MigrationJob job = read_job(path);
+      if (all || !job.settled()) jobs.push_back(std::move(job));
+    } catch (const Error& e) {
+      if (damaged && fs::exists(path)) damaged->push_back(e.what());
+    }
   }
   return jobs;
+}
+
+bool is_of(const MigrationJob& job, const DomainInfo& domain) {
+  const bool same_guest =
+      job.uuid.size() == domain.uuid.size() &&
+      std::equal(domain.uuid.begin(), domain.uuid.end(), job.uuid.begin(),
+                 [](uint8_t a, char b) { return a == static_cast<uint8_t>(b); });
+  if (job.boot.empty()) return same_guest;
+  return same_guest && job.boot == host_boot() && job.domid == raw(domain.domid);
+}
+
+bool writer_runs(const MigrationJob& job) {
+  return job.pid > 0 && job.pid_since != 0 && started(job.pid) == job.pid_since;
+}
+
+void prune_jobs() noexcept {
+  constexpr size_t kKeep = 100;
+  constexpr auto kKeepFor = std::chrono::hours(24 * 30);
+  try {
+    std::vector<std::pair<fs::file_time_type, fs::path>> settled;
+    for (const MigrationJob& job : list_jobs(true))
+      if (job.settled())
+        settled.emplace_back(fs::last_write_time(path_of(job.id, job.source)),
+                             path_of(job.id, job.source));
+    std::sort(settled.rbegin(), settled.rend());
+    for (size_t i = kKeep; i < settled.size(); ++i)
+      if (settled[i].first < fs::file_time_type::clock::now() - kKeepFor)
+        fs::remove(settled[i].second);
+  } catch (const std::exception&) {
+    // Another time.
+  }
 }
 
 std::optional<MigrationJob> find_job(const std::string& id, bool source) {
@@ -144,7 +201,10 @@ void JobJournal::write_number(unsigned state) {
                      {"uuid", hex(next.uuid)},
                      {"peer", next.peer.text},
                      {"peer_is_command", next.peer.is_command},
-                     {"pid", getpid()}};
+                     {"pid", getpid()},
+                     {"pid_since", started(getpid())},
+                     {"domid", next.domid},
+                     {"boot", next.boot}};
   write_durably(path_of(next.id, next.source), json.dump() + "\n");
   job_ = std::move(next);
 }

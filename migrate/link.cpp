@@ -52,6 +52,12 @@ void Link::send_end(uint64_t chunks) {
   send(frame);
 }
 
+void Link::send_progress(uint64_t bytes) {
+  v1::MigrateFrame frame;
+  frame.set_progress(bytes);
+  send(frame);
+}
+
 void Link::refuse(const std::string& sentence) {
   v1::MigrateFrame frame;
   frame.set_refusal(sentence);
@@ -82,8 +88,9 @@ std::optional<v1::MigrateFrame> Link::receive() {
 }
 
 void LinkOutbox::send(HandoverMessage message) {
+  if (!link_) return;
   try {
-    link_.send(message);
+    link_->send(message);
   } catch (const Error&) {
   }
 }

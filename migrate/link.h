@@ -21,9 +21,11 @@ inline constexpr size_t kChunkBytes = 1 << 20;       // of the image in a frame
 // The other side broke the protocol, or the link is gone. Both end the link.
 class Link {
  public:
-  // hang_up: says to the other side that nothing more will come; both streams must outlive us.
-  Link(ByteSource& in, ByteSink& out, std::function<void()> hang_up = {})
-      : in_(in), out_(out), hang_up_(std::move(hang_up)) {}
+  // hang_up: says to the other side that nothing more will come. cut: whoever reads or writes fails
+  // at once; from any thread. Both streams must outlive us.
+  Link(ByteSource& in, ByteSink& out, std::function<void()> hang_up = {},
+       std::function<void()> cut = {})
+      : in_(in), out_(out), hang_up_(std::move(hang_up)), cut_(std::move(cut)) {}
 
   // Throws Error(io). From any thread.
   void send(const v1::MigrateFrame& frame);
@@ -39,11 +41,16 @@ class Link {
   void hang_up() {
     if (hang_up_) hang_up_();
   }
+  void cut() const {
+    if (cut_) cut_();
+  }
+  // To a source that wants to know (MigrateHello.wants_progress).
+  void send_progress(uint64_t bytes);
 
  private:
   ByteSource& in_;
   ByteSink& out_;
-  std::function<void()> hang_up_;
+  std::function<void()> hang_up_, cut_;
   std::mutex sending_;
 };
 
@@ -51,11 +58,12 @@ class Link {
 // it next.
 class LinkOutbox final : public HandoverOutbox {
  public:
-  explicit LinkOutbox(Link& link) : link_(link) {}
+  // The link of the moment; without one nothing is sent.
+  explicit LinkOutbox(Link* const& link) : link_(link) {}
   void send(HandoverMessage message) override;
 
  private:
-  Link& link_;
+  Link* const& link_;
 };
 
 // The handover's message in a frame, if it holds one.

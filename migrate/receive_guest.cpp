@@ -2,6 +2,7 @@
 #include "migrate/receive_guest.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 
 #include "error/error.h"
@@ -30,7 +31,7 @@ class Receiver {
   Receiver(Link& link, MigrationJob job, IncomingGuest& guest)
       : link_(link),
         guest_(guest),
-        outbox_(link),
+        outbox_(outbox_link_),
         journal_(std::move(job)),
         handover_(journal_.job().destination_state(), journal_, guest_, outbox_) {}
 
@@ -44,7 +45,10 @@ class Receiver {
     try {
       guest_.begin(hello);
       image.emplace(welcome(std::clamp(hello.streams(), 1u, host.most_streams), host));
-      image->run([this](std::span<const std::byte> bytes) { guest_.take(bytes); });
+      image->run([&](std::span<const std::byte> bytes) {
+        guest_.take(bytes);
+        if (hello.wants_progress()) report_progress(bytes.size());
+      });
       guest_.finish();
       handover_.complete();
     } catch (const Error& e) {
@@ -52,6 +56,16 @@ class Receiver {
       tell_refusal(link_, e);
       handover_.failed();
     }
+  }
+
+  // What went into the guest, not what arrived: a restore that hangs is no progress.
+  void report_progress(size_t bytes) {
+    constexpr auto kNowAndThen = std::chrono::seconds(1);
+    taken_ += bytes;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - reported_at_ < kNowAndThen) return;
+    reported_at_ = now;
+    link_.send_progress(taken_);
   }
 
   // All connections of the job, the first one first.
@@ -101,11 +115,14 @@ class Receiver {
 
  private:
   Link& link_;
+  Link* const outbox_link_ = &link_;
   IncomingGuest& guest_;
   LinkOutbox outbox_;
   JobJournal journal_;
   DestinationHandover handover_;
   std::string reason_;
+  uint64_t taken_ = 0;
+  std::chrono::steady_clock::time_point reported_at_ = std::chrono::steady_clock::now();
 };
 
 template <typename Step>

@@ -5,13 +5,16 @@
 #include <chrono>
 #include <exception>
 
+#include "custody/host_boot.h"
 #include "error/error.h"
 #include "migrate/first_answer.h"
 #include "migrate/greeting.h"
 #include "migrate/guest_here.h"
+#include "migrate/open_job.h"
 #include "migrate/send_image.h"
 #include "proto/xl_wrapper.h"
 #include "save/save.h"
+#include "text/printable.h"
 #include "xen/domain.h"
 
 namespace ferry {
@@ -29,34 +32,81 @@ bool was_told_to_stop(const std::exception_ptr& failure) {
   return false;
 }
 
+// A name travels as text, becomes part of others, and is what people call the guest.
+void check_name(const std::string& name) {
+  constexpr size_t kLongest = 200;
+  if (name.empty() || name.size() > kLongest || printable(name) != name)
+    fail(Errc::unsupported,
+         "the domain's name is empty, longer than {} bytes, not UTF-8, or has control characters: "
+         "give it another one first (xl rename)",
+         kLongest);
+}
+
 class Sender {
  public:
-  Sender(const Hypervisor& xen, Lifecycle& life, Link& link, MigrationJob job)
+  Sender(Lifecycle& life, std::optional<GuestCustody>& custody, Link* link, MigrationJob job,
+         const HandoverLimits& limits)
       : link_(link),
-        guest_(xen, life, job),
-        outbox_(link),
+        guest_(life, job, custody),
+        outbox_(link_),
         journal_(std::move(job)),
         handover_(journal_.job().source_state(), journal_, guest_, outbox_),
-        answer_(link) {}
+        patience_(limits, [this] { cut(); }) {
+    if (link) use(*link);
+  }
+  // What was sent still arrives; but whoever says nothing is not waited for.
+  ~Sender() {
+    if (answer_ && answer_->waiting()) cut();
+  }
+  Sender(const Sender&) = delete;
+  Sender& operator=(const Sender&) = delete;
+
+  void use(Link& link) {
+    link_ = &link;
+    links_ = {&link};
+    answer_.emplace(link, [this] { patience_.progress(); });
+  }
 
   void start() { journal_.write(SourceState::sending); }
 
+  // Whatever a step fails with, what it says of the guest is what the job's state says.
+  template <typename Step>
+  auto by_state(Step step) {
+    try {
+      return step();
+    } catch (const Error& e) {
+      if (e.code() == Errc::needs_operator) throw;
+      if (handover_.state() == SourceState::given_away) fail_given_away(e.what());
+      if (!guest_.present() || std::string_view(e.what()).ends_with(" here")) throw;
+      throw Error(e.code(), fmt::format("{}; {} runs on here", e.what(), name()), e.os_errno());
+    } catch (const std::exception& e) {
+      if (handover_.state() != SourceState::given_away) throw;
+      fail_given_away(e.what());
+    }
+  }
+
   // Until all of the guest is sent. Throws; the guest then runs on here.
-  void stream(const StreamEngine& engine, domid_t domid, std::vector<Link*> links) {
-    image_.emplace(links);
-    answer_.wait([this] { image_->stop(); });
+  void stream(const StreamEngine& engine, const StreamOrder& order, std::vector<Link*> links) {
+    links_ = links;
+    image_.emplace(links, patience_);
+    answer_->wait([this] { image_->stop(); });
     std::exception_ptr link_failure, engine_failure;
     try {
-      engine(domid, image_->input(), [&] { return suspend(domid); });
+      StreamOrder own = order;
+      own.fd = image_->input();
+      own.suspend = [this] { return suspend(); };
+      engine(own);
     } catch (...) {
       engine_failure = std::current_exception();
       image_->stop();
+      if (was_told_to_stop(engine_failure)) cut();  // whoever does not read is not waited for
     }
     try {
       image_->finish();
       for (Link* link : links)
-        if (link != &link_) link->hang_up();
-      if (!engine_failure) link_.send_end(image_->chunks());
+        if (link != link_) link->hang_up();
+      const Patience::Waiting taking(patience_);
+      if (!engine_failure) link_->send_end(image_->chunks());
     } catch (...) {
       link_failure = std::current_exception();
     }
@@ -66,8 +116,10 @@ class Sender {
     if (was_told_to_stop(engine_failure))
       fail(Errc::aborted, "the migration was told to stop; {} runs on here", name());
     // An engine that cannot write has found what the other side said, or that it is gone.
-    link_.hang_up();
-    const auto answer = answer_.take();
+    link_->hang_up();
+    if (patience_.ended()) fail_broken();
+    patience_.arm();  // for its reason, too, nobody waits for ever
+    const auto answer = next_frame();
     if (answer && answer->has_refusal()) refusal_ = answer->refusal();
     if (!refusal_.empty()) fail_refused();
     if (link_failure || !answer) fail_broken();
@@ -84,12 +136,15 @@ class Sender {
       }
       take(*frame);
       if (handover_.needs_operator()) fail_unknown();
+      if (handover_.state() == SourceState::given_away) patience_.given_away();
     }
+    patience_.disarm();
     if (handover_.state() != SourceState::done) fail_refused();
   }
 
   void settle(bool want_back) {
     const bool only_tell = handover_.settled();  // the other side may still hold its copy
+    patience_.arm();
     handover_.reconnected();
     if (want_back) handover_.cancel();
     if (only_tell) next_frame();
@@ -99,6 +154,7 @@ class Sender {
       take(*frame);
       if (handover_.needs_operator()) fail_unknown();
     }
+    patience_.disarm();
   }
 
   SourceHandover& handover() { return handover_; }
@@ -106,10 +162,11 @@ class Sender {
   Clock::time_point suspended_at() const { return suspended_at_; }
 
  private:
-  bool suspend(domid_t domid) {
+  bool suspend() {
     suspended_at_ = Clock::now();
     try {
-      guest_.suspend(domid);
+      guest_.suspend();
+      patience_.arm();
       return true;
     } catch (const Error&) {
       suspend_failure_ = std::current_exception();
@@ -117,11 +174,20 @@ class Sender {
     }
   }
 
+  void cut() const {
+    for (const Link* link : links_) link->cut();
+  }
+
   // Nothing if the link is gone.
   std::optional<v1::MigrateFrame> next_frame() {
-    if (answer_.waiting()) return answer_.take();
+    const Patience::Waiting answering(patience_);
+    if (answer_->waiting()) return answer_->take();
     try {
-      return link_.receive();
+      for (;;) {
+        auto frame = link_->receive();
+        if (!frame || !frame->has_progress()) return frame;
+        patience_.progress();
+      }
     } catch (const Error&) {
       return std::nullopt;
     }
@@ -134,34 +200,56 @@ class Sender {
   }
 
   std::string name() const { return journal_.job().name; }
-  [[noreturn]] void fail_broken() {
-    if (handover_.state() == SourceState::given_away)
-      fail(Errc::needs_operator,
-           "{} was given to {} and the link broke before it was said to run there; it is suspended "
-           "here and never runs by itself; try: ferry job resume {}",
-           name(), journal_.job().peer.text, journal_.job().id);
-    fail(Errc::io, "the link to {} broke; {} runs on here", journal_.job().peer.text, name());
+  [[noreturn]] void fail_given_away(const std::string& why) {
+    fail(Errc::needs_operator,
+         "{} was given to {} and nobody has said that it runs there ({}); it is suspended here and "
+         "never runs by itself; try: ferry job resume {}",
+         name(), journal_.job().peer.text, why, journal_.job().id);
   }
+  [[noreturn]] void fail_broken() {
+    const std::string why = patience_.ended() ? patience_.reason() : "the link broke";
+    if (handover_.state() == SourceState::given_away) fail_given_away(why);
+    fail(Errc::io, "the link to {} broke{}; {} runs on here", journal_.job().peer.text,
+         patience_.ended() ? fmt::format(": {}", why) : "", name());
+  }
+  // What the handover leaves to an operator.
   [[noreturn]] void fail_unknown() {
+    const MigrationJob& job = journal_.job();
+    switch (guest_.look()) {
+      case SourceCopy::runs:
+        fail(Errc::needs_operator,
+             "{} runs on {}, and here somebody has resumed it: two copies destroy its disks; the "
+             "one there is the one that was to go on; try: xl destroy {}",
+             name(), job.peer.text, job.domid);
+      case SourceCopy::gone:
+        fail(Errc::needs_operator,
+             "{} is not here any more, though no migration has destroyed it; the copy on {} may be "
+             "the only one, and is left as it is; if it is to run, on that host try: xl list",
+             name(), job.peer.text);
+      case SourceCopy::suspended:
+        break;
+    }
     fail(Errc::needs_operator,
          "{} was about to run on {} when that host went down: look there whether it wrote to its "
          "disks; only if it surely did not, try: ferry job abort --force {}",
-         name(), journal_.job().peer.text, journal_.job().id);
+         name(), job.peer.text, job.id);
   }
   [[noreturn]] void fail_refused() {
     fail(Errc::unsupported, "{} does not take {}: {}; it runs on here", journal_.job().peer.text,
          name(), refusal_.empty() ? "it could not be restored there" : refusal_);
   }
 
-  Link& link_;
+  Link* link_ = nullptr;
+  std::vector<Link*> links_;
   GuestHere guest_;
   LinkOutbox outbox_;
   JobJournal journal_;
   SourceHandover handover_;
+  Patience patience_;
   std::exception_ptr suspend_failure_;
   std::string refusal_;
   std::optional<ImageSender> image_;
-  FirstAnswer answer_;  // goes before image_, which it may stop
+  std::optional<FirstAnswer> answer_;  // goes before image_, which it may stop
   Clock::time_point suspended_at_ = Clock::now();
 };
 
@@ -171,66 +259,115 @@ FileLock lock_for_us(const std::string& job) {
   return std::move(*lock);
 }
 
+// What was known before the lock was had may be old by now.
+MigrationJob read_again(const MigrationJob& job) {
+  return find_job(job.id, true).value_or(job);
+}
+
+// Nothing has happened to the guest: it is only that nobody should wait for ever.
+uint32_t greet_in_time(Link& link, const v1::MigrateHello& hello, const std::string& peer) {
+  constexpr std::chrono::minutes kAnswersWithin{2};
+  Patience patience({kAnswersWithin, {}}, [&] { link.cut(); });
+  patience.arm();
+  const Patience::Waiting answering(patience);
+  return greet(link, hello, peer);
+}
+
 }  // namespace
 
 SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine& engine,
                       Link& link, const SendRequest& request) {
-  const domid_t domid = life.find(request.domain);
-  const DomainInfo info = get_domain(xen, domid);
+  std::optional<GuestCustody> custody;
+  custody.emplace(xen, life, life.find(request.domain));
+  const DomainInfo info = custody->look();
+  refuse_open_job(info);
   check_can_save(xen, info);
   MigrationJob job;
   job.id = request.job;
   job.state = static_cast<unsigned>(SourceState::sending);
-  job.name = life.name(domid);
+  job.name = life.name(info.domid);
+  check_name(job.name);
   job.uuid.assign(reinterpret_cast<const char*>(info.uuid.data()), info.uuid.size());
   job.peer = request.peer;
+  job.domid = static_cast<uint16_t>(info.domid);
+  job.boot = host_boot();
+  custody->belongs_to(job.id);
   v1::MigrateHello hello = hello_for(job);
   hello.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
-  hello.set_libxl_json(life.config_json(domid));
+  hello.set_libxl_json(life.config_json(info.domid));
   hello.set_streams(request.streams);
+  hello.set_wants_progress(true);
   const FileLock lock = lock_for_us(job.id);
-  const uint32_t streams = greet(link, hello, request.peer.text);
+  const uint32_t streams = greet_in_time(link, hello, request.peer.text);
   const std::vector<Link*> links = open_streams(link, request, streams);
 
-  Sender sender(xen, life, link, job);
+  Sender sender(life, custody, &link, job, request.limits);
   sender.start();
-  sender.stream(engine, domid, links);
-  sender.hand_over();
+  prune_jobs();
+  custody->reading();
+  sender.by_state([&] {
+    sender.stream(engine, {info.domid, -1, custody->lock().descriptor(), {}}, links);
+    sender.hand_over();
+  });
   const std::chrono::duration<double> away = Clock::now() - sender.suspended_at();
-  return {domid, job.name, sender.bytes(), away.count()};
+  return {info.domid, job.name, sender.bytes(), away.count()};
 }
 
-Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
-                          const MigrationJob& job, bool want_back) {
-  const FileLock lock = lock_for_us(job.id);
-  Sender sender(xen, life, link, job);
+Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect& connect,
+                          const MigrationJob& known, bool want_back, const HandoverLimits& limits) {
+  const FileLock lock = lock_for_us(known.id);
+  const MigrationJob job = read_again(known);
+  std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
+  Sender sender(life, custody, nullptr, job, limits);
   sender.handover().restarted();  // a guest that was never given away runs here, whoever answers
   const bool runs_here = sender.handover().settled();
   v1::MigrateHello hello = hello_for(job);
   hello.set_settle(true);
   try {
-    greet(link, hello, job.peer.text);
+    sender.by_state([&] {
+      Link& link = connect();
+      greet_in_time(link, hello, job.peer.text);
+      sender.use(link);
+      sender.settle(want_back);
+    });
   } catch (const Error&) {
     if (!runs_here) throw;
-    return Settled::runs_here;
   }
-  sender.settle(want_back);
-  return sender.handover().state() == SourceState::done ? Settled::runs_there : Settled::runs_here;
+  if (sender.handover().state() == SourceState::done) return Settled::runs_there;
+  if (!job.settled() && (!custody || !custody->there()))
+    fail(Errc::needs_operator,
+         "{} did not run on {}, and it is not here any more either: somebody has destroyed it, or "
+         "this host was restarted; try: xl create, with its configuration",
+         job.name, job.peer.text);
+  return Settled::runs_here;
 }
 
-void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job,
+Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
+                          const MigrationJob& job, bool want_back) {
+  return settle_sent_guest(
+      xen, life, [&]() -> Link& { return link; }, job, want_back);
+}
+
+void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& known,
                           bool force) {
+  const FileLock lock = lock_for_us(known.id);
+  const MigrationJob job = read_again(known);
   if (job.source_state() == SourceState::given_away && !force)
     fail(Errc::usage,
          "{} was given to {}, where it may run: only that host can say; ferry job abort asks it "
          "(--force resumes the guest here all the same, and if it runs there too, both copies "
          "destroy its disks)",
          job.name, job.peer.text);
-  const FileLock lock = lock_for_us(job.id);
   struct Nobody final : HandoverOutbox {
     void send(HandoverMessage) override {}
   } nobody;
-  GuestHere guest(xen, life, job);
+  std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
+  if (!custody)
+    fail(Errc::no_domain,
+         "{} is not here any more: somebody has destroyed it, or this host was "
+         "restarted",
+         job.name);
+  GuestHere guest(life, job, custody);
   JobJournal journal(job);
   SourceHandover(job.source_state(), journal, guest, nobody).force_take_back();
 }

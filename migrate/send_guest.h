@@ -6,13 +6,22 @@
 
 #include "migrate/job_journal.h"
 #include "migrate/link.h"
+#include "migrate/patience.h"
 #include "xen/hypervisor.h"
 #include "xen/lifecycle.h"
 
 namespace ferry {
 
-// Saves the domain into fd; suspend() is true once the guest is suspended. Throws Error.
-using StreamEngine = std::function<void(domid_t, int fd, const std::function<bool()>& suspend)>;
+// What a stream engine does: saves the domain into fd. lock is the descriptor of the domain's lock
+// (EngineOptions::lock); suspend() is true once the guest is suspended.
+struct StreamOrder {
+  domid_t domid{};
+  int fd = -1;
+  int lock = -1;
+  std::function<bool()> suspend;
+};
+// Throws Error.
+using StreamEngine = std::function<void(const StreamOrder&)>;
 
 struct SendRequest {
   std::string domain;  // name or number
@@ -21,6 +30,7 @@ struct SendRequest {
   uint32_t streams = 1;  // connections to ask for
   // Opens a further one, number 1, 2, …; it lasts as long as the request. Throws Error(io).
   std::function<Link*(uint32_t stream)> open_stream = {};
+  HandoverLimits limits = {};
 };
 
 struct SendReport {
@@ -31,16 +41,26 @@ struct SendReport {
 };
 
 // Moves a guest over the link. When this returns the guest runs at the other end and is destroyed
-// here. Throws Error: unless its code is needs_operator the guest runs on here; with that the
-// sentence names the job that has to be settled.
+// here. From its first step on the guest is in custody (custody/guest_custody.h). Throws Error:
+// unless its code is needs_operator the guest runs on here; with that the sentence names the
+// command that settles the job.
 SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine& engine,
                       Link& link, const SendRequest& request);
 
 // What became of a job when both sides met again.
 enum class Settled { runs_there, runs_here };
 
-// Settles a job of this host over a new link. want_back: the guest is wanted here if it has not run
-// there yet. Throws Error(needs_operator) if it cannot be settled.
+// Connects to the other host of a job. Throws Error(io).
+using Connect = std::function<Link&()>;
+
+// Settles a job of this host over a new link. What can be settled without the other side is settled
+// first, so a guest that was never given away runs here whether or not it answers. want_back: the
+// guest is wanted here if it has not run there yet. Throws Error(needs_operator) if it cannot be
+// settled now, naming the command to try again.
+Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect& connect,
+                          const MigrationJob& job, bool want_back,
+                          const HandoverLimits& limits = {});
+// Over a link that is there.
 Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
                           const MigrationJob& job, bool want_back);
 // Without the other side: only before the guest was given away, or by force.

@@ -9,7 +9,7 @@
 
 namespace ferry {
 
-ImageSender::ImageSender(std::vector<Link*> links) {
+ImageSender::ImageSender(std::vector<Link*> links, Patience& patience) : patience_(patience) {
   int ends[2];
   // Not a pipe: a socket can be shut down under those who wait for it.
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
@@ -43,6 +43,7 @@ void ImageSender::pump(Link& link) {
     for (;;) {
       const uint64_t number = read_chunk(chunk);
       if (chunk.empty()) return;
+      const Patience::Waiting taking(patience_);
       link.send_chunk(number, chunk);
     }
   } catch (...) {

@@ -8,13 +8,15 @@
 
 #include "io/descriptor.h"
 #include "migrate/link.h"
+#include "migrate/patience.h"
 
 namespace ferry {
 
 // engine → socket → | a thread for each link: reads a chunk, numbers it, sends it | → links
 class ImageSender {
  public:
-  explicit ImageSender(std::vector<Link*> links);
+  // patience knows how long a link takes nothing.
+  ImageSender(std::vector<Link*> links, Patience& patience);
   ~ImageSender();
   ImageSender(const ImageSender&) = delete;
   ImageSender& operator=(const ImageSender&) = delete;
@@ -36,6 +38,7 @@ class ImageSender {
   // The next chunk and its number; empty at the end.
   uint64_t read_chunk(Bytes& chunk);
 
+  Patience& patience_;
   Descriptor input_, output_;
   std::mutex reading_;
   uint64_t next_ = 0, bytes_ = 0;

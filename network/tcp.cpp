@@ -58,7 +58,16 @@ void tune_tcp(int socket) {
   set(socket, IPPROTO_TCP, TCP_KEEPIDLE, kSeconds / 3);
   set(socket, IPPROTO_TCP, TCP_KEEPINTVL, kSeconds / 6);
   set(socket, IPPROTO_TCP, TCP_KEEPCNT, 4);
-  set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, kSeconds * 1000);
+}
+
+bool peer_is_gone(int socket) {
+  tcp_info info = {};
+  socklen_t size = sizeof info;
+  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
+  // A peer that lives acknowledges what is sent, and probes of its full window: those two in turn.
+  const bool unanswered = info.tcpi_retransmits > 0 || info.tcpi_probes > 1;
+  return unanswered && std::chrono::milliseconds(info.tcpi_last_ack_recv) >
+                           std::chrono::milliseconds(kPeerTimeout);
 }
 
 Descriptor connect_tcp(const Address& to) {

@@ -21,8 +21,12 @@ Descriptor connect_tcp(const Address& to);
 std::vector<Descriptor> listen_tcp(const Address& at);
 
 // What every connection of ours wants, one that was accepted too: no delay for small messages, and
-// an error after kPeerTimeout instead of silence for ever.
+// an error after kPeerTimeout instead of silence for ever while nothing is under way.
 void tune_tcp(int socket);
+
+// Whether it acknowledges nothing any more, although it has to. For whoever waits to send: TCP's
+// own time-out does not tell a peer that is gone from one that lives and is too busy to read.
+bool peer_is_gone(int socket);
 
 // The other end, as ADDRESS:PORT.
 std::string peer_of(int socket);

@@ -134,7 +134,9 @@ void TlsStream::fail_tls(const char* doing, int ssl_error) const {
 void TlsStream::wait(int ssl_error) const {
   pollfd ready = {socket_.get(),
                   static_cast<short>(ssl_error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT), 0};
-  poll(&ready, 1, -1);
+  constexpr std::chrono::milliseconds kLookAgain{1000};
+  while (poll(&ready, 1, kLookAgain.count()) == 0)
+    if (peer_is_gone(socket_.get())) fail(Errc::io, "{} does not answer any more", peer_);
 }
 
 size_t TlsStream::read(std::span<std::byte> into) {

@@ -75,7 +75,7 @@ GuestHooks scratch_guests(Host& host) {
   return hooks;
 }
 
-domid_t SimLifecycle::find(const std::string& name_or_id) {
+std::optional<domid_t> SimLifecycle::find_if_there(const std::string& name_or_id) {
   uint16_t number = 0;
   const char* end = name_or_id.data() + name_or_id.size();
   const auto [rest, problem] = std::from_chars(name_or_id.data(), end, number);
@@ -84,8 +84,7 @@ domid_t SimLifecycle::find(const std::string& name_or_id) {
   for_each_domain(host_, [&](const Domain& d) {
     if (numeric ? d.domid == number : name_or_id == d.name) found = number_of(d);
   });
-  if (!found) fail(Errc::no_domain, "there is no domain \"{}\"", name_or_id);
-  return *found;
+  return found;
 }
 
 std::string SimLifecycle::name(domid_t domid) {
@@ -191,13 +190,28 @@ void SimLifecycle::discard(domid_t domid) {
 
 void SimLifecycle::rename(domid_t domid, const std::string& name) {
   if (name.empty() || name.size() >= kNameBytes)
-    fail(Errc::usage, "a domain's name has 1 to {} bytes", kNameBytes - 1);
+    fail(Errc::internal, "a domain's name has 1 to {} bytes", kNameBytes - 1);
   reach_point("rename the domain");
-  for_each_domain(host_, [&](Domain& d) {
-    if (number_of(d) != domid) return;
-    memset(d.name, 0, sizeof d.name);
-    memcpy(d.name, name.data(), name.size());
-  });
+  Domain* named = nullptr;
+  bool taken = false;
+  {
+    HostLock lock(host_);  // looked for and given in one step, as xenstored does
+    for (unsigned slot = 0; slot < kMaxDomains; ++slot) {
+      Domain& d = host_.state().domains[slot];
+      if (host_.state().domids[slot] == kNoDomain || d.domid == 0) continue;
+      if (number_of(d) == domid)
+        named = &d;
+      else
+        taken = taken || (!d.dying && name == d.name);
+    }
+    if (named && !taken) {
+      memset(named->name, 0, sizeof named->name);
+      memcpy(named->name, name.data(), name.size());
+    }
+  }
+  if (!named) fail(Errc::internal, "domain {} cannot be called {}: it is gone", raw(domid), name);
+  if (taken)
+    fail(Errc::internal, "domain {} cannot be called {}: another one is", raw(domid), name);
 }
 
 void SimLifecycle::pause(domid_t domid) {

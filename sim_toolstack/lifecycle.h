@@ -28,7 +28,7 @@ class SimLifecycle : public Lifecycle {
   SimLifecycle(Host& host, const Hypervisor& xen, GuestHooks guests)
       : host_(host), xen_(xen), guests_(std::move(guests)) {}
 
-  domid_t find(const std::string& name_or_id) override;
+  std::optional<domid_t> find_if_there(const std::string& name_or_id) override;
   std::string name(domid_t domid) override;
   std::optional<domid_t> find_uuid(const std::string& uuid) override;
   std::string config_json(domid_t domid) override;

@@ -1,10 +1,12 @@
 // The life of a domain as libxl looks after it.
 #include "xen/libxl_lifecycle.h"
 
+#include <charconv>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 
 #include "error/error.h"
 #include "xen/suspend_request.h"
@@ -71,6 +73,22 @@ struct LibxlLifecycle::State {
   }
 };
 
+// All domains that there are. Throws Error(no_xen).
+class LibxlLifecycle::Domains {
+ public:
+  explicit Domains(State& state) : list_(libxl_list_domain(state.ctx, &count_)) {
+    if (!list_) state.fail_libxl(Errc::no_xen, "libxl cannot list the domains of this host");
+  }
+  ~Domains() { libxl_dominfo_list_free(list_, count_); }
+  Domains(const Domains&) = delete;
+  Domains& operator=(const Domains&) = delete;
+  std::span<const libxl_dominfo> list() const { return {list_, static_cast<size_t>(count_)}; }
+
+ private:
+  int count_ = 0;
+  libxl_dominfo* list_;
+};
+
 LibxlLifecycle::LibxlLifecycle() : state_(std::make_unique<State>()) {
   if (libxl_ctx_alloc(&state_->ctx, LIBXL_VERSION, 0, &state_->error.vtable) != 0)
     state_->fail_libxl(Errc::no_xen,
@@ -82,17 +100,26 @@ LibxlLifecycle::~LibxlLifecycle() {
   libxl_ctx_free(state_->ctx);
 }
 
-domid_t LibxlLifecycle::find(const std::string& name_or_id) {
-  uint32_t domid = 0;
-  libxl_dominfo info;
-  libxl_dominfo_init(&info);
-  const bool found =
-      libxl_domain_qualifier_to_domid(state_->ctx, name_or_id.c_str(), &domid) == 0 &&
-      libxl_domain_info(state_->ctx, &info, domid) == 0;
-  libxl_dominfo_dispose(&info);
-  if (!found)
-    fail(Errc::no_domain, "there is no domain \"{}\"; xl list shows those there are", name_or_id);
-  return domid_t{static_cast<uint16_t>(domid)};
+std::optional<domid_t> LibxlLifecycle::find_if_there(const std::string& name_or_id) {
+  uint16_t number = 0;
+  const char* end = name_or_id.data() + name_or_id.size();
+  const auto [rest, problem] = std::from_chars(name_or_id.data(), end, number);
+  const bool numeric = problem == std::errc() && rest == end;
+  bool names = false;
+  const Domains all(*state_);
+  std::optional<domid_t> found;
+  for (const libxl_dominfo& one : all.list()) {
+    const domid_t domid{static_cast<uint16_t>(one.domid)};
+    if (numeric && one.domid == number) return domid;
+    if (numeric) continue;
+    const std::string its_name = name(domid);
+    names = names || !its_name.empty();
+    if (its_name == name_or_id) found = domid;
+  }
+  // Domain 0 has a name, so without any it is xenstored that does not answer.
+  if (!numeric && !names)
+    state_->fail_libxl(Errc::no_xen, "xenstored does not tell the names of domains");
+  return found;
 }
 
 std::string LibxlLifecycle::name(domid_t domid) {
@@ -102,15 +129,12 @@ std::string LibxlLifecycle::name(domid_t domid) {
 }
 
 std::optional<domid_t> LibxlLifecycle::find_uuid(const std::string& uuid) {
-  int count = 0;
-  libxl_dominfo* domains = libxl_list_domain(state_->ctx, &count);
-  std::optional<domid_t> found;
-  for (int i = 0; i < count; ++i)
-    if (uuid.size() == sizeof domains[i].uuid.uuid &&
-        std::memcmp(domains[i].uuid.uuid, uuid.data(), uuid.size()) == 0)
-      found = domid_t{static_cast<uint16_t>(domains[i].domid)};
-  libxl_dominfo_list_free(domains, count);
-  return found;
+  const Domains all(*state_);
+  for (const libxl_dominfo& one : all.list())
+    if (!one.dying && uuid.size() == sizeof one.uuid.uuid &&
+        std::memcmp(one.uuid.uuid, uuid.data(), uuid.size()) == 0)
+      return domid_t{static_cast<uint16_t>(one.domid)};
+  return std::nullopt;
 }
 
 std::string LibxlLifecycle::config_json(domid_t domid) {

@@ -15,7 +15,7 @@ class LibxlLifecycle final : public Lifecycle {
   LibxlLifecycle(const LibxlLifecycle&) = delete;
   LibxlLifecycle& operator=(const LibxlLifecycle&) = delete;
 
-  domid_t find(const std::string& name_or_id) override;
+  std::optional<domid_t> find_if_there(const std::string& name_or_id) override;
   std::string name(domid_t domid) override;
   std::optional<domid_t> find_uuid(const std::string& uuid) override;
   std::string config_json(domid_t domid) override;
@@ -29,6 +29,7 @@ class LibxlLifecycle final : public Lifecycle {
 
  private:
   struct State;
+  class Domains;
   std::unique_ptr<State> state_;
 };
 

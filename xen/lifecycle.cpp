@@ -5,6 +5,11 @@
 
 namespace ferry {
 
+domid_t Lifecycle::find(const std::string& name_or_id) {
+  if (const auto domid = find_if_there(name_or_id)) return *domid;
+  fail(Errc::no_domain, "there is no domain \"{}\"; xl list shows those there are", name_or_id);
+}
+
 void fail_to_resume(domid_t domid, std::string_view why) {
   const auto id = static_cast<uint32_t>(domid);
   fail(Errc::needs_operator,

@@ -29,11 +29,16 @@ class SuspendUndo {
 
 class Lifecycle : public SuspendUndo {
  public:
-  // A name or a number. Throws Error(no_domain).
-  virtual domid_t find(const std::string& name_or_id) = 0;
+  // A name or a number; nothing only if there surely is no such domain. Throws Error(no_xen) if
+  // that cannot be told.
+  virtual std::optional<domid_t> find_if_there(const std::string& name_or_id) = 0;
+  // The same; throws Error(no_domain) too.
+  virtual domid_t find(const std::string& name_or_id);
+  // Empty for a domain that has none (yet, or any more).
   virtual std::string name(domid_t domid) = 0;
 
-  // The running domain with this uuid (16 bytes), if there is one.
+  // A domain with this uuid (16 bytes) that is not being destroyed, if there is one. Throws
+  // Error(no_xen) if that cannot be told.
   virtual std::optional<domid_t> find_uuid(const std::string& uuid) = 0;
 
   // What would be needed to create it again, as libxl_domain_config_to_json() writes it. Throws.
@@ -47,7 +52,7 @@ class Lifecycle : public SuspendUndo {
   // Throws Error(needs_operator).
   virtual void destroy(domid_t domid) = 0;
 
-  // Throw Error(internal).
+  // Throw Error(internal); rename also if another domain has the name.
   virtual void rename(domid_t domid, const std::string& name) = 0;
   virtual void unpause(domid_t domid) = 0;
 };

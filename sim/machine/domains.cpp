@@ -16,6 +16,9 @@ namespace {
 
 constexpr uint32_t kMaxPauseCount = 255;
 
+// What a guest that is resumed has had of a CPU before anybody can suspend it again.
+constexpr uint64_t kRunsAtLeastNs = 20'000'000;
+
 Domain* free_slot(Host& host, DomainNumber domid) {
   HostState& s = host.state();
   for (unsigned slot = 0; slot < kMaxDomains; ++slot) {
@@ -194,6 +197,7 @@ void shut_down(Host& host, Domain& d, uint8_t reason) {
 }
 
 void resume_domain(Domain& d) {
+  d.cpu_time_ns += kRunsAtLeastNs;
   d.shutdown = 0;
   d.shutdown_code = kNotShutDown;
 }
@@ -205,6 +209,7 @@ void reap_if_dead(Host& host, Domain& d) {
 void fill_info(const Domain& d, xen_domctl_getdomaininfo& info) {
   memset(&info, 0, sizeof info);
   info.domain = d.domid;
+  info.cpu_time = d.cpu_time_ns;
   info.nr_online_vcpus = 0;
   info.max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
   bool blocked = true, running = false;

@@ -33,7 +33,7 @@ inline constexpr unsigned kMaxPorts = 1024;
 inline constexpr unsigned kMaxGrantFrames = 64;
 inline constexpr unsigned kMaxMaptrack = 4096;
 inline constexpr uint64_t kMaxTrackedPfn = uint64_t{1} << 24;  // 64 GiB of guest a log-dirty bitmap
-inline constexpr unsigned kNameBytes = 64;
+inline constexpr unsigned kNameBytes = 256;
 inline constexpr unsigned kGdtFrames = 14;
 inline constexpr unsigned kXsaveBytes = 512 + 64 + 256;  // legacy area, header, AVX
 inline constexpr uint64_t kXfeatureMask = 7;             // x87, SSE, AVX
@@ -155,6 +155,7 @@ struct Domain {
   uint64_t tot_pages, max_pages, outstanding, special_pages;
   uint64_t shared_info_mfn;
   uint64_t vm_assist;
+  uint64_t cpu_time_ns;  // that its vCPUs have had
   uint32_t suspend_port;  // of domain 0, notified at shutdown; 0: none
   uint32_t max_port;
   uint32_t tsc_mode, tsc_khz, tsc_incarnation;

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -113,6 +114,8 @@ bool Workplace::clear() {
   fs::remove(image());
   for (const auto& entry : fs::directory_iterator(folder_))
     if (entry.is_socket()) fs::remove(entry.path());
+  constexpr unsigned kTries = 300;
+  for (unsigned tries = 0; tries < kTries && !fs::is_empty(folder_); ++tries) usleep(10'000);
   return fs::is_empty(folder_);
 }
 

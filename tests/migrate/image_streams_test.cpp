@@ -96,7 +96,8 @@ Arrived send(std::vector<std::unique_ptr<Cable>>& cables, const Bytes& bytes,
     }
   });
   {
-    ImageSender image(near);
+    Patience patience({}, [] {});
+    ImageSender image(near, patience);
     try {
       try {
         FdSink(image.input(), "the network").write(bytes);

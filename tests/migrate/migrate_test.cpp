@@ -155,11 +155,12 @@ class Migrate : public ::testing::Test {
     return meet(cut_out, cut_back, [&](Link& link) {
       const auto executor = make_thread_executor(1);
       const SaveEngine engine = host::engine_here(from_->xen, *executor);
-      const StreamEngine stream = [&](domid_t domid, int fd, const std::function<bool()>& suspend) {
+      const StreamEngine stream = [&](const StreamOrder& order) {
         EngineOptions options;
+        options.lock = order.lock;
         EngineCallbacks callbacks;
-        callbacks.suspend = suspend;
-        engine(domid, fd, options, callbacks);
+        callbacks.suspend = order.suspend;
+        engine(order.domid, order.fd, options, callbacks);
       };
       send_guest(from_->xen, from_->life, stream, link, {"web1", kPeer});
     });
@@ -291,8 +292,8 @@ TEST_F(Migrate, a_host_without_room_says_so_and_the_guest_runs_on) {
 TEST_F(Migrate, regression_one_that_is_told_to_stop_says_that_and_not_what_the_other_side_said) {
   for (const bool suspended : {false, true}) {
     fresh();
-    const StreamEngine engine = [&](domid_t, int, const std::function<bool()>& suspend) {
-      if (suspended) suspend();
+    const StreamEngine engine = [&](const StreamOrder& order) {
+      if (suspended) order.suspend();
       fail(Errc::aborted, "the save was told to stop");
     };
     const Ends ends = meet(kNeverCut, kNeverCut, [&](Link& link) {

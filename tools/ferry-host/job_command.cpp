@@ -8,6 +8,7 @@
 #include "error/error.h"
 #include "host/other_host.h"
 #include "migrate/send_guest.h"
+#include "settings/environment.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/running_command.h"
 
@@ -20,7 +21,9 @@ struct Arguments {
 };
 
 void list(const Arguments& arguments) {
-  const std::vector<MigrationJob> jobs = list_jobs(arguments.all);
+  std::vector<std::string> damaged;
+  const std::vector<MigrationJob> jobs = list_jobs(arguments.all, &damaged);
+  for (const std::string& sentence : damaged) fmt::print(stderr, "ferry: {}\n", sentence);
   if (arguments.json) {
     nlohmann::ordered_json result = nlohmann::ordered_json::array();
     for (const MigrationJob& job : jobs)
@@ -31,7 +34,7 @@ void list(const Arguments& arguments) {
                         {"settled", job.settled()},
                         {"peer", job.peer.text}});
     const nlohmann::ordered_json all = {{"running", running_as_json()}, {"jobs", result}};
-    fmt::print("{}\n", all.dump(2));
+    fmt::print("{}\n", all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   fmt::print("{}", running_as_text());
@@ -49,9 +52,15 @@ MigrationJob source_job(const std::string& id) {
 }
 
 void settle(ThisHost& host, const MigrationJob& job, bool want_back) {
-  const auto other = call(job.peer, job.id);
-  const auto stop = other->cut_on_signals();
-  const Settled settled = settle_sent_guest(host.xen(), host.life(), other->link(), job, want_back);
+  std::unique_ptr<OtherHost> other;
+  std::unique_ptr<OtherHost::CutOnSignals> stop;
+  const Connect connect = [&]() -> Link& {
+    other = call(job.peer, job.id);
+    stop = other->cut_on_signals();
+    return other->link();
+  };
+  const Settled settled = settle_sent_guest(host.xen(), host.life(), connect, job, want_back,
+                                            handover_limits(settings_of_environment()));
   fmt::print("{} runs {}\n", job.name, settled == Settled::runs_there ? "there" : "here");
 }
 
@@ -61,7 +70,10 @@ void resume(const Arguments& arguments, const OpenHost& open) {
 }
 
 // On the host it came to: what of it is here goes, as if it had never come.
-void give_up_received(ThisHost& host, const MigrationJob& job, bool force) {
+void give_up_received(ThisHost& host, const MigrationJob& known, bool force) {
+  const auto lock = lock_job(known.id, false);
+  if (!lock) fail(Errc::busy, "another process still serves job {}", known.id);
+  const MigrationJob job = find_job(known.id, false).value_or(known);  // it may have gone on
   const DestinationState state = job.destination_state();
   if (job.settled()) fail(Errc::usage, "job {} is settled: {}", job.id, job.state_name());
   if (state != DestinationState::receiving && !force)
@@ -73,8 +85,6 @@ void give_up_received(ThisHost& host, const MigrationJob& job, bool force) {
   struct Nobody final : HandoverOutbox {
     void send(HandoverMessage) override {}
   } nobody;
-  const auto lock = lock_job(job.id, false);
-  if (!lock) fail(Errc::busy, "another process still serves job {}", job.id);
   const std::unique_ptr<IncomingGuest> guest = host.incoming(job);
   JobJournal journal(job);
   DestinationHandover handover(state, journal, *guest, nobody);

@@ -8,6 +8,7 @@
 #include "error/error.h"
 #include "host/engine.h"
 #include "host/xl_incoming.h"
+#include "migrate/open_job.h"
 #include "settings/conf.h"
 #include "settings/places.h"
 #include "tools/ferry-host/commands.h"
@@ -51,7 +52,7 @@ SaveReport save_here(const SaveRequest& request, const ProgressCallback& progres
 domid_t resume_here(const std::string& name, bool force) {
   Hypervisor xen;
   LibxlLifecycle life;
-  return resume_guest(xen, life, name, force);
+  return resume_guest(xen, life, name, force, refuse_open_job);
 }
 
 void add_commands(CLI::App& app, const Settings& settings) {

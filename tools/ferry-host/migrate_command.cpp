@@ -27,7 +27,7 @@ void print(const Arguments& arguments, const SendReport& report) {
                                            {"domid", raw(report.domid)},
                                            {"stream_bytes", report.stream_bytes},
                                            {"away_seconds", report.away_seconds}};
-    fmt::print("{}\n", result.dump(2));
+    fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else if (!arguments.quiet) {
     fmt::print("migrated {}: {} bytes sent, {:.2f} s from its suspension until it ran there\n",
                report.name, report.stream_bytes, report.away_seconds);
@@ -41,13 +41,15 @@ void migrate(const Arguments& arguments, const Settings& settings, ThisHost& hos
   request.streams = static_cast<uint32_t>(settings.get<"streams">());
   request.open_stream = [&](uint32_t stream) { return other->open_stream(stream); };
   std::unique_ptr<OtherHost::CutOnSignals> handing_over;
-  const StreamEngine engine = [&](domid_t domid, int fd, const std::function<bool()>& suspend) {
+  request.limits = handover_limits(settings);
+  const StreamEngine engine = [&](const StreamOrder& order) {
     EngineCallbacks callbacks;
-    callbacks.suspend = suspend;
+    callbacks.suspend = order.suspend;
     callbacks.progress = [&](const std::string& what, uint64_t done, uint64_t total) {
       line.update(what, done, total);
     };
-    host.engine()(domid, fd, {.settings = settings, .live = true}, callbacks);
+    const EngineOptions options{.settings = settings, .live = true, .lock = order.lock};
+    host.engine()(order.domid, order.fd, options, callbacks);
     handing_over = other->cut_on_signals();
   };
   const SendReport report = send_guest(host.xen(), host.life(), engine, other->link(), request);

@@ -78,7 +78,8 @@ bool interrupt_handover(const std::string& domain_or_id) {
   for (const MigrationJob& job : list_jobs(false)) {
     if (!job.source || (job.name != domain_or_id && job.id != domain_or_id)) continue;
     if (lock_job(job.id, true)) continue;  // nobody works on it
-    return job.pid > 0 && kill(static_cast<pid_t>(job.pid), SIGTERM) == 0;
+    // Its number may be somebody else's by now.
+    return writer_runs(job) && kill(static_cast<pid_t>(job.pid), SIGTERM) == 0;
   }
   return false;
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "error/error.h"
+#include "migrate/open_job.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/progress_line.h"
 #include "tools/ferry-host/setting_options.h"
@@ -54,7 +55,7 @@ void print(const Arguments& arguments, const SaveReport& report) {
         {"suspended_seconds", report.suspended_seconds},
     };
     if (arguments.file == "-") result.erase("image_bytes");  // whoever reads it knows
-    fmt::print(out, "{}\n", result.dump(2));
+    fmt::print(out, "{}\n", result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else if (!arguments.quiet) {
     const std::string image =
         arguments.file == "-" ? "" : fmt::format(", {} bytes of image", report.image_bytes);
@@ -65,8 +66,9 @@ void print(const Arguments& arguments, const SaveReport& report) {
 
 void save(const Arguments& arguments, const Settings& settings, const SaveGuest& save_guest) {
   if (!arguments.live) refuse_live_settings(arguments.said);
-  const SaveRequest request{arguments.domain, arguments.file, afterwards(arguments),
-                            arguments.said.over(settings), arguments.live};
+  const SaveRequest request{arguments.domain,      arguments.file,
+                            afterwards(arguments), arguments.said.over(settings),
+                            arguments.live,        refuse_open_job};
   ProgressLine line(arguments.quiet || arguments.json);
   const auto progress = [&](const std::string& what, uint64_t done, uint64_t total) {
     line.update(what, done, total);

@@ -11,6 +11,7 @@
 #include "host/stock_helper.h"
 #include "settings/conf.h"
 #include "settings/places.h"
+#include "tools/ferry-save-helper/keeper.h"
 #include "tools/ferry-save-helper/restore_mode.h"
 #include "tools/ferry-save-helper/save_mode.h"
 
@@ -23,7 +24,8 @@ constexpr std::string_view kUsage =
     "  LIBXL_SAVE_HELPER=/path/to/ferry-save-helper xl save DOMAIN FILE\n"
     "Settings come from the environment and /etc/ferry/ferry.conf (docs/host.md).\n";
 
-constexpr int kSaveArguments = 8;      // with program name and --save-domain
+constexpr int kSaveArguments = 8;  // with program name and --save-domain
+constexpr int kKeeperArguments = 6;
 constexpr int kRestoreArguments = 11;  // with program name and --restore-domain
 
 template <typename T = uint32_t>
@@ -66,6 +68,7 @@ int run(int argc, char** argv, Channel& channel) {
     if (save_is_for_stock_helper(arguments)) exec_stock_helper(argv);
     return run_save(arguments, settings, channel);
   }
+  if (mode == "--keep-lock" && argc == kKeeperArguments) return run_keeper(argv);
   if (mode == "--restore-domain" && argc == kRestoreArguments) {
     if (const auto status = run_restore(restore_arguments(argv), settings, channel)) return *status;
     exec_stock_helper(argv);

@@ -7,7 +7,7 @@
 #include <cerrno>
 
 #include "convert/live_export.h"
-#include "custody/give_back.h"
+#include "custody/guest_custody.h"
 #include "custody/locked_save.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
@@ -15,6 +15,8 @@
 #include "host/report.h"
 #include "host/stoppable_stream.h"
 #include "io/descriptor.h"
+#include "migrate/open_job.h"
+#include "tools/ferry-save-helper/keeper.h"
 #include "tools/ferry-save-helper/live_save.h"
 #include "tools/ferry-save-helper/priority.h"
 #include "xen/suspend_request.h"
@@ -59,23 +61,47 @@ class SaveJob {
 
   int run(StopWatch& stop) {
     try {
+      xen_.emplace();
+      undo_.emplace(*xen_);
+      take_custody(stop);
       save(stop);
+      if (!under_ferry_) keep_lock_until_let_go(guest_->lock(), guest_->look());
       channel_.complete(0, 0);
-      if (asked_to_suspend_) clear_own_suspend_mark(arguments_.domid);  // the image counts now
+      if (guest_->asked_to_suspend()) clear_own_suspend_mark(arguments_.domid);  // the image counts
       return 0;
     } catch (const Error& e) {
-      return report(e);
+      return report(e, stop);
     } catch (const std::exception& e) {
-      return report(Error(Errc::internal, e.what()));
+      return report(Error(Errc::internal, e.what()), stop);
     } catch (const LibxlGone&) {
       return rescue();
     }
   }
 
  private:
+  // ferry hands us its lock. Under xl a second save waits for the first one: if it failed, xl would
+  // resume the guest that the first has suspended.
+  void take_custody(const StopWatch& stop) {
+    if (const auto fd = settings_.find<"lock_fd">()) {
+      under_ferry_ = true;
+      guest_.emplace(*xen_, *undo_, arguments_.domid,
+                     DomainLock::adopt(arguments_.domid, static_cast<int>(*fd)));
+    } else {
+      guest_.emplace(*xen_, *undo_, arguments_.domid, wait_for_lock(stop));
+      refuse_open_job(guest_->look());
+    }
+  }
+
+  DomainLock wait_for_lock(const StopWatch& stop) {
+    if (auto lock = DomainLock::try_take(arguments_.domid)) return std::move(*lock);
+    channel_.log(Level::notice, fmt::format("domain {} is in other hands (a save, a migration): "
+                                            "waiting until they are done with it",
+                                            raw(arguments_.domid)));
+    return DomainLock::wait_for(arguments_.domid, [&] { return !stop.stopped(); });
+  }
+
   void save(StopWatch& stop) {
     lower_priority();
-    xen_.emplace();
     StoppableSink stream(arguments_.io_fd, stop);
     convert::LibxcSink libxc(stream);
     const bool to_libxc = settings_.choose<"stream">({false, true});
@@ -92,9 +118,8 @@ class SaveJob {
       live.emplace(arguments_.domid, settings_, channel_, stop);
       options.live = live->options();
     }
-    const SaveResult result =
-        save_domain_locked(*xen_, arguments_.domid, sink, *executor, options, callbacks,
-                           [this] { sync_file(arguments_.io_fd); });
+    const SaveResult result = save_domain_locked(*guest_, sink, *executor, options, callbacks,
+                                                 [this] { sync_file(arguments_.io_fd); });
     channel_.log(Level::info,
                  fmt::format("saved {} bytes of guest as {} bytes of image in {} ms",
                              result.guest_bytes, result.image_bytes, result.suspended_us / 1000));
@@ -102,30 +127,37 @@ class SaveJob {
   }
 
   void suspend() {
-    asked_to_suspend_ = true;
     if (arguments_.flags & kLive) restore_priority();
     answered_ = channel_.suspend() == 1;
     if (!answered_)
       fail(Errc::guest, "domain {} was asked to suspend and would not", raw(arguments_.domid));
   }
 
-  // libxl then resumes the guest, as far as it had suspended it.
-  int report(const Error& error) {
+  // libxl then resumes the guest, as far as it is suspended: whoever has suspended it.
+  int report(const Error& error, const StopWatch& stop) {
     try {
+      if (!guest_ && error.code() != Errc::no_domain) wait_for_lock_before_failing(stop);
       report_failure(channel_, error);
-      if (asked_to_suspend_) leave_to_libxl();
+      if (guest_ && guest_->asked_to_suspend()) leave_to_libxl();
       return 0;
     } catch (const LibxlGone&) {
       return rescue();
     }
   }
 
+  void wait_for_lock_before_failing(const StopWatch& stop) {
+    try {
+      wait_for_lock(stop);
+    } catch (const Error&) {
+      // Told to stop: libxl is gone, or somebody insists.
+    }
+  }
+
   // libxl is gone, and with it whoever would have resumed the guest.
   int rescue() {
-    if (!asked_to_suspend_ || !xen_) return 1;
+    if (!guest_) return 1;
     try {
-      SuspendUndoWithoutLibxl undo(*xen_);
-      give_back(*xen_, undo, arguments_.domid, true);
+      guest_->give_back();
       return 1;
     } catch (const Error& e) {
       fmt::print(stderr, "ferry-save-helper: {}\n", e.what());
@@ -136,7 +168,7 @@ class SaveJob {
   // It may be killed before it has done so.
   void leave_to_libxl() {
     try {
-      const DomainInfo domain = get_domain(*xen_, arguments_.domid);
+      const DomainInfo domain = guest_->look();
       if (domain.suspended)
         expire_own_suspend_mark(domain);
       else if (answered_)
@@ -149,8 +181,10 @@ class SaveJob {
   const Settings& settings_;
   Channel& channel_;
   std::optional<Hypervisor> xen_;
-  bool asked_to_suspend_ = false;
-  bool answered_ = false;  // libxl says that it suspended, or will not do so any more
+  std::optional<SuspendUndoWithoutLibxl> undo_;
+  std::optional<GuestCustody> guest_;
+  bool under_ferry_ = false;  // which has the guest in custody itself
+  bool answered_ = false;     // libxl says that it suspended, or will not do so any more
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "custody/resume_guest.h"
 #include "error/error.h"
 #include "host/engine_here.h"
+#include "migrate/open_job.h"
 #include "settings/environment.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-sim/commands.h"
@@ -30,7 +31,7 @@ void add_ferrys_own(CLI::App& app, const Settings& settings, HostPath path) {
                          });
   host::add_resume_command(app, [path](const std::string& name, bool force) {
     SimHost host(*path, false);
-    return resume_guest(host.xen(), host.life(), name, force);
+    return resume_guest(host.xen(), host.life(), name, force, refuse_open_job);
   });
   const auto source = [path] { return open_for_migration(*path, false); };
   host::add_migrate_command(app, settings, source);

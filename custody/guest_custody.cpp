@@ -1,0 +1,139 @@
+// Who is responsible for a guest on this host.
+#include "custody/guest_custody.h"
+
+#include "custody/suspend_mark.h"
+#include "error/error.h"
+#include "xen/log_dirty.h"
+
+namespace ferry {
+namespace {
+
+// The sentence, with another command for the operator.
+[[noreturn]] void fail_with_command(const Error& error, const std::string& command) {
+  const std::string sentence = error.what();
+  fail(Errc::needs_operator, "{}; try: {}", sentence.substr(0, sentence.find("; try: ")), command);
+}
+
+}  // namespace
+
+GuestCustody::GuestCustody(const Hypervisor& xen, SuspendUndo& undo, domid_t domid, DomainLock lock)
+    : xen_(xen), undo_(undo), lock_(std::move(lock)), known_(get_domain(xen, domid)) {
+  if (known_.suspended) cpu_time_ns_ = known_.cpu_time_ns;
+}
+
+GuestCustody::GuestCustody(const Hypervisor& xen, Lifecycle& life, domid_t domid, DomainLock lock)
+    : GuestCustody(xen, static_cast<SuspendUndo&>(life), domid, std::move(lock)) {
+  life_ = &life;
+}
+
+GuestCustody::GuestCustody(const Hypervisor& xen, Lifecycle& life, domid_t domid)
+    : GuestCustody(xen, life, domid, DomainLock(domid)) {
+}
+
+void GuestCustody::take_over() {
+  asked_ = log_may_be_on_ = true;
+  may_suspend_yet_ = has_suspend_mark(known_);
+}
+
+DomainInfo GuestCustody::look() const {
+  const DomainInfo now = get_domain(xen_, domid());
+  if (now.uuid != known_.uuid)
+    fail(Errc::no_domain, "the guest that was domain {} is gone: another one has its number",
+         raw(domid()));
+  if (now.dying) fail(Errc::no_domain, "domain {} is being destroyed", raw(domid()));
+  return now;
+}
+
+bool GuestCustody::there() const {
+  try {
+    look();
+    return true;
+  } catch (const Error& e) {
+    if (e.code() != Errc::no_domain) throw;
+    return false;
+  }
+}
+
+bool GuestCustody::has_run_since(const DomainInfo& now) const {
+  return cpu_time_ns_ && now.cpu_time_ns > *cpu_time_ns_ + kBookedLateNs;
+}
+
+bool GuestCustody::untouched() const {
+  if (!there()) return false;
+  const DomainInfo now = look();
+  return now.suspended && !has_run_since(now);
+}
+
+void GuestCustody::check_untouched() {
+  const DomainInfo now = look();
+  if (!now.suspended || has_run_since(now))
+    fail(Errc::guest,
+         "domain {} was resumed by somebody else: what was read of it is older than its disks",
+         raw(domid()));
+  cpu_time_ns_ = now.cpu_time_ns;
+}
+
+void GuestCustody::about_to_suspend() {
+  asked_ = true;
+  leave_suspend_mark(domid(), known_.uuid, job_);
+  may_suspend_yet_ = true;
+}
+
+void GuestCustody::has_suspended() {
+  const DomainInfo now = look();
+  if (!now.suspended) return;  // whoever was asked answered too early
+  may_suspend_yet_ = false;
+  cpu_time_ns_ = now.cpu_time_ns;
+}
+
+void GuestCustody::suspend() {
+  about_to_suspend();
+  life_->suspend(domid());
+  has_suspended();
+}
+
+// Whatever goes wrong here, the guest may be suspended and it is for the operator to look.
+bool GuestCustody::is_to_be_resumed() {
+  try {
+    if (!there()) return false;
+    if (may_suspend_yet_ && !look().suspended) undo_.withdraw_suspend(domid());
+    const DomainInfo now = look();
+    return now.suspended && !has_run_since(now);
+  } catch (const Error& e) {
+    fail_to_resume(domid(), e.what());
+  }
+}
+
+void GuestCustody::resume() {
+  try {
+    undo_.resume(domid());
+  } catch (const Error& e) {
+    if (e.code() != Errc::needs_operator) forget_note();  // it runs all the same
+    throw;
+  }
+}
+
+void GuestCustody::give_back() {
+  if (log_may_be_on_) stop_log_dirty(xen_, domid());
+  if (!asked_) return;
+  try {
+    if (is_to_be_resumed()) resume();
+  } catch (const Error& e) {
+    if (e.code() == Errc::needs_operator && !job_.empty())
+      fail_with_command(e, "ferry job resume " + job_);
+    throw;
+  }
+  forget_note();
+  asked_ = may_suspend_yet_ = false;
+}
+
+void GuestCustody::destroy() {
+  forget_note();  // whoever destroys it counts on something else
+  life_->destroy(domid());
+}
+
+void GuestCustody::forget_note() noexcept {
+  clear_suspend_mark(domid());
+}
+
+}  // namespace ferry

@@ -1,0 +1,79 @@
+// Who is responsible for a guest on this host: one object, from before the guest is asked to
+// suspend until it is destroyed, given away or taken back (custody/README.md).
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "custody/domain_lock.h"
+#include "xen/domain.h"
+#include "xen/lifecycle.h"
+
+namespace ferry {
+
+// It holds the domain's lock as long as it lives; knows the domain by its number and uuid, never by
+// its name; remembers what was done in its name and undoes only that; and asks Xen again before
+// each step that cannot be taken back.
+class GuestCustody {
+ public:
+  // With libxl's part, or, for a helper, without it. Throws Error: busy, no_domain.
+  GuestCustody(const Hypervisor& xen, Lifecycle& life, domid_t domid);
+  GuestCustody(const Hypervisor& xen, SuspendUndo& undo, domid_t domid, DomainLock lock);
+  GuestCustody(const Hypervisor& xen, Lifecycle& life, domid_t domid, DomainLock lock);
+
+  const Hypervisor& xen() const { return xen_; }
+  domid_t domid() const { return known_.domid; }
+  DomainLock& lock() { return lock_; }
+
+  // It is a migration's: only the job's own commands resume it (32 hex digits).
+  void belongs_to(const std::string& job) { job_ = job; }
+  // Somebody who is gone now may have asked it to suspend, and may have left a dirty log on.
+  void take_over();
+  // An engine starts to read its memory, maybe with a dirty log.
+  void reading() { log_may_be_on_ = true; }
+
+  // As Xen has it now. Throws Error(no_domain) if it is gone, or another domain has its number.
+  DomainInfo look() const;
+  // False only if it surely is not here any more. Throws if Xen cannot be asked.
+  bool there() const;
+  // Suspended, and nobody has resumed it since this knew it to be. Throws if Xen cannot be asked.
+  bool untouched() const;
+  // Right before a step that depends on that and cannot be taken back. Throws Error(guest).
+  void check_untouched();
+
+  // Asks it, and returns when it is suspended; the note of it (custody/suspend_mark.h) goes before.
+  // Throws what Lifecycle::suspend() throws.
+  void suspend();
+  // The same in two steps, for whom somebody else asks.
+  void about_to_suspend();
+  void has_suspended();
+  bool asked_to_suspend() const { return asked_; }
+
+  // Undoes what was done: a dirty log is off, a guest that was asked to suspend runs again, or its
+  // request is withdrawn, and the note is gone. Nothing happens to a guest that was never asked, or
+  // that somebody else has resumed. Throws Error(needs_operator), naming the command that brings it
+  // back; the note is still there then.
+  void give_back();
+  // After check_untouched(). Throws Error(needs_operator).
+  void destroy();
+  // It is somebody else's from now on, or none's: the note means nothing any more.
+  void forget_note() noexcept;
+
+ private:
+  bool has_run_since(const DomainInfo& now) const;
+  bool is_to_be_resumed();
+  void resume();
+
+  const Hypervisor& xen_;
+  SuspendUndo& undo_;
+  Lifecycle* life_ = nullptr;
+  DomainLock lock_;
+  DomainInfo known_;
+  std::string job_;
+  bool asked_ = false;            // to suspend
+  bool may_suspend_yet_ = false;  // it was, and nobody has seen it do so
+  bool log_may_be_on_ = false;
+  std::optional<uint64_t> cpu_time_ns_;  // when it was known to be suspended
+};
+
+}  // namespace ferry

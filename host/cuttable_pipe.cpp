@@ -1,0 +1,74 @@
+// A pipe to or from a program that may hang.
+#include "host/cuttable_pipe.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <cerrno>
+
+#include "error/error.h"
+
+namespace ferry::host {
+namespace {
+
+void wait(int fd, short events, const Cutter& cutter) {
+  pollfd fds[] = {{fd, events, 0}, {cutter.descriptor(), POLLIN, 0}};
+  while (poll(fds, 2, -1) < 0 && errno == EINTR) {
+  }
+  if (fds[1].revents) fail(Errc::io, "the connection to the other host was cut");
+}
+
+void do_not_block(int fd) {
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+}  // namespace
+
+Cutter::Cutter() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!event_) fail_errno(Errc::internal, errno, "cannot make an event");
+}
+
+void Cutter::cut() const noexcept {
+  const int saved = errno;
+  eventfd_write(event_.get(), 1);
+  errno = saved;
+}
+
+bool Cutter::is_cut() const {
+  pollfd event = {event_.get(), POLLIN, 0};
+  return poll(&event, 1, 0) > 0;
+}
+
+CuttableSource::CuttableSource(int fd, const Cutter& cutter) : fd_(fd), cutter_(cutter) {
+  do_not_block(fd);
+}
+
+size_t CuttableSource::read(std::span<std::byte> into) {
+  size_t done = 0;
+  while (done < into.size()) {
+    wait(fd_, POLLIN, cutter_);
+    const ssize_t n = ::read(fd_, into.data() + done, into.size() - done);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (n < 0) fail_errno(Errc::io, errno, "cannot read from the other host");
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
+CuttableSink::CuttableSink(int fd, const Cutter& cutter) : fd_(fd), cutter_(cutter) {
+  do_not_block(fd);
+}
+
+void CuttableSink::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    wait(fd_, POLLOUT, cutter_);
+    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (n < 0) fail_errno(Errc::io, errno, "cannot write to the other host");
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+}
+
+}  // namespace ferry::host

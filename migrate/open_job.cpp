@@ -1,0 +1,25 @@
+// A guest that a migration has a claim to.
+#include "migrate/open_job.h"
+
+#include <algorithm>
+
+#include "error/error.h"
+#include "migrate/job_journal.h"
+
+namespace ferry {
+
+void refuse_open_job(const DomainInfo& domain) {
+  for (const MigrationJob& job : list_jobs(false)) {
+    if (!job.source || !is_of(job, domain)) continue;
+    if (!lock_job(job.id, true))
+      fail(Errc::busy,
+           "{} is in the hands of migration job {}; it can be told to stop: ferry job "
+           "cancel {}",
+           job.name, job.id, job.id);
+    fail(Errc::needs_operator,
+         "{} belongs to migration job {}, which was broken off ({}); try: ferry job resume {}",
+         job.name, job.id, job.state_name(), job.id);
+  }
+}
+
+}  // namespace ferry

@@ -1,0 +1,165 @@
+// What somebody else does to a guest while it is saved or moved: nobody's work is undone by
+// mistake, and no guest that runs is destroyed.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include "custody/guest_custody.h"
+#include "custody/suspend_mark.h"
+#include "migrate/send_guest.h"
+#include "pipeline/seeded_executor.h"
+#include "sim/seam/binding.h"
+#include "tests/engine/promises.h"
+
+namespace ferry::sim {
+namespace {
+
+GuestSpec small_guest() {
+  GuestSpec spec;
+  spec.pages = 300;
+  return spec;
+}
+
+class InCustody : public ::testing::Test {
+ protected:
+  void SetUp() override { setenv("FERRY_STATE_DIR", (jobs_.image() + ".jobs").c_str(), 1); }
+
+  domid_t domid() const { return domid_t{static_cast<uint16_t>(subject_.domid())}; }
+  void somebody_resumes() { resume_domain(*host_, subject_.domid()); }
+
+  Ended save(Afterwards afterwards, const std::function<void()>& engine_ended) {
+    SaveRun run;
+    run.request.domain = "web1";
+    run.request.file = place_.image();
+    run.request.afterwards = afterwards;
+    run.guests = subject_.hooks();
+    run.engine_ended = engine_ended;
+    return run_save(*host_, *executor_, run);
+  }
+
+  MigrationJob job(SourceState state) const {
+    HostLock lock(*host_);
+    const Domain& d = *host_->find_domain(static_cast<DomainNumber>(subject_.domid()));
+    MigrationJob job;
+    job.id = new_job_id();
+    job.state = static_cast<unsigned>(state);
+    job.name = "web1";
+    job.uuid.assign(reinterpret_cast<const char*>(d.handle), sizeof d.handle);
+    job.peer.text = "the other host";
+    return job;
+  }
+
+  Workplace place_;
+  Workplace jobs_;
+  std::unique_ptr<Host> host_ = Host::create({.seed = 3, .frames = 4096});
+  std::unique_ptr<Executor> executor_ = make_seeded_executor(1, 2);
+  ScratchSubject subject_{*host_, small_guest()};
+};
+
+TEST_F(InCustody, a_guest_that_somebody_resumed_is_not_destroyed_for_its_old_image) {
+  const Ended ended = save(Afterwards::destroy, [&] { somebody_resumes(); });
+  EXPECT_EQ(ended.exit_status(), 1) << ended.sentence;
+  EXPECT_NE(ended.sentence.find("resumed by somebody else"), std::string::npos) << ended.sentence;
+  EXPECT_TRUE(runs(*host_, subject_.domid()));
+  EXPECT_FALSE(place_.has_image());
+}
+
+TEST_F(InCustody, nor_one_that_somebody_resumed_and_suspended_again) {
+  const Ended ended = save(Afterwards::destroy, [&] {
+    somebody_resumes();
+    subject_.hooks().asked_to_suspend(domid());
+  });
+  EXPECT_EQ(ended.exit_status(), 1) << ended.sentence;
+  EXPECT_TRUE(exists(*host_, subject_.domid()));
+  EXPECT_FALSE(runs(*host_, subject_.domid())) << "what another one has suspended was resumed";
+  EXPECT_FALSE(place_.has_image());
+}
+
+TEST_F(InCustody, a_guest_that_somebody_destroyed_leaves_its_image) {
+  const Ended ended = save(Afterwards::destroy, [&] {
+    if (exists(*host_, subject_.domid())) destroy_domain(*host_, subject_.domid());
+  });
+  EXPECT_NE(ended.exit_status(), 4) << ended.sentence;
+}
+
+TEST_F(InCustody, another_guest_with_the_number_is_left_alone) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  SimLifecycle life(*host_, xen, subject_.hooks());
+  GuestCustody custody(xen, life, domid());
+  custody.suspend();
+  {
+    HostLock lock(*host_);
+    host_->find_domain(static_cast<DomainNumber>(subject_.domid()))->handle[0] ^= 1;
+  }
+  EXPECT_FALSE(custody.there());
+  EXPECT_THROW(custody.check_untouched(), Error);
+  custody.give_back();
+  EXPECT_FALSE(runs(*host_, subject_.domid()));
+}
+
+TEST_F(InCustody, a_guest_that_was_never_asked_is_not_resumed) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  SimLifecycle life(*host_, xen, subject_.hooks());
+  life.suspend(domid());
+  {
+    GuestCustody custody(xen, life, domid());
+    custody.give_back();
+  }
+  EXPECT_FALSE(runs(*host_, subject_.domid()));
+}
+
+TEST_F(InCustody, a_guest_that_the_operator_renamed_comes_back) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  SimLifecycle life(*host_, xen, subject_.hooks());
+  const MigrationJob open = job(SourceState::sending);
+  JobJournal(open).write(SourceState::sending);
+  life.suspend(domid());
+  leave_suspend_mark(domid(), get_domain(xen, domid()).uuid, open.id);
+  life.rename(domid(), "web1-old");
+  take_back_sent_guest(xen, life, open, false);
+  EXPECT_TRUE(runs(*host_, subject_.domid()));
+  EXPECT_EQ(life.name(domid()), "web1-old");
+}
+
+TEST_F(InCustody, a_guest_that_is_gone_is_not_said_to_run) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  SimLifecycle life(*host_, xen, subject_.hooks());
+  const MigrationJob open = job(SourceState::sending);
+  JobJournal(open).write(SourceState::sending);
+  life.destroy(domid());
+  EXPECT_THROW(take_back_sent_guest(xen, life, open, false), Error);
+}
+
+TEST_F(InCustody, names_are_given_once_as_xenstored_does) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  SimLifecycle life(*host_, xen, subject_.hooks());
+  const ScratchGuest other = build_running_guest(*host_, small_guest(), "web2");
+  EXPECT_THROW(life.rename(domid(), "web2"), Error);
+  EXPECT_EQ(life.name(domid()), "web1");
+  EXPECT_FALSE(life.find_if_there("web3"));
+  EXPECT_EQ(life.find_if_there("web2"), domid_t{static_cast<uint16_t>(other.domid)});
+  EXPECT_THROW(life.find("web3"), Error);
+}
+
+TEST_F(InCustody, one_at_a_time_has_a_guest) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  SimLifecycle life(*host_, xen, subject_.hooks());
+  GuestCustody custody(xen, life, domid());
+  custody.suspend();
+  const Ended second = save(Afterwards::destroy, {});
+  EXPECT_EQ(second.error, Errc::busy) << second.sentence;
+  const Ended resumed =
+      run_named(*host_, fmt::format("ferry resume {}", raw(domid())), subject_.hooks());
+  EXPECT_EQ(resumed.error, Errc::busy) << resumed.sentence;
+  EXPECT_FALSE(runs(*host_, subject_.domid()));
+  custody.give_back();
+  EXPECT_TRUE(runs(*host_, subject_.domid()));
+}
+
+}  // namespace
+}  // namespace ferry::sim

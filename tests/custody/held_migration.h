@@ -1,0 +1,81 @@
+// A migration between two simulated hosts, over a command, that is held before an answer of the
+// other host arrives.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "tests/migrate/two_hosts.h"
+
+namespace ferry::test {
+
+// Answers as frames' bodies, in hex: a handover's message.
+inline constexpr char kReceived[] = "3801", kRunning[] = "3802";
+
+class HeldMigration : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    hosts_.fresh();
+    hold(kReceived);
+  }
+
+  static bool within(double seconds, const std::function<bool()>& what) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+    for (;; std::this_thread::sleep_for(std::chrono::milliseconds(10))) {
+      if (what()) return true;
+      if (std::chrono::steady_clock::now() > until) return false;
+    }
+  }
+
+  // The command that reaches the other host, as a file, so that a test can put another in its
+  // place.
+  void hold(const std::string& frame) {
+    command_is(fmt::format("{} --host {} receive --stdio | python3 {} {} {} {}", FERRY_SIM,
+                           hosts_.path("b.host"), GATE, frame, hosts_.path("open"),
+                           hosts_.path("reached")));
+  }
+  void command_is(const std::string& command) {
+    std::ofstream(hosts_.path("via.sh")) << "unset FERRY_SIM_HOST FERRY_RUN_DIR FERRY_STATE_DIR\n"
+                                         << command << "\n";
+  }
+  Running migrate() {
+    return hosts_.start("a",
+                        {"migrate", "--quiet", "web1", "--via", "sh " + hosts_.path("via.sh")});
+  }
+  bool is_held() {
+    return within(60, [&] { return std::filesystem::exists(hosts_.path("reached")); });
+  }
+  void open_gate() { std::ofstream(hosts_.path("open")) << ""; }
+
+  // "running", "suspended", …; empty if there is none of that name.
+  std::string state(const std::string& host, const std::string& name = "web1") {
+    std::istringstream lines(hosts_.run(host, {"list"}).said);
+    for (std::string line; std::getline(lines, line);)
+      if (line.starts_with(name + " ")) return line.substr(line.rfind(' ') + 1);
+    return {};
+  }
+  std::string job() {
+    const auto jobs = hosts_.open_jobs("a");
+    return jobs.size() == 1 ? jobs.front() : "";
+  }
+  // The command that the sentence names, on the first host.
+  TwoHosts::Result do_as_told(const std::string& sentence) {
+    const size_t at = sentence.find("try: ferry ");
+    if (at == std::string::npos) return {-1, "no command is named: " + sentence};
+    std::istringstream words(sentence.substr(at + 11));
+    std::vector<std::string> arguments{std::istream_iterator<std::string>(words), {}};
+    return hosts_.run("a", arguments);
+  }
+
+  TwoHosts hosts_;
+};
+
+}  // namespace ferry::test
