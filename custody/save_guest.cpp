@@ -6,6 +6,7 @@
 #include <chrono>
 #include <exception>
 
+#include "config/libxl_json.h"
 #include "custody/give_back.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
@@ -13,6 +14,7 @@
 #include "files/image_output.h"
 #include "proto/xl_wrapper.h"
 #include "save/save.h"
+#include "text/printable.h"
 
 namespace ferry {
 namespace {
@@ -46,8 +48,10 @@ class GuestSave {
 
  private:
   void read_config() {
-    config_.set_libxl_json(life_.config_json(domid_));
+    config_.set_libxl_json(config_to_save(life_.config_json(domid_)));
     config_.set_name(life_.name(domid_));
+    if (!is_utf8(config_.name()))
+      fail(Errc::unsupported, "the domain's name is not UTF-8: {}", config_.name());
     config_.set_uuid(domain_.uuid.data(), domain_.uuid.size());
     config_.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
   }

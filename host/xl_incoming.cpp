@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "config/libxl_json.h"
 #include "error/error.h"
 #include "host/engine.h"
 #include "proto/xl_wrapper.h"
@@ -39,6 +40,7 @@ void XlIncoming::fail_as_xl() const {
 }
 
 void XlIncoming::begin(const v1::MigrateHello& hello) {
+  require_config(hello.libxl_json(), Errc::bad_image, "the guest's configuration");
   const char* xl = std::getenv("FERRY_XL");
   xl_ = std::make_unique<Child>(std::vector<std::string>{xl ? xl : "xl", "migrate-receive"},
                                 std::vector<std::string>{"LIBXL_SAVE_HELPER=" + helper_path()},

@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
 #include "error/error.h"
 #include "files/durable.h"
 
@@ -146,7 +147,7 @@ void JobJournal::write_number(unsigned state) {
                      {"peer", next.peer.text},
                      {"peer_is_command", next.peer.is_command},
                      {"pid", getpid()}};
-  write_durably(path_of(next.id, next.source), json.dump() + "\n");
+  write_durably(path_of(next.id, next.source), json_text(json, -1) + "\n");
   job_ = std::move(next);
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <exception>
 
+#include "config/libxl_json.h"
 #include "error/error.h"
 #include "migrate/first_answer.h"
 #include "migrate/greeting.h"
@@ -186,7 +187,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   job.peer = request.peer;
   v1::MigrateHello hello = hello_for(job);
   hello.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
-  hello.set_libxl_json(life.config_json(domid));
+  hello.set_libxl_json(config_to_save(life.config_json(domid)));
   hello.set_streams(request.streams);
   const FileLock lock = lock_for_us(job.id);
   const uint32_t streams = greet(link, hello, request.peer.text);

@@ -272,15 +272,6 @@ void ImageFile::for_each_other(const std::function<bool(const RawRecord&)>& visi
   });
 }
 
-std::vector<v1::Record> ImageFile::other_records() const {
-  std::vector<v1::Record> records;
-  for_each_other([&](const RawRecord& raw) {
-    records.push_back(parse_record(raw));
-    return true;
-  });
-  return records;
-}
-
 std::vector<IndexRun> ImageFile::read_part_runs(uint64_t part) const {
   return state_->named([&] { return state_->part(part); });
 }

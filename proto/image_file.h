@@ -63,9 +63,6 @@ class ImageFile {
   // a time, since an image may have any number of them. visit returns false to see no more.
   void for_each_other(const std::function<bool(const RawRecord&)>& visit) const;
 
-  // All records but Pages and the index, in order, digests checked.
-  std::vector<v1::Record> other_records() const;
-
   // The index of 65536 pfns from part * 65536: an entry for each pfn.
   std::vector<PageEntry> read_part(uint64_t part) const;
   // The same as runs, ascending; pfns that are in none of them are not mentioned.

@@ -2,10 +2,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cstdio>
-
 #include "custody/resume_guest.h"
-#include "error/error.h"
+#include "error/run_main.h"
 #include "host/engine.h"
 #include "host/xl_incoming.h"
 #include "settings/conf.h"
@@ -68,18 +66,13 @@ int main(int argc, char** argv) {
   ferry::host::add_resume_command(app, ferry::host::resume_here);
   ferry::host::add_check_command(app, ferry::host::open_here);
   ferry::host::add_estimate_command(app, ferry::host::open_here);
-  try {
+  return ferry::run_main("ferry", [&] {
     ferry::read_conf();
-    app.parse(argc, argv);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+      return app.exit(e) == 0 ? 0 : static_cast<int>(ferry::Exit::usage);
+    }
     return 0;
-  } catch (const CLI::ParseError& e) {
-    const int code = app.exit(e);
-    return code == 0 ? 0 : static_cast<int>(ferry::Exit::usage);
-  } catch (const ferry::Error& e) {
-    fmt::print(stderr, "ferry: {}\n", e.what());
-    return static_cast<int>(ferry::exit_code(e.code()));
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "ferry: {}\n", e.what());
-    return static_cast<int>(ferry::Exit::failed);
-  }
+  });
 }

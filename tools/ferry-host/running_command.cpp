@@ -8,9 +8,11 @@
 
 #include <fmt/format.h>
 
+#include "config/json_text.h"
 #include "error/error.h"
 #include "host/running_save.h"
 #include "migrate/job_journal.h"
+#include "text/printable.h"
 
 namespace ferry::host {
 namespace {
@@ -30,7 +32,7 @@ void print(const nlohmann::ordered_json& s) {
   const auto mib = [&](const char* name) {
     return static_cast<double>(figure(s, name)) / (1 << 20);
   };
-  fmt::print("{:<20} {}\n", "Phase:", s.value("phase", std::string("?")));
+  fmt::print("{:<20} {}\n", "Phase:", printable(s.value("phase", std::string("?"))));
   fmt::print("{:<20} {} ms\n", "Time elapsed:", figure(s, "time_elapsed"));
   fmt::print("{:<20} {:.1f} MiB\n", "Data processed:", mib("data_processed"));
   fmt::print("{:<20} {:.1f} MiB\n", "Memory processed:", mib("memory_processed"));
@@ -52,7 +54,7 @@ RunningSave running(ThisHost& host, const std::string& domain) {
 void info(const Arguments& arguments, const OpenHost& open) {
   const auto status = running(*open(), arguments.domain).ask("status");
   if (arguments.json)
-    fmt::print("{}\n", status.dump(2));
+    fmt::print("{}\n", json_text(status));
   else
     print(status);
 }
@@ -94,9 +96,9 @@ std::string running_as_text() {
     const auto s = save.ask("status");
     text += fmt::format(
         "domain {}: {}, round {}, {} of {} MiB left, {} KiB/s, would stand still for {} ms\n",
-        raw(save.domid()), s.value("phase", std::string("?")), figure(s, "memory_iteration"),
-        figure(s, "memory_remaining") >> 20, figure(s, "memory_total") >> 20,
-        figure(s, "memory_bps") >> 10, figure(s, "downtime"));
+        raw(save.domid()), printable(s.value("phase", std::string("?"))),
+        figure(s, "memory_iteration"), figure(s, "memory_remaining") >> 20,
+        figure(s, "memory_total") >> 20, figure(s, "memory_bps") >> 10, figure(s, "downtime"));
   }
   return text;
 }

@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
 #include "error/error.h"
+#include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/live_options.h"
 #include "tools/ferry-host/progress_line.h"
@@ -59,12 +61,12 @@ void print(const Arguments& arguments, const SaveReport& report) {
         {"suspended_seconds", report.suspended_seconds},
     };
     if (arguments.file == "-") result.erase("image_bytes");  // whoever reads it knows
-    fmt::print(out, "{}\n", result.dump(2));
+    fmt::print(out, "{}\n", json_text(result));
   } else if (!arguments.quiet) {
     const std::string image =
         arguments.file == "-" ? "" : fmt::format(", {} bytes of image", report.image_bytes);
-    fmt::print(out, "saved {} to {}: {} bytes of guest{}, {:.2f} s\n", report.name, arguments.file,
-               report.guest_bytes, image, report.suspended_seconds);
+    fmt::print(out, "saved {} to {}: {} bytes of guest{}, {:.2f} s\n", printable(report.name),
+               arguments.file, report.guest_bytes, image, report.suspended_seconds);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "custody/give_back.h"
 #include "custody/locked_save.h"
 #include "custody/suspend_mark.h"
+#include "error/run_main.h"
 #include "host/report.h"
 #include "host/stoppable_stream.h"
 #include "tools/ferry-save-helper/live_save.h"
@@ -105,7 +106,7 @@ class SaveJob {
       give_back(*xen_, undo, arguments_.domid, true);
       return 1;
     } catch (const Error& e) {
-      fmt::print(stderr, "ferry-save-helper: {}\n", e.what());
+      complain("ferry-save-helper", e.what());
       return static_cast<int>(exit_code(e.code()));
     }
   }

@@ -1,11 +1,10 @@
 // ferry-sim: ferry over simulated hosts, for whoever has no Xen.
 #include <signal.h>
 
-#include <cstdio>
 #include <thread>
 
 #include "custody/resume_guest.h"
-#include "error/error.h"
+#include "error/run_main.h"
 #include "host/engine_here.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-sim/commands.h"
@@ -57,11 +56,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& e) {
-    fmt::print(stderr, "ferry-sim: {} (ferry-sim --help says more)\n", e.what());
+    complain("ferry-sim", fmt::format("{} (ferry-sim --help says more)", e.what()));
     return static_cast<int>(Exit::usage);
-  } catch (const Error& e) {
-    fmt::print(stderr, "ferry-sim: {}\n", e.what());
-    return static_cast<int>(exit_code(e.code()));
   }
 }
 
@@ -70,10 +66,5 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
-  try {
-    return ferry::sim::run(argc, argv);
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "ferry-sim: {}\n", e.what());
-    return static_cast<int>(ferry::Exit::failed);
-  }
+  return ferry::run_main("ferry-sim", [&] { return ferry::sim::run(argc, argv); });
 }
