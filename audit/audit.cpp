@@ -50,7 +50,9 @@ void check_totals(const ImageFile& image, const PageMap& map, const PassTotals& 
               root.pages_records(), root.pages_bytes(), totals.pages_records, totals.pages_bytes);
   }
   std::array<uint64_t, 256> pages{};
-  for (uint64_t pfn = 0; pfn < map.size(); ++pfn) pages[static_cast<uint8_t>(map.seen_kind(pfn))]++;
+  map.for_each_run([&](uint64_t, uint64_t count, v1::PageKind, v1::PageKind seen, auto...) {
+    pages[static_cast<uint8_t>(seen)] += count;
+  });
   pages[static_cast<uint8_t>(kUnmentioned)] = 0;
   for (int i = 0; i + 2 < root.kind_pages_size(); i += 3) {
     if (root.kind_pages(i) < pages.size())

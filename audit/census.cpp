@@ -87,8 +87,7 @@ class BatchJob final : public Job {
     for (const auto& [kind, pages] : pages_) round.pages[kind] += pages;
     round.bytes += bytes_;
     for (const PageRun& run : runs_)
-      for (uint64_t i = 0; i < run.count; ++i)
-        shared_.map.see(run.first.raw() + i, run.kind, raw_.offset);
+      shared_.map.see(run.first.raw(), run.count, run.kind, raw_.offset);
     for (size_t i = 0; i < levels_.size(); ++i) add(shared_.census.levels[i], levels_[i]);
     if (shared_.census.banner.empty()) shared_.census.banner = std::move(banner_);
   }

@@ -34,18 +34,23 @@ void PopulatedCheck::add(const v1::Populated& record, const Place& place) {
 void PopulatedCheck::check_run(uint64_t first, uint64_t count, const Place& place) {
   listed_ += count;
   if (head_.live()) return;
-  for (uint64_t pfn = first; pfn < first + count; ++pfn) {
-    if (map_.populated(pfn)) continue;
-    Place here = place;
-    here.pfn = pfn;
-    findings_.add(rule::populated_runs, here,
-                  "pfn {:#x} is listed as populated, but the image has no frame for it.", pfn);
-  }
+  map_.runs_within(first, count, [&](uint64_t from, uint64_t n, v1::PageKind kind, auto...) {
+    if (kind != v1::ABSENT && kind != kUnmentioned) return;
+    findings_.add_each(rule::populated_runs, n, [&](uint64_t i) {
+      Place here = place;
+      here.pfn = from + i;
+      findings_.add(rule::populated_runs, here,
+                    "pfn {:#x} is listed as populated, but the image has no frame for it.",
+                    from + i);
+    });
+  });
 }
 
 void PopulatedCheck::finish() {
   uint64_t populated = 0;
-  for (uint64_t pfn = 0; pfn < map_.size(); ++pfn) populated += map_.populated(pfn);
+  map_.for_each_run([&](uint64_t, uint64_t count, v1::PageKind kind, auto...) {
+    if (kind != v1::ABSENT && kind != kUnmentioned) populated += count;
+  });
   if (seen_ && !broken_ && !head_.live() && listed_ != populated) {
     findings_.add(rule::populated_runs, {},
                   "{} pfns are listed as populated, but {} pages have a frame.", listed_,
@@ -71,32 +76,41 @@ void check_stale_frame_lists(const v1::Head& head, const PageMap& map, Findings&
                    at);
       return;
     }
-    for (uint64_t pfn = at + gap; pfn < at + gap + count; ++pfn) {
-      if (map.kind(pfn) == v1::DATA) continue;
-      findings.add(rule::stale_frame_lists, {.pfn = pfn},
-                   "pfn {:#x} is named as a stale frame list, but is {}.", pfn, describe(map, pfn));
-    }
+    map.runs_within(at + gap, count, [&](uint64_t first, uint64_t n, v1::PageKind kind, auto...) {
+      if (kind == v1::DATA) return;
+      findings.add_each(rule::stale_frame_lists, n, [&](uint64_t k) {
+        findings.add(rule::stale_frame_lists, {.pfn = first + k},
+                     "pfn {:#x} is named as a stale frame list, but is {}.", first + k,
+                     describe(kind));
+      });
+    });
     at += gap + count;
   }
 }
 
 void check_completeness(const PageMap& map, Findings& findings) {
-  for (uint64_t pfn = 0; pfn < map.size(); ++pfn) {
-    const v1::PageKind indexed = map.kind(pfn), seen = map.seen_kind(pfn);
+  map.for_each_run([&](uint64_t first, uint64_t count, v1::PageKind indexed, v1::PageKind seen,
+                       uint8_t marks, uint64_t offset) {
     if (indexed == kUnmentioned && seen == kUnmentioned) {
-      findings.add(rule::page_missing, {.pfn = pfn}, "The image says nothing about pfn {:#x}.",
-                   pfn);
+      findings.add_each(rule::page_missing, count, [&](uint64_t i) {
+        findings.add(rule::page_missing, {.pfn = first + i},
+                     "The image says nothing about pfn {:#x}.", first + i);
+      });
     } else if (indexed != seen) {
-      findings.add(rule::index_kind, {.pfn = pfn},
-                   "The index calls pfn {:#x} {}, the records call it {}.", pfn, describe(indexed),
-                   describe(seen));
-    } else if (has_data(indexed) && !map.marked(pfn, PageMap::kNewestSeen)) {
-      findings.add(rule::index_record, {.pfn = pfn, .offset = map.record_offset(pfn)},
-                   "The index points at byte {} for pfn {:#x}, which is not the last "
-                   "record that has it.",
-                   map.record_offset(pfn), pfn);
+      findings.add_each(rule::index_kind, count, [&](uint64_t i) {
+        findings.add(rule::index_kind, {.pfn = first + i},
+                     "The index calls pfn {:#x} {}, the records call it {}.", first + i,
+                     describe(indexed), describe(seen));
+      });
+    } else if (has_data(indexed) && (marks & PageMap::kNewestSeen) == 0) {
+      findings.add_each(rule::index_record, count, [&](uint64_t i) {
+        findings.add(rule::index_record, {.pfn = first + i, .offset = offset},
+                     "The index points at byte {} for pfn {:#x}, which is not the last "
+                     "record that has it.",
+                     offset, first + i);
+      });
     }
-  }
+  });
 }
 
 }  // namespace ferry::audit

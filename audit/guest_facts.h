@@ -9,6 +9,7 @@
 
 #include "audit/layout.h"
 #include "proto/image_file.h"
+#include "proto/pfn_map.h"
 
 namespace ferry::audit {
 
@@ -48,7 +49,7 @@ struct VcpuRoots {
 struct GuestFacts {
   bool has_p2m_frames = false;
   bool has_populated = false;
-  std::vector<uint64_t> leaves;        // pfn of each leaf; kNoPfn where there is no usable one
+  PfnMap<uint64_t> leaves{0, kNoPfn};  // by leaf, its pfn; kNoPfn where there is no usable one
   std::vector<LeafUse> leaf_uses;      // the usable ones, by pfn
   std::optional<uint64_t> start_info;  // pfn of a data page, from vCPU 0
   std::array<XsaveComponent, 64> xsave{};

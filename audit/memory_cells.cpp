@@ -1,6 +1,7 @@
 // A guest's memory in a few thousand cells.
 #include "audit/memory_cells.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace ferry::audit {
@@ -44,11 +45,17 @@ MemoryCells memory_cells(const PageMap& map, size_t most) {
   MemoryCells memory;
   while ((map.size() - 1) / memory.pages_per_cell >= most) memory.pages_per_cell *= 2;
   memory.cells.resize((map.size() - 1) / memory.pages_per_cell + 1);
-  for (uint64_t pfn = 0; pfn < map.size(); ++pfn) {
-    MemoryCell& cell = memory.cells[pfn / memory.pages_per_cell];
-    ++cell.pages[static_cast<size_t>(class_of(map.kind(pfn)))];
-    cell.again += map.marked(pfn, PageMap::kSentAgain);
-  }
+  map.for_each_run(
+      [&](uint64_t pfn, uint64_t count, v1::PageKind kind, v1::PageKind, uint8_t marks, uint64_t) {
+        while (count != 0) {
+          const uint64_t n = std::min(count, memory.pages_per_cell - pfn % memory.pages_per_cell);
+          MemoryCell& cell = memory.cells[pfn / memory.pages_per_cell];
+          cell.pages[static_cast<size_t>(class_of(kind))] += n;
+          if ((marks & PageMap::kSentAgain) != 0) cell.again += n;
+          pfn += n;
+          count -= n;
+        }
+      });
   return memory;
 }
 

@@ -34,7 +34,7 @@ void check_leaf_entry(PageMap& map, const Place& place, uint64_t pfn, uint64_t e
     return;
   }
   if ((entry & kIdentity) != 0) return;
-  if (pfn < map.size()) map.set_in_p2m(pfn);
+  if (pfn < map.size()) map.mark(pfn, PageMap::kInP2m);
   if (entry != pfn || pfn >= map.size()) {
     findings.add(rule::p2m_entry, place, "The p2m entry of pfn {:#x} names pfn {:#x}, which is {}.",
                  pfn, entry, describe(map, entry));
@@ -48,7 +48,7 @@ void check_leaf_entry(PageMap& map, const Place& place, uint64_t pfn, uint64_t e
 
 LeafListCheck::LeafListCheck(PageMap& map, GuestFacts& facts, Findings& findings, bool live)
     : map_(map), facts_(facts), findings_(findings), live_(live) {
-  facts_.leaves.assign(leaves_for(map.size()), kNoPfn);
+  facts_.leaves = PfnMap<uint64_t>(leaves_for(map.size()), kNoPfn);
 }
 
 void LeafListCheck::add(const v1::P2mFrames& record, const Place& place) {
@@ -63,7 +63,7 @@ void LeafListCheck::add(const v1::P2mFrames& record, const Place& place) {
     count = room;
   }
   for (uint64_t i = 0; i < count; ++i) {
-    uint64_t& leaf = facts_.leaves[first + i];
+    uint64_t& leaf = facts_.leaves.change(first + i);
     if (leaf != kNoPfn && !live_) {
       findings_.add(rule::leaf_list, place, "p2m leaf {} is listed twice.", first + i);
     }
@@ -71,22 +71,29 @@ void LeafListCheck::add(const v1::P2mFrames& record, const Place& place) {
   }
 }
 
+void LeafListCheck::finish_leaf(uint64_t leaf, uint64_t pfn) {
+  if (pfn < map_.size()) map_.mark(pfn, PageMap::kLeafFrame);
+  if (pfn < map_.size() && map_.kind(pfn) == v1::P2M_LEAF) {
+    facts_.leaf_uses.push_back({pfn, leaf});
+    return;
+  }
+  findings_.add(rule::leaf_kind, {.pfn = pfn}, "p2m leaf {} is pfn {:#x}, which is {}.", leaf, pfn,
+                describe(map_, pfn));
+  unusable_.push_back(leaf);
+}
+
 void LeafListCheck::finish() {
   if (!facts_.has_p2m_frames) return;
-  for (uint64_t i = 0; i < facts_.leaves.size(); ++i) {
-    uint64_t& pfn = facts_.leaves[i];
+  facts_.leaves.for_each_run([&](uint64_t first, uint64_t count, uint64_t pfn) {
     if (pfn == kNoPfn) {
-      findings_.add(rule::leaf_list, {}, "There is no p2m leaf {}.", i);
-    } else if (pfn >= map_.size() || map_.kind(pfn) != v1::P2M_LEAF) {
-      findings_.add(rule::leaf_kind, {.pfn = pfn}, "p2m leaf {} is pfn {:#x}, which is {}.", i, pfn,
-                    describe(map_, pfn));
-      if (pfn < map_.size()) map_.mark(pfn, PageMap::kLeafFrame);
-      pfn = kNoPfn;
+      findings_.add_each(rule::leaf_list, count, [&](uint64_t i) {
+        findings_.add(rule::leaf_list, {}, "There is no p2m leaf {}.", first + i);
+      });
     } else {
-      map_.mark(pfn, PageMap::kLeafFrame);
-      facts_.leaf_uses.push_back({pfn, i});
+      finish_leaf(first, pfn);  // what is listed comes alone
     }
-  }
+  });
+  for (const uint64_t leaf : unusable_) facts_.leaves.change(leaf) = kNoPfn;
   std::sort(facts_.leaf_uses.begin(), facts_.leaf_uses.end(),
             [](const LeafUse& a, const LeafUse& b) {
               return a.pfn != b.pfn ? a.pfn < b.pfn : a.leaf < b.leaf;
@@ -140,17 +147,22 @@ void check_loose_leaf(const PageMap& map, const Place& place,
 
 void check_p2m_complete(const PageMap& map, const GuestFacts& facts, Findings& findings) {
   if (!facts.has_p2m_frames) return;
-  for (uint64_t pfn = 0; pfn < map.size(); ++pfn) {
-    if (map.kind(pfn) == v1::P2M_LEAF && !map.marked(pfn, PageMap::kLeafFrame)) {
+  const auto judge = [&](uint64_t pfn, v1::PageKind kind, uint8_t marks) {
+    if (kind == v1::P2M_LEAF && (marks & PageMap::kLeafFrame) == 0) {
       findings.add(rule::stray_leaf, {.pfn = pfn},
                    "pfn {:#x} is stored as a p2m leaf, but the list does not have it.", pfn);
     }
-    const bool judged = facts.leaves[pfn / kEntriesPerTable] != kNoPfn;
-    if (judged && map.populated(pfn) && !map.in_p2m(pfn)) {
+    const bool judged = facts.leaves.get(pfn / kEntriesPerTable) != kNoPfn;
+    if (judged && (marks & PageMap::kInP2m) == 0) {
       findings.add(rule::p2m_unlisted, {.pfn = pfn},
-                   "pfn {:#x} is {}, but its p2m entry does not name it.", pfn, describe(map, pfn));
+                   "pfn {:#x} is {}, but its p2m entry does not name it.", pfn, describe(kind));
     }
-  }
+  };
+  map.for_each_run([&](uint64_t first, uint64_t count, v1::PageKind kind, v1::PageKind,
+                       uint8_t marks, uint64_t) {
+    if (kind == v1::ABSENT || kind == kUnmentioned) return;
+    for (uint64_t pfn = first; pfn < first + count; ++pfn) judge(pfn, kind, marks);
+  });
 }
 
 }  // namespace ferry::audit

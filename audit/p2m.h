@@ -19,10 +19,13 @@ class LeafListCheck {
   void finish();
 
  private:
+  void finish_leaf(uint64_t leaf, uint64_t pfn);
+
   PageMap& map_;
   GuestFacts& facts_;
   Findings& findings_;
   const bool live_;
+  std::vector<uint64_t> unusable_;  // leaves that are listed with no page of that kind
 };
 
 // head's p2m_root_pfn.

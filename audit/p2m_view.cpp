@@ -17,17 +17,17 @@ void check_p2m_view(PageReader& reader, const v1::Head& head, const PageMap& map
     return;
   }
   Walker walker(reader, map);
-  for (uint64_t i = 0; i < pages; ++i) {
-    if (facts.leaves[i] == kNoPfn) continue;
-    const uint64_t vaddr = first + i * kPageSize;
-    const std::optional<uint64_t> pfn = walker.walk(head.p2m_root_pfn(), vaddr).pfn;
-    if (pfn == facts.leaves[i]) continue;
-    const std::string found = pfn ? fmt::format("pfn {:#x}", *pfn) : "nothing";
+  facts.leaves.for_each_run([&](uint64_t leaf, uint64_t, uint64_t pfn) {
+    if (pfn == kNoPfn) return;
+    const uint64_t vaddr = first + leaf * kPageSize;
+    const std::optional<uint64_t> there = walker.walk(head.p2m_root_pfn(), vaddr).pfn;
+    if (there == pfn) return;
+    const std::string found = there ? fmt::format("pfn {:#x}", *there) : "nothing";
     findings.add(
-        rule::p2m_view, {.pfn = facts.leaves[i]},
+        rule::p2m_view, {.pfn = pfn},
         "The guest's page tables map {} at {:#x}, where p2m leaf {} (pfn {:#x}) should be.", found,
-        vaddr, i, facts.leaves[i]);
-  }
+        vaddr, leaf, pfn);
+  });
 }
 
 }  // namespace ferry::audit

@@ -1,46 +1,48 @@
 // What is known of each page.
 #include "audit/page_map.h"
 
-#include <algorithm>
-
 #include "error/error.h"
+#include "proto/pages.h"
 
 namespace ferry::audit {
 
 PageMap PageMap::load(const ImageFile& image) {
-  PageMap map;
   const uint64_t pfns = image.head().nr_pfns();
-  const uint64_t parts = pfns / kPartPfns + (pfns % kPartPfns != 0);
+  PageMap map(pfns);
+  const uint64_t parts = pfns / kPfnsPerIndexPart + (pfns % kPfnsPerIndexPart != 0);
   if (image.parts() != parts)
     fail(Errc::bad_image, "the index has {} parts, but {} pfns need {}", image.parts(), pfns,
          parts);
   for (uint64_t i = 0; i < parts; ++i) {
-    std::vector<PageEntry> entries = image.read_part(i);
-    const size_t here = std::min(kPartPfns, pfns - i * kPartPfns);
-    if (entries.size() < here)
-      fail(Errc::bad_image, "part {} of the index has {} pfns instead of {}", i, entries.size(),
-           here);
-    auto part = std::make_unique<Part>(here);
-    for (size_t j = 0; j < here; ++j) {
-      const PageEntry& entry = entries[j];
-      part->kind[j] = static_cast<uint8_t>(entry.mentioned ? entry.kind : kUnmentioned);
-      part->offset[j] = entry.record_offset;
+    for (const IndexRun& run : image.read_part_runs(i)) {
+      Page page{.offset_low = static_cast<uint32_t>(run.record_offset),
+                .offset_high = static_cast<uint16_t>(run.record_offset >> 32),
+                .kind = static_cast<uint8_t>(run.kind)};
+      if (page.offset() != run.record_offset)
+        fail(Errc::unsupported, "the image has pages at byte {}, which is too far for this ferry",
+             run.record_offset);
+      map.pages_.fill(run.first, run.count, page);
     }
-    map.parts_.push_back(std::move(part));
   }
-  map.size_ = pfns;
   return map;
 }
 
-void PageMap::see(uint64_t pfn, v1::PageKind kind, uint64_t offset) {
-  Part& p = part(pfn);
-  const size_t i = low(pfn);
-  p.seen[i] = static_cast<uint8_t>(kind);
-  if (offset == p.offset[i])
-    mark(pfn, kNewestSeen);
+void PageMap::see(Page& page, v1::PageKind kind, uint64_t offset) {
+  page.seen = static_cast<uint8_t>(kind);
+  uint8_t marks = 0;
+  if (offset == page.offset())
+    marks = kNewestSeen;
   else
-    p.marks[i].fetch_and(static_cast<uint8_t>(~kNewestSeen), std::memory_order_relaxed);
-  if (kind != v1::ABSENT) mark(pfn, marked(pfn, kSent) ? kSentAgain : kSent);
+    std::atomic_ref(page.marks)
+        .fetch_and(static_cast<uint8_t>(~kNewestSeen), std::memory_order_relaxed);
+  if (kind != v1::ABSENT) marks |= (marks_of(page) & kSent) != 0 ? kSentAgain : kSent;
+  if (marks != 0) set_marks(page, marks);
+}
+
+void PageMap::see(uint64_t first, uint64_t count, v1::PageKind kind, uint64_t offset) {
+  pages_.update(
+      first, count, [&](Page& page) { see(page, kind, offset); },
+      [&](uint64_t from, uint64_t n) { unindexed_.fill(from, n, static_cast<uint8_t>(kind)); });
 }
 
 std::string describe(v1::PageKind kind) {

@@ -1,18 +1,17 @@
 // What is known of each page: from the index at first, from the records as they go by.
 //
-// 11 bytes and one bit for each pfn, allocated a part (65536 pfns) at a time as each part of the
-// index has been read and found sound, so a head that lies about its size allocates nothing.
+// Some 12 bytes for each pfn that the image says something about, and next to nothing for the
+// others or where thousands in a row are alike: a head that lies about its size allocates nothing.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "p2m/frames.h"
 #include "proto/image_file.h"
+#include "proto/pfn_map.h"
 
 namespace ferry::audit {
 
@@ -29,64 +28,76 @@ class PageMap {
     kNewestSeen = 16,   // the latest record with this pfn is the one that the index names
     kSent = 32,         // some record has the page, with a frame
     kSentAgain = 64,    // more than one has
+    kInP2m = 128,       // the p2m has an entry for this pfn that is the page itself
   };
 
   // Reads the whole index. Throws Error(bad_image).
   static PageMap load(const ImageFile& image);
 
-  uint64_t size() const { return size_; }  // pfns; all others' arguments are below it
+  uint64_t size() const { return pages_.size(); }  // pfns; all others' arguments are below it
 
   // What the index says.
-  v1::PageKind kind(uint64_t pfn) const {
-    return static_cast<v1::PageKind>(part(pfn).kind[low(pfn)]);
-  }
+  v1::PageKind kind(uint64_t pfn) const { return pages_.get(pfn).indexed(); }
   // Of the Pages record with the last version; only for kinds with data.
-  uint64_t record_offset(uint64_t pfn) const { return part(pfn).offset[low(pfn)]; }
+  uint64_t record_offset(uint64_t pfn) const { return pages_.get(pfn).offset(); }
   // True if the page has a frame.
-  bool populated(uint64_t pfn) const {
-    v1::PageKind k = kind(pfn);
-    return k != v1::ABSENT && k != kUnmentioned;
-  }
+  bool populated(uint64_t pfn) const { return pages_.get(pfn).populated(); }
 
-  // Notes that the record at this offset has the pfn. In order of the records, from one thread.
-  void see(uint64_t pfn, v1::PageKind kind, uint64_t offset);
+  // Notes that the record at this offset has these pfns. In order of the records, from one thread.
+  void see(uint64_t first, uint64_t count, v1::PageKind kind, uint64_t offset);
   // The kind that the last record with this pfn gave it, or kUnmentioned.
   v1::PageKind seen_kind(uint64_t pfn) const {
-    return static_cast<v1::PageKind>(part(pfn).seen[low(pfn)]);
+    return static_cast<v1::PageKind>(std::min(pages_.get(pfn).seen, unindexed_.get(pfn)));
   }
 
-  // Marks may be set and read on any thread.
+  // Marks may be set and read on any thread. Pages without a frame take none.
   void mark(uint64_t pfn, Mark mark) {
-    part(pfn).marks[low(pfn)].fetch_or(mark, std::memory_order_relaxed);
+    if (populated(pfn) && !marked(pfn, mark)) set_marks(*pages_.own(pfn), mark);
   }
-  bool marked(uint64_t pfn, Mark mark) const {
-    return (part(pfn).marks[low(pfn)].load(std::memory_order_relaxed) & mark) != 0;
-  }
+  bool marked(uint64_t pfn, Mark mark) const { return (marks_of(pages_.get(pfn)) & mark) != 0; }
 
-  // The p2m has an entry for this pfn that is the page itself. pfns of different leaves (512 each)
-  // may be noted on different threads.
-  void set_in_p2m(uint64_t pfn) { part(pfn).in_p2m[low(pfn) / 64] |= uint64_t{1} << (pfn % 64); }
-  bool in_p2m(uint64_t pfn) const {
-    return (part(pfn).in_p2m[low(pfn) / 64] >> (pfn % 64) & 1) != 0;
+  // visit(first, count, kind, seen kind, marks, record offset) for runs of pfns that are alike,
+  // ascending.
+  template <typename Visit>
+  void for_each_run(Visit visit) const {
+    runs_within(0, size(), visit);
+  }
+  template <typename Visit>
+  void runs_within(uint64_t begin, uint64_t many, Visit visit) const {
+    pages_.runs_within(begin, many, [&](uint64_t first, uint64_t count, const Page& page) {
+      if (page.kind != kNone)
+        return visit(first, count, page.indexed(), static_cast<v1::PageKind>(page.seen),
+                     marks_of(page), page.offset());
+      unindexed_.runs_within(first, count, [&](uint64_t from, uint64_t n, uint8_t seen) {
+        visit(from, n, kUnmentioned, static_cast<v1::PageKind>(seen), uint8_t{0}, uint64_t{0});
+      });
+    });
   }
 
  private:
-  static constexpr uint64_t kPartPfns = 65536;
-  struct Part {
-    explicit Part(size_t pfns)
-        : kind(pfns), seen(pfns, 255), offset(pfns), marks(pfns), in_p2m((pfns + 63) / 64) {}
-    std::vector<uint8_t> kind, seen;
-    std::vector<uint64_t> offset;
-    std::vector<std::atomic<uint8_t>> marks;
-    std::vector<uint64_t> in_p2m;
+  static constexpr uint8_t kNone = 255;  // kUnmentioned
+  struct Page {
+    uint32_t offset_low = 0;
+    uint16_t offset_high = 0;
+    uint8_t kind = kNone, seen = kNone, marks = 0;
+
+    v1::PageKind indexed() const { return static_cast<v1::PageKind>(kind); }
+    uint64_t offset() const { return uint64_t{offset_high} << 32 | offset_low; }
+    bool populated() const { return kind != v1::ABSENT && kind != kNone; }
   };
 
-  static size_t low(uint64_t pfn) { return pfn % kPartPfns; }
-  Part& part(uint64_t pfn) { return *parts_[pfn / kPartPfns]; }
-  const Part& part(uint64_t pfn) const { return *parts_[pfn / kPartPfns]; }
+  static uint8_t marks_of(const Page& page) {
+    return std::atomic_ref(const_cast<uint8_t&>(page.marks)).load(std::memory_order_relaxed);
+  }
+  static void set_marks(Page& page, uint8_t marks) {
+    std::atomic_ref(page.marks).fetch_or(marks, std::memory_order_relaxed);
+  }
+  static void see(Page& page, v1::PageKind kind, uint64_t offset);
 
-  uint64_t size_ = 0;
-  std::vector<std::unique_ptr<Part>> parts_;
+  explicit PageMap(uint64_t pfns) : pages_(pfns), unindexed_(pfns, kNone) {}
+
+  PfnMap<Page> pages_;
+  PfnMap<uint8_t> unindexed_;  // kinds that records gave pfns of which the index says nothing
 };
 
 // "a data page", "an L2 table", "absent": how sentences call a kind of page.

@@ -137,12 +137,15 @@ void check_replaced_table(const PageMap& map, const Place& place,
 }
 
 void check_linear_depth(const PageMap& map, Findings& findings) {
-  for (uint64_t pfn = 0; pfn < map.size(); ++pfn) {
-    if (!map.marked(pfn, PageMap::kLinearSource) || !map.marked(pfn, PageMap::kLinearTarget))
-      continue;
-    findings.add(rule::linear_depth, {.pfn = pfn},
-                 "pfn {:#x} maps a table of its own level and is mapped by one.", pfn);
-  }
+  constexpr uint8_t kBoth = PageMap::kLinearSource | PageMap::kLinearTarget;
+  map.for_each_run(
+      [&](uint64_t first, uint64_t count, v1::PageKind, v1::PageKind, uint8_t marks, uint64_t) {
+        if ((marks & kBoth) != kBoth) return;
+        findings.add_each(rule::linear_depth, count, [&](uint64_t i) {
+          findings.add(rule::linear_depth, {.pfn = first + i},
+                       "pfn {:#x} maps a table of its own level and is mapped by one.", first + i);
+        });
+      });
 }
 
 }  // namespace ferry::audit

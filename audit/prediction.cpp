@@ -42,18 +42,22 @@ class Player {
 void play(Player& player, const PageMap& map, const GuestFacts& facts) {
   for (const VcpuRoots& vcpu : facts.vcpus)
     if (!player.load(vcpu)) return;
-  for (uint64_t pfn = 0; pfn < map.size(); ++pfn) {
-    if (!is_pinned(map.kind(pfn))) continue;
-    const auto level = static_cast<unsigned>(table_level(map.kind(pfn)));
-    if (!player.step(Refusal::Step::pin, 0, pfn, level)) return;
-  }
+  bool fine = true;
+  map.for_each_run([&](uint64_t first, uint64_t count, v1::PageKind kind, auto...) {
+    if (!is_pinned(kind)) return;
+    const auto level = static_cast<unsigned>(table_level(kind));
+    for (uint64_t pfn = first; fine && pfn < first + count; ++pfn)
+      fine = player.step(Refusal::Step::pin, 0, pfn, level);
+  });
 }
 
 }  // namespace
 
 Prediction predict(PageReader& reader, const PageMap& map, const GuestFacts& facts, bool broken) {
   Prediction prediction{.vcpus = facts.vcpus.size(), .pins = 0, .known = true, .refusal = {}};
-  for (uint64_t pfn = 0; pfn < map.size(); ++pfn) prediction.pins += is_pinned(map.kind(pfn));
+  map.for_each_run([&](uint64_t, uint64_t count, v1::PageKind kind, auto...) {
+    if (is_pinned(kind)) prediction.pins += count;
+  });
   if (!broken) return prediction;
   try {
     Player player(reader, map);

@@ -193,8 +193,7 @@ void RecordJob::account() {
     shared_.totals.pages_bytes += record_.bytes.size();
     if (shared_.input.map == nullptr) return;
     for (const PageRun& run : pages_.runs)
-      for (uint64_t i = 0; i < run.count; ++i)
-        shared_.input.map->see(run.first.raw() + i, run.kind, record_.offset);
+      shared_.input.map->see(run.first.raw(), run.count, run.kind, record_.offset);
   } else {
     check_listed();
   }

@@ -51,6 +51,15 @@ class Findings {
     if (counts_[&rule]++ < keep_) kept_.push_back(Finding{&rule, place, sentence()});
   }
 
+  // The same finding of count things in a row: put_in_words(i) adds the one about number i. Those
+  // that would not be kept are only counted.
+  template <std::invocable<uint64_t> PutInWords>
+  void add_each(const Rule& rule, uint64_t count, PutInWords put_in_words) {
+    uint64_t i = 0;
+    for (; i < count && counts_[&rule] < keep_; ++i) put_in_words(i);
+    counts_[&rule] += count - i;
+  }
+
   // Appends what another collected; its findings come after ours.
   void merge(Findings&& other);
 

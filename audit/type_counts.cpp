@@ -37,7 +37,9 @@ bool guest_slot(unsigned level, unsigned slot) {
 
 TypeCounts::TypeCounts(PageReader& reader, const PageMap& map)
     : reader_(reader), map_(map), pages_(map.size()), budget_(kSpareLooks) {
-  for (uint64_t pfn = 0; pfn < map.size(); ++pfn) budget_ += is_page_table(map.kind(pfn)) ? 2 : 0;
+  map.for_each_run([&](uint64_t, uint64_t count, v1::PageKind kind, auto...) {
+    if (is_page_table(kind)) budget_ += 2 * count;
+  });
 }
 
 TypeCounts::Words TypeCounts::words(uint64_t pfn) {
@@ -60,7 +62,7 @@ TypeCounts::Words TypeCounts::words(uint64_t pfn) {
 std::optional<Fault> TypeCounts::take(uint64_t pfn, Use use) {
   if (pfn >= map_.size() || !map_.populated(pfn))
     return Fault{true, {.pfn = pfn}, fmt::format("pfn {:#x} is {}", pfn, describe(map_, pfn))};
-  Page& page = pages_[pfn];
+  Page page = pages_.get(pfn);
   if (page.references == 0) {
     if (page.use != use) page.validated = false;
     page.use = use;
@@ -71,25 +73,27 @@ std::optional<Fault> TypeCounts::take(uint64_t pfn, Use use) {
                              name_of(use))};
   }
   ++page.references;
+  pages_.change(pfn) = page;
   if (page.validated) return std::nullopt;
-  std::optional<Fault> fault = validate(pfn, use);
+  std::optional<Fault> fault = validate(pfn, use);  // which changes others, and moves them
+  Page& validated = pages_.change(pfn);
   if (fault) {
-    --page.references;
-    page.use = Use::none;
+    --validated.references;
+    validated.use = Use::none;
   } else {
-    page.validated = true;
+    validated.validated = true;
   }
   return fault;
 }
 
 void TypeCounts::drop(uint64_t pfn) {
-  Page& page = pages_[pfn];
+  const Page page = pages_.get(pfn);
   const auto level = static_cast<unsigned>(page.use);
   if (page.references == 1 && page.validated && level >= 1 && level <= 4) {
-    page.validated = false;
+    pages_.change(pfn).validated = false;
     drop_entries(pfn, level, kEntriesPerTable);
   }
-  --page.references;
+  --pages_.change(pfn).references;
 }
 
 void TypeCounts::drop_entry(unsigned level, uint64_t entry, uint64_t table) {
@@ -99,7 +103,7 @@ void TypeCounts::drop_entry(unsigned level, uint64_t entry, uint64_t table) {
     return;
   }
   if (target == table) return;  // took none
-  if (pages_[target].use == pages_[table].use) {
+  if (pages_.get(target).use == pages_.get(table).use) {
     --linear_[target];
     ++linear_[table];
   }
@@ -191,7 +195,7 @@ bool TypeCounts::take_linear(unsigned level, uint64_t entry, uint64_t table) {
   const uint64_t target = frame_of_entry(entry);
   if (target == table) return true;
   if (target >= map_.size() || !map_.populated(target)) return false;
-  Page& page = pages_[target];
+  Page& page = pages_.change(target);
   if (page.use != use_of(level) || !page.validated || page.references == 0) return false;
   int64_t& mapped = linear_[target];
   int64_t& maps = linear_[table];

@@ -4,7 +4,6 @@
 #include <array>
 #include <memory>
 #include <unordered_map>
-#include <vector>
 
 #include "audit/page_reader.h"
 #include "audit/prediction.h"
@@ -51,7 +50,7 @@ class TypeCounts {
 
   PageReader& reader_;
   const PageMap& map_;
-  std::vector<Page> pages_;
+  PfnMap<Page> pages_;  // of those that something refers to
   // Above 0: mapped by so many entries of tables of its level; below 0: has so many.
   std::unordered_map<uint64_t, int64_t> linear_;
   std::unordered_map<uint64_t, std::unique_ptr<Words>> held_;

@@ -22,6 +22,7 @@ VcpuCheck::VcpuCheck(const v1::Head& head, PageMap& map, GuestFacts& facts, Find
   expected_.push_back(0);
   std::sort(expected_.begin(), expected_.end());
   expected_.erase(std::unique(expected_.begin(), expected_.end()), expected_.end());
+  expected_.resize(std::min<size_t>(expected_.size(), kMaxVcpus));
   seen_.resize(expected_.size());
 }
 

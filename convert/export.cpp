@@ -56,7 +56,7 @@ class RecordJob final : public Job {
       return;
     }
     if (kind == v1::ZERO && shared_.map.seen_kind(pfn) != audit::kUnmentioned) return;
-    shared_.map.see(pfn, kind, raw_.offset);
+    shared_.map.see(pfn, 1, kind, raw_.offset);
     shared_.writer.page(pfn, kind, page);
     ++shared_.done.pages;
   }
@@ -122,8 +122,10 @@ Converted export_stream(const ImageFile& image, ByteSink& sink, Executor& execut
     if (!record) return nullptr;
     return std::make_unique<RecordJob>(shared, std::move(*record));
   });
-  for (uint64_t pfn = 0; pfn < shared.map.size(); ++pfn)
-    if (!shared.map.populated(pfn)) shared.writer.page(pfn, v1::ABSENT, {});
+  shared.map.for_each_run([&](uint64_t first, uint64_t count, v1::PageKind kind, auto...) {
+    if (kind != v1::ABSENT && kind != audit::kUnmentioned) return;
+    for (uint64_t pfn = first; pfn < first + count; ++pfn) shared.writer.page(pfn, v1::ABSENT, {});
+  });
   shared.writer.flush_pages();
   shared.writer.tsc(small.tsc);
   shared.writer.shared_info(head, small.shared_info);

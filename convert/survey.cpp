@@ -87,9 +87,7 @@ void Survey::take_p2m_frames(const LibxcRecord& record) {
   leaf_pfns_.resize(std::max<size_t>(leaf_pfns_.size(), last / 512 + 1));
   stream_.read(record, ends.size(),
                std::as_writable_bytes(std::span(leaf_pfns_).subspan(first / 512, leaves)));
-  if (last < types_.size()) return;
-  types_.resize(last + 1, kNoFrame);
-  last_.resize(last + 1);
+  pages_.grow(last + 1);
 }
 
 std::vector<uint64_t> Survey::entries(const LibxcRecord& batch) const {
@@ -104,7 +102,7 @@ std::vector<uint64_t> Survey::entries(const LibxcRecord& batch) const {
   stream_.read(batch, kBatchHeader, std::as_writable_bytes(std::span(entries)));
   uint64_t with_data = 0;
   for (const uint64_t entry : entries) {
-    if (pfn_of(entry) >= types_.size() || (entry & kReservedMask) != 0 ||
+    if (pfn_of(entry) >= pages_.size() || (entry & kReservedMask) != 0 ||
         !is_page_type(type_of(entry)))
       fail(Errc::bad_image, "{} has a page {:#x}, which is no page of the guest", place_of(batch),
            entry);
@@ -116,13 +114,11 @@ std::vector<uint64_t> Survey::entries(const LibxcRecord& batch) const {
 }
 
 void Survey::take_pages(const LibxcRecord& record) {
-  if (batches_.size() >= kMostBatches + types_.size() / 4)
+  if (batches_.size() >= kMostBatches + pages_.size() / 4)
     fail(Errc::bad_image, "the libxc stream has more than {} batches of pages", batches_.size());
   const auto number = static_cast<uint32_t>(batches_.size());
-  for (const uint64_t entry : entries(record)) {
-    types_[pfn_of(entry)] = static_cast<uint8_t>(type_of(entry));
-    last_[pfn_of(entry)] = number;
-  }
+  for (const uint64_t entry : entries(record))
+    pages_.change(pfn_of(entry)) = {static_cast<uint8_t>(type_of(entry)), number};
   batches_.push_back(record);
 }
 
@@ -185,8 +181,8 @@ void Survey::check_complete() const {
 }
 
 bool Survey::read_page(uint64_t pfn, std::span<std::byte, kPageSize> out) const {
-  if (pfn >= types_.size() || !type_has_data(types_[pfn])) return false;
-  const LibxcRecord& batch = batches_[last_[pfn]];
+  if (pfn >= pages_.size() || !type_has_data(type(pfn))) return false;
+  const LibxcRecord& batch = batches_[last(pfn)];
   const std::vector<uint64_t> pages = entries(batch);
   uint64_t at = 0, found = 0;
   for (const uint64_t entry : pages) {

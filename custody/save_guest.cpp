@@ -6,12 +6,15 @@
 #include <chrono>
 #include <exception>
 
+#include "config/libxl_json.h"
 #include "custody/guest_custody.h"
+#include "custody/suspend_mark.h"
 #include "error/error.h"
 #include "ferry/v1/image.pb.h"
 #include "files/image_output.h"
 #include "proto/xl_wrapper.h"
 #include "save/save.h"
+#include "text/printable.h"
 
 namespace ferry {
 namespace {
@@ -50,8 +53,10 @@ class GuestSave {
 
  private:
   void read_config() {
-    config_.set_libxl_json(life_.config_json(domain_.domid));
+    config_.set_libxl_json(config_to_save(life_.config_json(domain_.domid)));
     config_.set_name(life_.name(domain_.domid));
+    if (!is_utf8(config_.name()))
+      fail(Errc::unsupported, "the domain's name is not UTF-8: {}", config_.name());
     config_.set_uuid(domain_.uuid.data(), domain_.uuid.size());
     config_.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
   }

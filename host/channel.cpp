@@ -1,5 +1,6 @@
 // The helper's end of its conversation with libxl.
 #include "host/channel.h"
+#include "text/printable.h"
 
 #include <unistd.h>
 
@@ -68,7 +69,7 @@ void Channel::log(Level level, std::string_view text, int os_errno) {
            .put(static_cast<uint32_t>(level))
            .put(static_cast<uint32_t>(os_errno))
            .text(kContext)
-           .text(text)
+           .text(printable(text))  // xl puts it on a terminal, and in its log, as it is
            .bytes());
 }
 

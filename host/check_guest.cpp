@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/libxl_json.h"
 #include "error/error.h"
 #include "save/guest_view.h"
 #include "save/save.h"
@@ -12,9 +13,8 @@ namespace {
 
 // Of libxl's configuration: what no PV guest can be saved with.
 void check_config(const std::string& json, CheckResult& result) {
-  const auto config = nlohmann::json::parse(json, nullptr, false);
-  if (config.is_discarded()) return;
-  const auto count = [&](const nlohmann::json& at, const char* key) -> size_t {
+  const auto config = parse_config(config_to_save(json));
+  const auto count = [&](const nlohmann::ordered_json& at, const char* key) -> size_t {
     return at.contains(key) && at[key].is_array() ? at[key].size() : 0;
   };
   if (const size_t devices = count(config, "pcidevs"))

@@ -9,6 +9,7 @@
 #include "host/stop_signals.h"
 #include "network/pass_descriptor.h"
 #include "network/tcp.h"
+#include "text/printable.h"
 
 namespace ferry::host {
 namespace {
@@ -92,7 +93,7 @@ void tell(const ReceiveReport& report) {
   const std::string& name = report.job.name;
   switch (report.what) {
     case Received::runs:
-      fmt::print(stderr, "{} runs here\n", name);
+      fmt::print(stderr, "{} runs here\n", printable(name));
       return;
     case Received::never_ran:
       fail(Errc::aborted, "{} did not come: {}", name,

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include "config/libxl_json.h"
 #include "error/error.h"
 #include "host/engine.h"
 #include "proto/xl_wrapper.h"
@@ -38,6 +39,7 @@ void XlIncoming::fail_as_xl() const {
 }
 
 void XlIncoming::begin(const v1::MigrateHello& hello) {
+  require_config(hello.libxl_json(), Errc::bad_image, "the guest's configuration");
   xl_ = std::make_unique<Child>(std::vector<std::string>{place<"xl">(), "migrate-receive"},
                                 std::vector<std::string>{"LIBXL_SAVE_HELPER=" + helper_path()},
                                 std::vector<int>{});

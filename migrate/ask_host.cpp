@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/libxl_json.h"
 #include "error/error.h"
 #include "migrate/cpu_features.h"
 #include "xen/cpu_policy.h"
@@ -18,7 +19,7 @@ std::string text_of(std::span<const std::byte> bytes) {
 }
 
 // The string there, or nothing.
-std::string text_at(const Json& json, const char* key) {
+std::string string_at(const Json& json, const char* key) {
   return json.is_object() && json.contains(key) && json[key].is_string()
              ? json[key].get<std::string>()
              : std::string();
@@ -76,18 +77,18 @@ class Answering {
   }
 
   void check_devices() {
-    const Json config = Json::parse(question_.libxl_json(), nullptr, false);
+    const Json config = parse_config(question_.libxl_json());
     if (!config.is_object()) return;
     if (config.contains("disks") && config["disks"].is_array())
       for (const Json& disk : config["disks"]) {
-        const std::string path = text_at(disk, "pdev_path");
+        const std::string path = string_at(disk, "pdev_path");
         // What another domain serves is that domain's to say.
         if (path.empty() || disk.contains("backend_domname") || devices_.disk(path)) continue;
         blocker(fmt::format("its disk {} is not there", path));
       }
     if (config.contains("nics") && config["nics"].is_array())
       for (const Json& nic : config["nics"]) {
-        const std::string bridge = text_at(nic, "bridge");
+        const std::string bridge = string_at(nic, "bridge");
         if (!bridge.empty() && !devices_.bridge(bridge))
           blocker(fmt::format("it has no bridge {}", bridge));
       }

@@ -15,6 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
 #include "custody/host_boot.h"
 #include "error/error.h"
 #include "files/durable.h"
@@ -205,7 +206,7 @@ void JobJournal::write_number(unsigned state) {
                      {"pid_since", started(getpid())},
                      {"domid", next.domid},
                      {"boot", next.boot}};
-  write_durably(path_of(next.id, next.source), json.dump() + "\n");
+  write_durably(path_of(next.id, next.source), json_text(json, -1) + "\n");
   job_ = std::move(next);
 }
 

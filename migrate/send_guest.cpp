@@ -5,6 +5,7 @@
 #include <chrono>
 #include <exception>
 
+#include "config/libxl_json.h"
 #include "custody/host_boot.h"
 #include "error/error.h"
 #include "migrate/first_answer.h"
@@ -294,7 +295,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   custody->belongs_to(job.id);
   v1::MigrateHello hello = hello_for(job);
   hello.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
-  hello.set_libxl_json(life.config_json(info.domid));
+  hello.set_libxl_json(config_to_save(life.config_json(info.domid)));
   hello.set_streams(request.streams);
   hello.set_wants_progress(true);
   const FileLock lock = lock_for_us(job.id);

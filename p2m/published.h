@@ -62,12 +62,17 @@ inline published_p2m published_p2m_of(const void* shared_info) {
 struct p2m_limits {
   uint64_t nr_mfns = 0;                   // of the host: an mfn must be below
   uint64_t max_pfns = uint64_t{1} << 32;  // 16 TiB of guest: bounds the walk
+  // How many leaves the visitor gets at most; what is dropped at the end of the map is not counted.
+  // The caller keeps something for each of them, and a guest can name a handful of pages over and
+  // over again.
+  uint64_t max_leaves = uint64_t{1} << 23;
 };
 
 enum class p2m_fault : uint8_t {
   none,
   no_pfns,        // max_pfn is 0
-  too_many_pfns,  // max_pfn is above the limit, or more than the tree can describe
+  too_many_pfns,  // max_pfn is above the limit, or more than the tree can describe, or there are
+                  // more leaves than the limit
   not_published,  // tree form, but frame_list_list is 0 (not set yet) or ~0 (invalid on purpose)
   in_change,      // the generation is odd: read again later
   bad_range,      // the list is not in page-aligned, canonical addresses outside Xen's own
@@ -98,7 +103,7 @@ constexpr const char* text_of(p2m_fault fault) {
     case p2m_fault::no_pfns:
       return "max_pfn is 0";
     case p2m_fault::too_many_pfns:
-      return "max_pfn is too large";
+      return "it describes more pages than such a guest can have";
     case p2m_fault::not_published:
       return "the guest has not published its p2m";
     case p2m_fault::in_change:
@@ -184,7 +189,7 @@ class p2m_walk {
       if (!c.result.ok()) return c.result;
       p2m_read_result r;
       if constexpr (Level == 1)
-        leaf(c.mfn);
+        r = leaf(c.mfn) ? r : fault_at(p2m_fault::too_many_pfns, Level, address, c.result.entry);
       else if constexpr (Level == 2)
         r = hold_or_read(c, address, child_last);
       else
@@ -229,15 +234,17 @@ class p2m_walk {
     return {};
   }
 
-  // The same for a leaf that is the very one before it.
-  void leaf(uint64_t mfn) {
+  // The same for a leaf that is the very one before it. False if there are too many.
+  bool leaf(uint64_t mfn) {
     if (mfn == previous_leaf_) {
       ++held_leaves_;
-      return;
+      return true;
     }
+    if (visited_ + held_leaves_ >= limits_.max_leaves) return false;
     for (; held_leaves_ > 0; --held_leaves_) visitor_.leaf(visited_++, mfn_t(previous_leaf_));
     visitor_.leaf(visited_++, mfn_t(mfn));
     previous_leaf_ = mfn;
+    return true;
   }
 
   const p2m_limits& limits_;

@@ -99,7 +99,7 @@ struct ImageFile::State {
   RawRecord raw(uint64_t offset) const;
   // The same; it must be of this kind.
   v1::Record parsed(uint64_t offset, uint32_t kind, const char* what) const;
-  std::vector<PageEntry> part(uint64_t i) const;
+  std::vector<IndexRun> part(uint64_t i) const;
   std::span<const std::byte> page(pfn_t pfn, std::shared_ptr<const DecodedPages>& keep) const;
 
   // Puts the file's name in front of what went wrong.
@@ -119,7 +119,7 @@ struct ImageFile::State {
   v1::IndexRoot root;
   v1::Head head;
   std::vector<uint64_t> part_offsets, other_offsets;
-  mutable Cache<std::vector<PageEntry>> parts;
+  mutable Cache<std::vector<IndexRun>> parts;
   mutable Cache<DecodedPages> pages;
 };
 
@@ -198,15 +198,15 @@ void ImageFile::State::open() {
   read_head();
 }
 
-std::vector<PageEntry> ImageFile::State::part(uint64_t i) const {
+std::vector<IndexRun> ImageFile::State::part(uint64_t i) const {
   if (i >= part_offsets.size())
     fail(Errc::bad_image, "the index has no part {}, only {}", i, part_offsets.size());
   const RawRecord record = raw(part_offsets[i]);
   const v1::Record message = parse_record(record);
   if (record.kind != v1::Record::kIndexPart)
     fail(Errc::bad_image, "{} is not part {} of the index", place_of(record), i);
-  return expand_index_part(message.index_part(), i, head.nr_pfns(), part_offsets[0],
-                           place_of(record));
+  return read_index_part(message.index_part(), i, head.nr_pfns(), part_offsets[0],
+                         place_of(record));
 }
 
 std::span<const std::byte> ImageFile::State::page(pfn_t pfn,
@@ -214,9 +214,11 @@ std::span<const std::byte> ImageFile::State::page(pfn_t pfn,
   if (pfn.raw() >= head.nr_pfns()) return {};
   const uint64_t i = pfn.raw() / kPfnsPerIndexPart;
   const auto entries =
-      parts.get(i, [&] { return std::make_shared<const std::vector<PageEntry>>(part(i)); });
-  const PageEntry& entry = (*entries)[pfn.raw() % kPfnsPerIndexPart];
-  if (!entry.mentioned || !has_data(entry.kind)) return {};
+      parts.get(i, [&] { return std::make_shared<const std::vector<IndexRun>>(part(i)); });
+  const auto after = std::ranges::upper_bound(*entries, pfn.raw(), {}, &IndexRun::first);
+  if (after == entries->begin()) return {};
+  const IndexRun& entry = *std::prev(after);
+  if (pfn.raw() - entry.first >= entry.count || !has_data(entry.kind)) return {};
   keep = pages.get(entry.record_offset, [&] {
     return std::make_shared<const DecodedPages>(raw(entry.record_offset), head.nr_pfns());
   });
@@ -263,17 +265,25 @@ RawRecord ImageFile::read_record(uint64_t offset) const {
   return state_->named([&] { return state_->raw(offset); });
 }
 
-std::vector<v1::Record> ImageFile::other_records() const {
-  return state_->named([&] {
-    std::vector<v1::Record> records;
+void ImageFile::for_each_other(const std::function<bool(const RawRecord&)>& visit) const {
+  state_->named([&] {
     for (const uint64_t offset : state_->other_offsets)
-      records.push_back(parse_record(state_->raw(offset)));
-    return records;
+      if (!visit(state_->raw(offset))) return;
   });
 }
 
-std::vector<PageEntry> ImageFile::read_part(uint64_t part) const {
+std::vector<IndexRun> ImageFile::read_part_runs(uint64_t part) const {
   return state_->named([&] { return state_->part(part); });
+}
+
+std::vector<PageEntry> ImageFile::read_part(uint64_t part) const {
+  const uint64_t first = part * kPfnsPerIndexPart;
+  const std::vector<IndexRun> runs = read_part_runs(part);
+  std::vector<PageEntry> entries(std::min(kPfnsPerIndexPart, head().nr_pfns() - first));
+  for (const IndexRun& run : runs)
+    std::fill_n(entries.begin() + static_cast<ptrdiff_t>(run.first - first), run.count,
+                PageEntry{run.kind, true, run.record_offset});
+  return entries;
 }
 
 bool ImageFile::read_page(pfn_t pfn, std::span<std::byte, kPageSize> out) const {

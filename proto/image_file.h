@@ -1,6 +1,7 @@
 // A saved image as a file that can be asked for any page: finds End and the index first.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,14 @@ struct PageEntry {
   uint64_t record_offset = 0;  // of its Pages record, if kind has data
 };
 
+// Pfns of which the index says one and the same.
+struct IndexRun {
+  uint64_t first = 0;
+  uint64_t count = 0;
+  v1::PageKind kind = v1::ABSENT;
+  uint64_t record_offset = 0;  // of their Pages record, if kind has data
+};
+
 // Thread-safe for reading. All methods throw Error(bad_image) or Error(io).
 class ImageFile {
  public:
@@ -50,11 +59,14 @@ class ImageFile {
   // The record at this offset, digest checked.
   RawRecord read_record(uint64_t offset) const;
 
-  // All records but Pages and the index, in order, digests checked.
-  std::vector<v1::Record> other_records() const;
+  // Calls visit(record) for all records but Pages and the index, in order, digests checked: one at
+  // a time, since an image may have any number of them. visit returns false to see no more.
+  void for_each_other(const std::function<bool(const RawRecord&)>& visit) const;
 
   // The index of 65536 pfns from part * 65536: an entry for each pfn.
   std::vector<PageEntry> read_part(uint64_t part) const;
+  // The same as runs, ascending; pfns that are in none of them are not mentioned.
+  std::vector<IndexRun> read_part_runs(uint64_t part) const;
   uint64_t parts() const;
 
   // The last version of one page. False if it has no data (out is then untouched).

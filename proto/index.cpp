@@ -11,25 +11,14 @@
 namespace ferry {
 namespace {
 
-constexpr uint8_t kUnmentioned = 0xff;
 constexpr unsigned kPoint = 16;  // bits behind the point of bytes_per_page
 
 }  // namespace
 
-IndexBuilder::IndexBuilder(uint64_t nr_pfns) : nr_pfns_(nr_pfns) {
+IndexBuilder::IndexBuilder(uint64_t nr_pfns) : last_(nr_pfns) {
   if (nr_pfns > kMaxPfns)
     fail(Errc::unsupported, "a guest with {} pfns is larger than the {} an image can hold", nr_pfns,
          kMaxPfns);
-  pieces_.resize(index_parts(nr_pfns));
-}
-
-IndexBuilder::Piece& IndexBuilder::piece_of(uint64_t pfn) {
-  auto& piece = pieces_[pfn / kPfnsPerIndexPart];
-  if (!piece) {
-    piece = std::make_unique_for_overwrite<Piece>();
-    piece->kind.fill(kUnmentioned);
-  }
-  return *piece;
 }
 
 void IndexBuilder::add(uint64_t offset, uint64_t bytes, std::span<const PageRun> runs) {
@@ -37,37 +26,43 @@ void IndexBuilder::add(uint64_t offset, uint64_t bytes, std::span<const PageRun>
   uint64_t with_data = 0;
   for (const PageRun& run : runs) {
     const uint64_t first = run.first.raw();
-    if (first > nr_pfns_ || run.count > nr_pfns_ - first)
+    if (first > last_.size() || run.count > last_.size() - first)
       fail(Errc::internal, "pfns {} to {} are beyond the guest's {} pfns", first,
-           first + run.count - 1, nr_pfns_);
-    if (has_data(run.kind)) with_data += run.count;
-    for (uint64_t done = 0; done < run.count;) {
-      const uint64_t at = (first + done) % kPfnsPerIndexPart;
-      const uint64_t n = std::min(run.count - done, kPfnsPerIndexPart - at);
-      Piece& piece = piece_of(first + done);
-      std::fill_n(piece.record.begin() + static_cast<ptrdiff_t>(at), n, ordinal);
-      std::fill_n(piece.kind.begin() + static_cast<ptrdiff_t>(at), n,
-                  static_cast<uint8_t>(run.kind));
-      done += n;
-    }
+           first + run.count - 1, last_.size());
+    const bool data = has_data(run.kind);
+    if (data) with_data += run.count;
+    // What has no data lies in no record: all of it is alike.
+    last_.fill(first, run.count, {data ? ordinal : 0, static_cast<uint8_t>(run.kind)});
   }
   records_.push_back({offset, with_data == 0 ? 0 : (bytes << kPoint) / with_data});
   pages_bytes_ += bytes;
 }
 
+std::vector<IndexBuilder::Run> IndexBuilder::runs_of(uint64_t part) const {
+  std::vector<Run> runs;
+  last_.runs_within(part * kPfnsPerIndexPart, kPfnsPerIndexPart,
+                    [&](uint64_t first, uint64_t count, const Last& last) {
+                      if (last.kind == kUnmentioned) return;
+                      if (!runs.empty() && runs.back().last == last &&
+                          runs.back().first + runs.back().count == first)
+                        runs.back().count += count;
+                      else
+                        runs.push_back({first, count, last});
+                    });
+  return runs;
+}
+
 v1::IndexPart IndexBuilder::part(uint64_t i) const {
   v1::IndexPart message;
   message.set_first_pfn(i * kPfnsPerIndexPart);
-  const Piece* piece = pieces_[i].get();
-  if (!piece) return message;
-
-  const auto with_data = [&](size_t at) {
-    return piece->kind[at] != kUnmentioned && has_data(static_cast<v1::PageKind>(piece->kind[at]));
+  const std::vector<Run> runs = runs_of(i);
+  const auto with_data = [](const Run& run) {
+    return has_data(static_cast<v1::PageKind>(run.last.kind));
   };
   std::vector<uint32_t> used;
-  for (size_t at = 0; at < kPfnsPerIndexPart; ++at)
-    if (with_data(at) && (used.empty() || used.back() != piece->record[at]))
-      used.push_back(piece->record[at]);
+  for (const Run& run : runs)
+    if (with_data(run) && (used.empty() || used.back() != run.last.record))
+      used.push_back(run.last.record);
   std::ranges::sort(used);
   used.erase(std::unique(used.begin(), used.end()), used.end());
   uint64_t before = 0;
@@ -75,24 +70,14 @@ v1::IndexPart IndexBuilder::part(uint64_t i) const {
     message.add_record_offsets(records_[record].offset - before);
     before = records_[record].offset;
   }
-
-  size_t end_of_last = 0;
-  for (size_t at = 0; at < kPfnsPerIndexPart;) {
-    const uint8_t kind = piece->kind[at];
-    const bool data = with_data(at);
-    size_t end = at + 1;
-    while (end < kPfnsPerIndexPart && piece->kind[end] == kind &&
-           (!data || piece->record[end] == piece->record[at]))
-      ++end;
-    if (kind != kUnmentioned) {
-      message.add_runs(at - end_of_last);
-      message.add_runs(end - at);
-      message.add_runs(kind);
-      const auto which = std::ranges::lower_bound(used, data ? piece->record[at] : 0);
-      message.add_runs(data ? static_cast<uint64_t>(which - used.begin()) : 0);
-      end_of_last = end;
-    }
-    at = end;
+  uint64_t end_of_last = i * kPfnsPerIndexPart;
+  for (const Run& run : runs) {
+    message.add_runs(run.first - end_of_last);
+    message.add_runs(run.count);
+    message.add_runs(run.last.kind);
+    const auto which = std::ranges::lower_bound(used, uint32_t{run.last.record});
+    message.add_runs(with_data(run) ? static_cast<uint64_t>(which - used.begin()) : 0);
+    end_of_last = run.first + run.count;
   }
   return message;
 }
@@ -103,16 +88,13 @@ void IndexBuilder::summarise(v1::IndexRoot& root) const {
     uint64_t bytes = 0;
   };
   std::array<Sum, v1::PageKind_ARRAYSIZE> sums;
-  for (const auto& piece : pieces_) {
-    if (!piece) continue;
-    for (size_t at = 0; at < kPfnsPerIndexPart; ++at) {
-      if (piece->kind[at] == kUnmentioned) continue;
-      Sum& sum = sums[piece->kind[at]];
-      ++sum.pages;
-      if (has_data(static_cast<v1::PageKind>(piece->kind[at])))
-        sum.bytes += records_[piece->record[at]].bytes_per_page;
-    }
-  }
+  last_.for_each_run([&](uint64_t, uint64_t count, const Last& last) {
+    if (last.kind == kUnmentioned) return;
+    Sum& sum = sums[last.kind];
+    sum.pages += count;
+    if (has_data(static_cast<v1::PageKind>(last.kind)))
+      sum.bytes += count * records_[last.record].bytes_per_page;
+  });
   for (size_t kind = 0; kind < sums.size(); ++kind) {
     if (sums[kind].pages == 0) continue;
     root.add_kind_pages(kind);
@@ -123,8 +105,8 @@ void IndexBuilder::summarise(v1::IndexRoot& root) const {
   root.set_pages_bytes(pages_bytes_);
 }
 
-std::vector<PageEntry> expand_index_part(const v1::IndexPart& part, uint64_t i, uint64_t nr_pfns,
-                                         uint64_t end_of_data, const std::string& place) {
+std::vector<IndexRun> read_index_part(const v1::IndexPart& part, uint64_t i, uint64_t nr_pfns,
+                                      uint64_t end_of_data, const std::string& place) {
   const auto refuse = [&](const char* what) {
     fail(Errc::bad_image, "{}, part {} of the index, {}", place, i, what);
   };
@@ -140,8 +122,9 @@ std::vector<PageEntry> expand_index_part(const v1::IndexPart& part, uint64_t i, 
   }
 
   const uint64_t pfns = std::min(kPfnsPerIndexPart, nr_pfns - first);
-  std::vector<PageEntry> entries(pfns);
   if (part.runs_size() % 4 != 0) refuse("ends within a run");
+  std::vector<IndexRun> runs;
+  runs.reserve(static_cast<size_t>(part.runs_size()) / 4);
   uint64_t at = 0;
   for (int n = 0; n < part.runs_size(); n += 4) {
     const uint64_t gap = part.runs(n), count = part.runs(n + 1), kind = part.runs(n + 2),
@@ -152,11 +135,10 @@ std::vector<PageEntry> expand_index_part(const v1::IndexPart& part, uint64_t i, 
     const auto page_kind = static_cast<v1::PageKind>(kind);
     const bool data = has_data(page_kind);
     if (count == 0 || (data ? which >= offsets.size() : which != 0)) refuse("has a malformed run");
-    const PageEntry entry{page_kind, true, data ? offsets[which] : 0};
-    std::fill_n(entries.begin() + static_cast<ptrdiff_t>(at + gap), count, entry);
+    runs.push_back({first + at + gap, count, page_kind, data ? offsets[which] : 0});
     at += gap + count;
   }
-  return entries;
+  return runs;
 }
 
 }  // namespace ferry

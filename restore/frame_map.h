@@ -2,59 +2,61 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <vector>
 
 #include "p2m/frames.h"
 #include "proto/pages.h"
+#include "proto/pfn_map.h"
 
 namespace ferry {
 
-// Grows by 65536 pfns as they are touched, so a hostile nr_pfns costs nothing: about 9 bytes a pfn.
+// About 8 bytes for each pfn that has a frame: a hostile nr_pfns costs nothing, nor do pages that
+// lie far from each other.
 class FrameMap {
  public:
   explicit FrameMap(uint64_t nr_pfns);
 
-  uint64_t nr_pfns() const { return nr_pfns_; }
+  uint64_t nr_pfns() const { return pages_.size(); }
 
   // Policy of canonicalize/table.h: true, and the frame, if the pfn has one. Any pfn may be asked.
-  bool mfn_of(pfn_t pfn, mfn_t& mfn) const;
+  bool mfn_of(pfn_t pfn, mfn_t& mfn) const {
+    if (pfn.raw() >= nr_pfns()) return false;
+    const Page page = pages_.get(pfn.raw());
+    if (page.mfn == kNone) return false;
+    mfn = mfn_t(page.mfn);
+    return true;
+  }
   bool has_frame(pfn_t pfn) const {
     mfn_t ignored;
     return mfn_of(pfn, ignored);
   }
-  void set_frame(pfn_t pfn, mfn_t mfn);
-  void clear_frame(pfn_t pfn);
+  void set_frame(pfn_t pfn, mfn_t mfn) { pages_.change(pfn.raw()).mfn = mfn.raw() & kNone; }
+  void clear_frame(pfn_t pfn) { pages_.change(pfn.raw()).mfn = kNone; }
 
   // The kind of the last page the image had for this pfn; ABSENT if it had none.
-  v1::PageKind kind(pfn_t pfn) const;
-  void set_kind(pfn_t pfn, v1::PageKind kind);
+  v1::PageKind kind(pfn_t pfn) const {
+    return pfn.raw() < nr_pfns() ? kind_of(pages_.get(pfn.raw())) : v1::ABSENT;
+  }
+  void set_kind(pfn_t pfn, v1::PageKind kind) {
+    pages_.change(pfn.raw()).kind = static_cast<uint8_t>(kind);
+  }
 
   // Calls visit(pfn, mfn, kind) for each pfn that has a frame, ascending.
   template <typename Visit>
   void for_each_frame(Visit visit) const {
-    for (size_t c = 0; c < chunks_.size(); ++c) {
-      if (!chunks_[c]) continue;
-      for (size_t i = 0; i < kChunk; ++i)
-        if (chunks_[c]->mfns[i] != kNone)
-          visit(pfn_t(c * kChunk + i), mfn_t(chunks_[c]->mfns[i]),
-                static_cast<v1::PageKind>(chunks_[c]->kinds[i]));
-    }
+    pages_.for_each_run([&](uint64_t pfn, uint64_t, const Page& page) {
+      if (page.mfn != kNone) visit(pfn_t(pfn), mfn_t(page.mfn), kind_of(page));
+    });
   }
 
  private:
-  static constexpr uint64_t kChunk = 1 << 16;
-  static constexpr uint64_t kNone = ~uint64_t{0};
-  struct Chunk {
-    Chunk() : mfns(kChunk, kNone), kinds(kChunk, static_cast<uint8_t>(v1::ABSENT)) {}
-    std::vector<uint64_t> mfns;
-    std::vector<uint8_t> kinds;
+  static constexpr uint64_t kNone = (uint64_t{1} << 52) - 1;  // a frame number has 52 bits
+  struct Page {
+    uint64_t mfn : 52 = kNone;
+    uint64_t kind : 8 = static_cast<uint8_t>(v1::ABSENT);
   };
-  Chunk& chunk(pfn_t pfn);
-  const Chunk* find(pfn_t pfn) const;
+  static v1::PageKind kind_of(const Page& page) { return static_cast<v1::PageKind>(page.kind); }
 
-  uint64_t nr_pfns_;
-  std::vector<std::unique_ptr<Chunk>> chunks_;
+  PfnMap<Page> pages_;
 };
 
 }  // namespace ferry

@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -65,7 +66,25 @@ void pin_all(const Hypervisor& xen, domid_t domid, const FrameMap& frames) {
 
 }  // namespace
 
-void GuestState::take(const v1::Record& record) {
+void GuestState::take_vcpu(const v1::Record& record, const v1::Head& head) {
+  const v1::Vcpu& vcpu = record.vcpu();
+  const auto& online = head.online_vcpus();
+  if (vcpu.id() != 0 && std::find(online.begin(), online.end(), vcpu.id()) == online.end())
+    fail(Errc::bad_image,
+         "the image is bad: record {} is of vCPU {}, which its head does not have online",
+         record.sequence(), vcpu.id());
+  const size_t bytes = vcpu.ByteSizeLong();
+  state_bytes_ += bytes;
+  if (bytes > kMostVcpuBytes || state_bytes_ > kMostStateBytes)
+    fail(Errc::bad_image, "the image is bad: vCPU {} has {} bytes of state, too much{}", vcpu.id(),
+         bytes, bytes > kMostVcpuBytes ? "" : " with those before it");
+  if (!vcpus_.emplace(vcpu.id(), vcpu).second)
+    fail(Errc::bad_image, "the image is bad: record {} repeats what an earlier one says",
+         record.sequence());
+}
+
+void GuestState::take(const v1::Record& record, const v1::Head& head) {
+  if (record.has_vcpu()) return take_vcpu(record, head);
   bool fresh = true;
   if (record.has_tsc()) {
     fresh = !tsc_;
@@ -73,8 +92,6 @@ void GuestState::take(const v1::Record& record) {
   } else if (record.has_shared_info()) {
     fresh = !shared_info_;
     shared_info_ = record.shared_info();
-  } else if (record.has_vcpu()) {
-    fresh = vcpus_.emplace(record.vcpu().id(), record.vcpu()).second;
   }
   if (!fresh)
     fail(Errc::bad_image, "the image is bad: record {} repeats what an earlier one says",

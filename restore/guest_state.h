@@ -27,8 +27,13 @@ struct RestoreResult {
 
 class GuestState {
  public:
-  // Takes a Tsc, SharedInfo or Vcpu record. Throws Error(bad_image) for one that comes twice.
-  void take(const v1::Record& record);
+  // Takes a Tsc, SharedInfo or Vcpu record of the image with this head. Throws Error(bad_image) for
+  // one that comes twice, and before more is kept than kMostVcpuBytes for one vCPU and
+  // kMostStateBytes for all.
+  void take(const v1::Record& record, const v1::Head& head);
+
+  static constexpr size_t kMostVcpuBytes = 64u << 10;   // the largest XSAVE areas have 11 KiB
+  static constexpr size_t kMostStateBytes = 48u << 20;  // 8192 vCPUs, as many as Xen allows
 
   // Makes the domain what the image says: TSC, shared_info, start_info, vCPUs, pins, grants. All
   // pages are in place, nothing of the guest is mapped. Throws Error(bad_image), naming the vCPU
@@ -37,9 +42,12 @@ class GuestState {
                       const FrameMap& frames) const;
 
  private:
+  void take_vcpu(const v1::Record& record, const v1::Head& head);
+
   std::optional<v1::Tsc> tsc_;
   std::optional<v1::SharedInfo> shared_info_;
   std::map<uint32_t, v1::Vcpu> vcpus_;
+  size_t state_bytes_ = 0;  // of vcpus_
 };
 
 }  // namespace ferry

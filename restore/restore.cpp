@@ -165,7 +165,7 @@ void Restore::take(const v1::Record& record) {
     case v1::Record::kTsc:
     case v1::Record::kSharedInfo:
     case v1::Record::kVcpu:
-      state_.take(record);
+      state_.take(record, head_);
       break;
     default:
       break;  // for others: config, timeline, p2m frames, index, and what newer versions add

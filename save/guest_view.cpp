@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "canonicalize/pte.h"
+#include "proto/pages.h"
 
 namespace ferry {
 namespace {
@@ -50,6 +51,19 @@ struct Collector {
   void table(unsigned, mfn_t mfn) { tables.push_back(mfn); }
 };
 
+// How many pfns a guest can describe that has so much memory, and may have so much. Some have been
+// made small since they booted, down to a sixtieth, and keep the map of what they were; and the map
+// has holes: where a PC has none of its memory, and where PCI devices are.
+constexpr uint64_t kPfnsPerPage = 64;
+constexpr uint64_t kPfnsInHoles = uint64_t{1} << 22;  // 16 GiB
+// All but holes has a page of the p2m to itself, holes share theirs.
+constexpr uint64_t kLeavesPerPage = 4;
+
+uint64_t most_pfns(const DomainInfo& domain, uint64_t nr_mfns) {
+  const uint64_t pages = std::min(std::max(domain.nr_pages, domain.max_pages), nr_mfns);
+  return std::min(kMaxPfns, kPfnsPerPage * pages + kPfnsInHoles);
+}
+
 [[noreturn]] void fail_walk(const p2m_read_result& r) {
   if (r.level == 0)
     fail(Errc::guest, "the guest's p2m cannot be read: {} (value {:#x} in shared_info)",
@@ -66,16 +80,35 @@ GuestView::GuestView(const Hypervisor& xen, const DomainInfo& domain,
                      std::shared_ptr<const MachineToPhys> m2p)
     : m2p_(std::move(m2p)),
       shared_info_(xen, domain.domid, PROT_READ, {&domain.shared_info, 1}, "shared_info"),
-      published_(published_p2m_of(shared_info_.page(0))) {
-  p2m_limits limits;
-  limits.nr_mfns = m2p_->nr_mfns();
+      published_(published_p2m_of(shared_info_.page(0))),
+      most_pfns_(most_pfns(domain, m2p_->nr_mfns())) {
+  const p2m_limits limits = walk_limits();
   FrameReader reader(xen, domain.domid);
   Collector collector{leaf_mfns_, table_mfns_};
   p2m_read_result walked = read_published_p2m(published_, limits, reader, collector);
   if (!walked.ok()) fail_walk(walked);
   nr_pfns_ = walked.nr_pfns;
+  check_leaves();
   map_leaves(xen, domain.domid);
   find_lists(xen, domain.domid);
+}
+
+p2m_limits GuestView::walk_limits() const {
+  p2m_limits limits;
+  limits.nr_mfns = m2p_->nr_mfns();
+  limits.max_leaves = (most_pfns_ + kP2mPerPage - 1) / kP2mPerPage;
+  return limits;
+}
+
+// A few pages, named again and again, could describe any number of pfns.
+void GuestView::check_leaves() const {
+  std::vector<mfn_t> pages = leaf_mfns_;
+  std::sort(pages.begin(), pages.end());
+  pages.erase(std::unique(pages.begin(), pages.end()), pages.end());
+  if (leaf_mfns_.size() > kLeavesPerPage * pages.size() + kPfnsInHoles / kP2mPerPage)
+    fail(Errc::guest,
+         "the guest's p2m cannot be read: it describes {} pfns, but has only {} pages of its own",
+         nr_pfns_, pages.size());
 }
 
 void GuestView::map_leaves(const Hypervisor& xen, domid_t domid) {
@@ -97,8 +130,7 @@ void GuestView::find_lists(const Hypervisor& xen, domid_t domid) {
     root_pfn_ = own_pfn(mfn_of(maddr_t{published_.p2m_cr3}), "the root of its linear p2m");
     published_p2m tree = published_;
     tree.p2m_cr3 = 0;
-    p2m_limits limits;
-    limits.nr_mfns = m2p_->nr_mfns();
+    const p2m_limits limits = walk_limits();
     FrameReader reader(xen, domid);
     std::vector<mfn_t> leaves;
     Collector collector{leaves, lists};
@@ -128,8 +160,8 @@ pfn_t GuestView::own_pfn(mfn_t mfn, std::string_view what) const {
 uint64_t GuestView::nr_pfns_with_room() const {
   constexpr uint64_t kAlways = uint64_t{1} << 20;  // 4 GiB
   constexpr uint64_t kTimes = 4;
-  return published_.max_pfn <= kTimes * nr_pfns_ + kAlways ? std::max(published_.max_pfn, nr_pfns_)
-                                                           : nr_pfns_;
+  const bool sensible = published_.max_pfn <= std::min(kTimes * nr_pfns_ + kAlways, most_pfns_);
+  return sensible ? std::max(published_.max_pfn, nr_pfns_) : nr_pfns_;
 }
 
 bool GuestView::still_published() const {

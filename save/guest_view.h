@@ -16,7 +16,8 @@ namespace ferry {
 class GuestView {
  public:
   // Maps what it needs, read-only. The p2m is the guest's own memory: a running guest changes it.
-  // Throws Error(guest), naming level, index and entry, when the guest publishes no sound p2m.
+  // Throws Error(guest), naming level, index and entry, when the guest publishes no sound p2m, or
+  // one that describes more pfns than a guest with its memory can have.
   // m2p: shared by the views of one save.
   GuestView(const Hypervisor& xen, const DomainInfo& domain,
             std::shared_ptr<const MachineToPhys> m2p);
@@ -58,6 +59,8 @@ class GuestView {
   const std::byte* shared_info() const { return shared_info_.page(0); }
 
  private:
+  p2m_limits walk_limits() const;
+  void check_leaves() const;
   void map_leaves(const Hypervisor& xen, domid_t domid);
   void find_lists(const Hypervisor& xen, domid_t domid);
   pfn_t own_pfn(mfn_t mfn, std::string_view what) const;
@@ -65,6 +68,7 @@ class GuestView {
   std::shared_ptr<const MachineToPhys> m2p_;
   ForeignMapping shared_info_;
   published_p2m published_;
+  uint64_t most_pfns_;
   uint64_t nr_pfns_ = 0;
   std::vector<mfn_t> leaf_mfns_;
   std::vector<mfn_t> table_mfns_;

@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
+#include "config/libxl_json.h"
 #include "error/error.h"
 #include "sim/machine/hypercall.h"
 #include "sim/seam/points.h"
@@ -54,7 +56,7 @@ struct Config {
 
 Config read_config(const std::string& text) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = require_config(text, Errc::bad_image, "the configuration");
     const Json &c = json.at("c_info"), &b = json.at("b_info");
     return {c.at("name"), c.at("uuid"), b.at("max_vcpus"), b.at("max_memkb")};
   } catch (const Json::exception&) {
@@ -114,7 +116,7 @@ std::string SimLifecycle::config_json(domid_t domid) {
         {"target_memkb", info.nr_pages * (kPageSize / 1024)},
         {"type.pv", Json::object()}}},
   };
-  return config.dump();
+  return json_text(config, -1);
 }
 
 void SimLifecycle::suspend(domid_t domid) {

@@ -6,7 +6,12 @@
 
 namespace ferry {
 
-// Invalid UTF-8 and control bytes become '?', so that a name from an image cannot steer a terminal.
+// The same text with a visible escape for whatever could steer a terminal or hide in a line: "\x1b"
+// for control bytes (line ends too) and for each byte that is not UTF-8, "\u202e" for control
+// characters beyond ASCII and those that turn the direction of writing. All other letters stay.
 std::string printable(std::string_view text);
+
+// True if all of it is UTF-8: shortest forms, no surrogates, nothing above U+10FFFF.
+bool is_utf8(std::string_view text);
 
 }  // namespace ferry

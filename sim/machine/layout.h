@@ -155,7 +155,7 @@ struct Domain {
   uint64_t tot_pages, max_pages, outstanding, special_pages;
   uint64_t shared_info_mfn;
   uint64_t vm_assist;
-  uint64_t cpu_time_ns;  // that its vCPUs have had
+  uint64_t cpu_time_ns;   // that its vCPUs have had
   uint32_t suspend_port;  // of domain 0, notified at shutdown; 0: none
   uint32_t max_port;
   uint32_t tsc_mode, tsc_khz, tsc_incarnation;

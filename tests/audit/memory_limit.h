@@ -13,4 +13,9 @@ namespace ferry::test {
 // so many pfns.
 void expect_modest(uint64_t pfns, const std::function<Bytes()>& make);
 
+// The same, and a restore on a simulated host, against what the same command has on a sound image
+// of a tiny guest: each may have at most 64 MiB more, and 32 bytes for each page that the file says
+// something about, or 24 for each page of the domain that is restored. Prints a line of a table.
+void expect_bounded(const char* what, uint64_t said_pages, const std::function<Bytes()>& make);
+
 }  // namespace ferry::test

@@ -25,8 +25,8 @@ class Workplace {
   bool has_image() const;
   Bytes read_image() const;
   // Removes the image, and sockets of programs that were killed, at which nobody listens; false if
-  // anything else is left: a lock, a note, half a file. A helper's keeper of a lock, whose guest has
-  // run again, may take a moment to notice.
+  // anything else is left: a lock, a note, half a file. A helper's keeper of a lock, whose guest
+  // has run again, may take a moment to notice.
   bool clear();
 
  private:

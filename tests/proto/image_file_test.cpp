@@ -135,8 +135,10 @@ TEST(ImageFile, FindsAnImageInAnXlSaveFile) {
 TEST(ImageFile, HasAllOtherRecordsInOrder) {
   const TempFile file(test::sample_image(1));
   std::vector<int> kinds;
-  for (const v1::Record& record : ImageFile::open(file.path()).other_records())
-    kinds.push_back(static_cast<int>(record.body_case()));
+  ImageFile::open(file.path()).for_each_other([&](const RawRecord& record) {
+    kinds.push_back(static_cast<int>(record.kind));
+    return true;
+  });
   EXPECT_EQ(kinds, (std::vector<int>{3, 4, 5, 6, 7, 9, 10, 11, 11, 12}));
 }
 

@@ -4,11 +4,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
 #include "error/error.h"
 #include "host/check_guest.h"
 #include "host/live_settings.h"
 #include "host/other_host.h"
 #include "migrate/ask_host.h"
+#include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/setting_options.h"
 
@@ -44,11 +46,12 @@ void check(const CheckArguments& arguments, ThisHost& host) {
                                         {"blockers", result.blockers},
                                         {"blockers_there", there},
                                         {"notes", result.notes}};
-    fmt::print("{}\n", out.dump(2));
+    fmt::print("{}\n", json_text(out));
   } else {
-    for (const std::string& blocker : result.blockers) fmt::print("blocker: {}\n", blocker);
-    for (const std::string& blocker : there) fmt::print("blocker there: {}\n", blocker);
-    for (const std::string& note : result.notes) fmt::print("note: {}\n", note);
+    for (const std::string& blocker : result.blockers)
+      fmt::print("blocker: {}\n", printable(blocker));
+    for (const std::string& blocker : there) fmt::print("blocker there: {}\n", printable(blocker));
+    for (const std::string& note : result.notes) fmt::print("note: {}\n", printable(note));
   }
   if (!result.blockers.empty())
     fail(Errc::guest, "domain {} cannot be saved as it is", raw(result.domid));
@@ -56,7 +59,7 @@ void check(const CheckArguments& arguments, ThisHost& host) {
     fail(Errc::unsupported, "{} cannot take domain {} as it is",
          arguments.host.empty() ? "the other host" : arguments.host, raw(result.domid));
   if (!arguments.json)
-    fmt::print("{} ({} MiB) can be saved{}\n", result.name, result.guest_bytes >> 20,
+    fmt::print("{} ({} MiB) can be saved{}\n", printable(result.name), result.guest_bytes >> 20,
                arguments.host.empty() && arguments.via.empty() ? "" : ", and taken there");
 }
 
@@ -71,7 +74,7 @@ void print_estimate(const Estimate& e, bool json) {
                                         {"downtime_memory_ms", e.downtime.memory_us / 1000},
                                         {"downtime_fixed_ms", e.downtime.fixed_us / 1000},
                                         {"stalled", e.stalled}};
-    fmt::print("{}\n", out.dump(2));
+    fmt::print("{}\n", json_text(out));
     return;
   }
   fmt::print(
@@ -79,7 +82,7 @@ void print_estimate(const Estimate& e, bool json) {
       "it changes {} KiB of its memory a second and would then stand still for about {} ms: {} ms "
       "for "
       "the memory, {} ms for the rest{}\n",
-      e.name, e.rounds, static_cast<double>(e.seconds_ms) / 1000, e.image_bytes >> 20,
+      printable(e.name), e.rounds, static_cast<double>(e.seconds_ms) / 1000, e.image_bytes >> 20,
       e.guest_bytes >> 20, e.dirty_bytes_per_second >> 10,
       (e.downtime.memory_us + e.downtime.fixed_us) / 1000, e.downtime.memory_us / 1000,
       e.downtime.fixed_us / 1000, e.stalled ? " (more than was allowed)" : "");

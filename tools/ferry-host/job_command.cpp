@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
 #include "error/error.h"
 #include "host/other_host.h"
 #include "migrate/send_guest.h"
 #include "settings/environment.h"
+#include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/running_command.h"
 
@@ -34,14 +36,14 @@ void list(const Arguments& arguments) {
                         {"settled", job.settled()},
                         {"peer", job.peer.text}});
     const nlohmann::ordered_json all = {{"running", running_as_json()}, {"jobs", result}};
-    fmt::print("{}\n", all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", json_text(all));
     return;
   }
   fmt::print("{}", running_as_text());
   fmt::print("{:<33} {:<12} {:<13} {:<20} {}\n", "ID", "Side", "State", "Domain", "Peer");
   for (const MigrationJob& job : jobs)
     fmt::print("{:<33} {:<12} {:<13} {:<20} {}\n", job.id, job.source ? "source" : "destination",
-               job.state_name(), job.name, job.peer.text);
+               job.state_name(), printable(job.name), printable(job.peer.text));
 }
 
 MigrationJob source_job(const std::string& id) {
@@ -61,7 +63,8 @@ void settle(ThisHost& host, const MigrationJob& job, bool want_back) {
   };
   const Settled settled = settle_sent_guest(host.xen(), host.life(), connect, job, want_back,
                                             handover_limits(settings_of_environment()));
-  fmt::print("{} runs {}\n", job.name, settled == Settled::runs_there ? "there" : "here");
+  fmt::print("{} runs {}\n", printable(job.name),
+             settled == Settled::runs_there ? "there" : "here");
 }
 
 void resume(const Arguments& arguments, const OpenHost& open) {
@@ -104,7 +107,7 @@ void abort_job(const Arguments& arguments, const OpenHost& open) {
   if (!arguments.force && job.source_state() == SourceState::given_away)
     return settle(*host, job, true);
   take_back_sent_guest(host->xen(), host->life(), job, arguments.force);
-  fmt::print("{} runs here\n", job.name);
+  fmt::print("{} runs here\n", printable(job.name));
 }
 
 }  // namespace

@@ -2,10 +2,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cstdio>
-
 #include "custody/resume_guest.h"
-#include "error/error.h"
+#include "error/run_main.h"
 #include "host/engine.h"
 #include "host/xl_incoming.h"
 #include "migrate/open_job.h"
@@ -73,20 +71,15 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   CLI::App app{"Save, restore and migrate Xen PV guests", "ferry"};
   app.require_subcommand(1);
-  try {
+  return ferry::run_main("ferry", [&] {
     const ferry::Settings settings = ferry::read_settings();
     ferry::set_places(settings);
     ferry::host::add_commands(app, settings);
-    app.parse(argc, argv);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+      return app.exit(e) == 0 ? 0 : static_cast<int>(ferry::Exit::usage);
+    }
     return 0;
-  } catch (const CLI::ParseError& e) {
-    const int code = app.exit(e);
-    return code == 0 ? 0 : static_cast<int>(ferry::Exit::usage);
-  } catch (const ferry::Error& e) {
-    fmt::print(stderr, "ferry: {}\n", e.what());
-    return static_cast<int>(ferry::exit_code(e.code()));
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "ferry: {}\n", e.what());
-    return static_cast<int>(ferry::Exit::failed);
-  }
+  });
 }

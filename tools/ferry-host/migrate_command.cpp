@@ -5,9 +5,11 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
 #include "error/error.h"
 #include "host/other_host.h"
 #include "migrate/send_guest.h"
+#include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/progress_line.h"
 #include "tools/ferry-host/setting_options.h"
@@ -27,10 +29,10 @@ void print(const Arguments& arguments, const SendReport& report) {
                                            {"domid", raw(report.domid)},
                                            {"stream_bytes", report.stream_bytes},
                                            {"away_seconds", report.away_seconds}};
-    fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", json_text(result));
   } else if (!arguments.quiet) {
     fmt::print("migrated {}: {} bytes sent, {:.2f} s from its suspension until it ran there\n",
-               report.name, report.stream_bytes, report.away_seconds);
+               printable(report.name), report.stream_bytes, report.away_seconds);
   }
 }
 

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "text/printable.h"
+
 namespace ferry::host {
 namespace {
 
@@ -29,8 +31,8 @@ void ProgressLine::update(const std::string& what, uint64_t pages_done, uint64_t
   const double rate =
       static_cast<double>(pages_done) * kPage / kMib / std::max(elapsed.count(), 1e-3);
   const double left = share > 0 ? elapsed.count() / share * (1 - share) : 0;
-  const auto line =
-      fmt::format("{}: {:3.0f} %, {:.0f} MiB/s, {:.0f} s left", what, share * 100, rate, left);
+  const auto line = fmt::format("{}: {:3.0f} %, {:.0f} MiB/s, {:.0f} s left", printable(what),
+                                share * 100, rate, left);
   if (terminal_) {
     fmt::print(stderr, "\r{}\x1b[K", line);
     std::fflush(stderr);

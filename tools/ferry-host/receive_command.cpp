@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "error/error.h"
+#include "error/run_main.h"
 #include "host/receive_job.h"
 #include "host/receive_server.h"
 #include "host/tls_settings.h"
@@ -39,19 +40,13 @@ void receive_over_stdio(const OpenHost& open) {
 
 // In a process of the job's own.
 int serve(ReceiveJob job, const OpenHost& open) {
-  try {
+  return run_main("ferry", [&] {
     // Read anew for each job: certificates are renewed while we run.
     const TlsContext context(tls_files());
     const auto host = open();
     tell(receive_job(std::move(job), context, *host));
     return static_cast<int>(Exit::done);
-  } catch (const Error& e) {
-    fmt::print(stderr, "ferry: {}\n", e.what());
-    return static_cast<int>(exit_code(e.code()));
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "ferry: {}\n", e.what());
-    return static_cast<int>(Exit::failed);
-  }
+  });
 }
 
 void receive_over_tcp(const Settings& settings, const OpenHost& open) {

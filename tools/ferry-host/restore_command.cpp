@@ -9,71 +9,30 @@
 #include <thread>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "audit/audit.h"
 #include "error/error.h"
 #include "host/child.h"
 #include "host/engine.h"
+#include "host/restore_config.h"
 #include "host/stop_signals.h"
 #include "proto/image_file.h"
 #include "proto/record_reader.h"
 #include "proto/xl_wrapper.h"
 #include "settings/places.h"
+#include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "xen/hypervisor.h"
 #include "xen/libxl_lifecycle.h"
-#include "xen/uuid.h"
 
 namespace ferry::host {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-struct Arguments {
-  std::string file, name;
-  bool paused = false, force = false;
+struct Arguments : RestoreAs {
+  bool paused = false;
 };
 
 constexpr size_t kCopyStep = 1 << 20;
-
-// What the image says of how to create the domain: in an xl file its header, else a Config record.
-XlHeader header_of(const ImageFile& image) {
-  if (image.place().in_xl_file) return {image.place().xl_flags, image.place().xl_config};
-  for (const v1::Record& record : image.other_records())
-    if (record.has_config() && !record.config().libxl_json().empty())
-      return {record.config().xl_flags(), record.config().libxl_json()};
-  fail(Errc::bad_image,
-       "the image says nothing of how to create the domain; it was not written by ferry save");
-}
-
-Json parse_config(const XlHeader& header) {
-  if (!(header.mandatory_flags & kXlFlagJson))
-    fail(Errc::unsupported, "the image's configuration is not JSON; restore it with xl restore");
-  Json config = Json::parse(header.config, nullptr, false);
-  const auto is_text = [&](const char* key) {
-    const Json& info = config["c_info"];
-    return !info.contains(key) || info[key].is_string();
-  };
-  if (!config.is_object() || !config["c_info"].is_object() || !is_text("name") || !is_text("uuid"))
-    fail(Errc::bad_image, "the image's configuration makes no sense");
-  return config;
-}
-
-// Two copies of a guest write to the same disks and answer to the same addresses.
-void refuse_second_copy(Lifecycle& life, Json& config, const Arguments& arguments) {
-  if (!config["c_info"].contains("uuid")) return;  // then libxl makes one
-  const DomainUuid uuid = uuid_of(config["c_info"]["uuid"]);
-  const auto running = life.find_uuid(std::string(uuid.begin(), uuid.end()));
-  if (!running) return;
-  if (!arguments.force)
-    fail(Errc::busy,
-         "the guest in {} still runs here as domain {} ({}); a second copy would share its disks "
-         "and "
-         "addresses (--force, with --name, restores it all the same)",
-         arguments.file, raw(*running), life.name(*running));
-  config["c_info"]["uuid"] = uuid_text(random_uuid());
-}
 
 // Says what is wrong with the image, if that is why it did not restore. Throws Error(bad_image).
 void blame_image(const ImageFile& image) {
@@ -132,26 +91,22 @@ int run_xl(const ImageFile& image, const XlHeader& header, const Arguments& argu
 // A guest may end as soon as it runs: it was restored all the same.
 void print_restored(Lifecycle& life, const std::string& name, bool paused) {
   try {
-    fmt::print("restored {} as domain {}{}\n", name, raw(life.find(name)),
+    fmt::print("restored {} as domain {}{}\n", printable(name), raw(life.find(name)),
                paused ? ", paused" : "");
   } catch (const Error& e) {
     if (e.code() != Errc::no_domain) throw;
-    fmt::print("restored {}, which has ended since\n", name);
+    fmt::print("restored {}, which has ended since\n", printable(name));
   }
 }
 
 void restore(const Arguments& arguments) {
   const ImageFile image = ImageFile::open(arguments.file);
   check_head(image.head());
-  XlHeader header = header_of(image);
-  Json config = parse_config(header);
+  RestoreConfig config = restore_config(image, arguments);
   Hypervisor xen;
   LibxlLifecycle life;
-  if (!arguments.name.empty()) config["c_info"]["name"] = arguments.name;
-  refuse_second_copy(life, config, arguments);
-  header.config = config.dump();
-
-  const int status = run_xl(image, header, arguments);
+  refuse_second_copy(config, life, arguments);
+  const int status = run_xl(image, config.header, arguments);
   if (status != 0) {
     blame_image(image);
     fail(Errc::internal,
@@ -159,7 +114,7 @@ void restore(const Arguments& arguments) {
          WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
                              : fmt::format("exit status {}", WEXITSTATUS(status)));
   }
-  print_restored(life, config["c_info"].value("name", std::string()), arguments.paused);
+  print_restored(life, config.json["c_info"].value("name", std::string()), arguments.paused);
 }
 
 }  // namespace

@@ -8,10 +8,12 @@
 
 #include <fmt/format.h>
 
+#include "config/json_text.h"
 #include "error/error.h"
 #include "host/live_status.h"
 #include "host/running_save.h"
 #include "migrate/job_journal.h"
+#include "text/printable.h"
 #include "tools/ferry-host/setting_options.h"
 
 namespace ferry::host {
@@ -36,7 +38,7 @@ void print(const nlohmann::ordered_json& s) {
   const auto mib = [&](const char* name) {
     return static_cast<double>(figure(s, name)) / (1 << 20);
   };
-  fmt::print("{:<20} {}\n", "Phase:", phase(s));
+  fmt::print("{:<20} {}\n", "Phase:", printable(phase(s)));
   fmt::print("{:<20} {} ms\n", "Time elapsed:", figure(s, status_key::kElapsed));
   fmt::print("{:<20} {:.1f} MiB\n", "Data processed:", mib(status_key::kDataProcessed));
   fmt::print("{:<20} {:.1f} MiB\n", "Memory processed:", mib(status_key::kProcessed));
@@ -58,7 +60,7 @@ RunningSave running(ThisHost& host, const std::string& domain) {
 void info(const Arguments& arguments, const OpenHost& open) {
   const auto status = running(*open(), arguments.domain).ask("status");
   if (arguments.json)
-    fmt::print("{}\n", status.dump(2));
+    fmt::print("{}\n", json_text(status));
   else
     print(status);
 }
@@ -103,7 +105,7 @@ std::string running_as_text() {
     const auto s = save.ask("status");
     text += fmt::format(
         "domain {}: {}, round {}, {} of {} MiB left, {} KiB/s, would stand still for {} ms\n",
-        raw(save.domid()), phase(s), figure(s, status_key::kIteration),
+        raw(save.domid()), printable(phase(s)), figure(s, status_key::kIteration),
         figure(s, status_key::kRemaining) >> 20, figure(s, status_key::kTotal) >> 20,
         figure(s, status_key::kBytesPerSecond) >> 10, figure(s, status_key::kDowntime));
   }

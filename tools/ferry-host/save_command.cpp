@@ -7,8 +7,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
 #include "error/error.h"
 #include "migrate/open_job.h"
+#include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/progress_line.h"
 #include "tools/ferry-host/setting_options.h"
@@ -55,12 +57,12 @@ void print(const Arguments& arguments, const SaveReport& report) {
         {"suspended_seconds", report.suspended_seconds},
     };
     if (arguments.file == "-") result.erase("image_bytes");  // whoever reads it knows
-    fmt::print(out, "{}\n", result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print(out, "{}\n", json_text(result));
   } else if (!arguments.quiet) {
     const std::string image =
         arguments.file == "-" ? "" : fmt::format(", {} bytes of image", report.image_bytes);
-    fmt::print(out, "saved {} to {}: {} bytes of guest{}, {:.2f} s\n", report.name, arguments.file,
-               report.guest_bytes, image, report.suspended_seconds);
+    fmt::print(out, "saved {} to {}: {} bytes of guest{}, {:.2f} s\n", printable(report.name),
+               arguments.file, report.guest_bytes, image, report.suspended_seconds);
   }
 }
 

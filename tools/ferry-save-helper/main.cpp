@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "error/run_main.h"
 #include "host/report.h"
 #include "host/stock_helper.h"
 #include "settings/conf.h"
@@ -98,11 +99,14 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   Channel channel(STDOUT_FILENO, STDIN_FILENO);
   const bool restoring = argc > 1 && std::string_view(argv[1]) == "--restore-domain";
-  try {
-    return run(argc, argv, channel);
-  } catch (const ferry::Error& e) {
-    return report_before_start(channel, e, restoring);
-  } catch (const std::exception& e) {
-    return report_before_start(channel, ferry::Error(ferry::Errc::internal, e.what()), restoring);
-  }
+  // What goes wrong is said to libxl first, in its own protocol.
+  return ferry::run_main("ferry-save-helper", [&] {
+    try {
+      return run(argc, argv, channel);
+    } catch (const ferry::Error& e) {
+      return report_before_start(channel, e, restoring);
+    } catch (const std::exception& e) {
+      return report_before_start(channel, ferry::Error(ferry::Errc::internal, e.what()), restoring);
+    }
+  });
 }

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "error/run_main.h"
 #include "host/report.h"
 #include "host/stoppable_stream.h"
 #include "host/stream_kind.h"
@@ -82,10 +83,9 @@ class RestoreJob {
       if (xen_) destroy_domain(*xen_, arguments_.target.domid);
       return static_cast<int>(Exit::failed);
     } catch (const Error& e) {
-      fmt::print(stderr,
-                 "ferry-save-helper: domain {} is half restored and cannot run ({}); try: xl "
-                 "destroy {}\n",
-                 domid, e.what(), domid);
+      complain("ferry-save-helper",
+               fmt::format("domain {} is half restored and cannot run ({}); try: xl destroy {}",
+                           domid, e.what(), domid));
       return static_cast<int>(Exit::needs_operator);
     }
   }

@@ -11,6 +11,7 @@
 #include "custody/locked_save.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
+#include "error/run_main.h"
 #include "ferry/v1/image.pb.h"
 #include "host/report.h"
 #include "host/stoppable_stream.h"
@@ -160,7 +161,7 @@ class SaveJob {
       guest_->give_back();
       return 1;
     } catch (const Error& e) {
-      fmt::print(stderr, "ferry-save-helper: {}\n", e.what());
+      complain("ferry-save-helper", e.what());
       return static_cast<int>(exit_code(e.code()));
     }
   }

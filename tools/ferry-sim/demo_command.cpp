@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "config/config_record.h"
 #include "custody/save_guest.h"
 #include "error/error.h"
 #include "host/engine_here.h"
@@ -69,10 +70,7 @@ void must_succeed(const std::vector<std::string>& arguments) {
 }
 
 std::string config_of(const std::string& path) {
-  const ImageFile image = ImageFile::open(path);
-  for (const v1::Record& record : image.other_records())
-    if (record.has_config()) return record.config().libxl_json();
-  fail(Errc::bad_image, "the image has no configuration");
+  return config_header(ImageFile::open(path)).config;
 }
 
 struct State {

@@ -11,6 +11,7 @@
 #include "sim/kernel/sim_kernel.h"
 #include "sim/machine/domains.h"
 #include "sim/machine/guest_turn.h"
+#include "text/printable.h"
 #include "tools/ferry-sim/commands.h"
 #include "tools/ferry-sim/sim_host.h"
 #include "xen/uuid.h"
@@ -80,8 +81,8 @@ void list(const std::string& path) {
   for (unsigned slot = 0; slot < kMaxDomains; ++slot) {
     const Domain& d = state.domains[slot];
     if (state.domids[slot] == kNoDomain || d.domid == 0) continue;
-    fmt::print("{:<20} {:>5} {:>8} {:>6}  {}\n", d.name, d.domid, d.tot_pages / kPagesPerMib,
-               d.max_vcpus, state_of(d));
+    fmt::print("{:<20} {:>5} {:>8} {:>6}  {}\n", printable(d.name), d.domid,
+               d.tot_pages / kPagesPerMib, d.max_vcpus, state_of(d));
   }
 }
 

@@ -2,9 +2,10 @@
 #include <signal.h>
 
 #include <cstdio>
+#include <thread>
 
 #include "custody/resume_guest.h"
-#include "error/error.h"
+#include "error/run_main.h"
 #include "host/engine_here.h"
 #include "migrate/open_job.h"
 #include "settings/environment.h"
@@ -64,11 +65,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& e) {
-    fmt::print(stderr, "ferry-sim: {} (ferry-sim --help says more)\n", e.what());
+    complain("ferry-sim", fmt::format("{} (ferry-sim --help says more)", e.what()));
     return static_cast<int>(Exit::usage);
-  } catch (const Error& e) {
-    fmt::print(stderr, "ferry-sim: {}\n", e.what());
-    return static_cast<int>(exit_code(e.code()));
   }
 }
 
@@ -77,10 +75,5 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
-  try {
-    return ferry::sim::run(argc, argv);
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "ferry-sim: {}\n", e.what());
-    return static_cast<int>(ferry::Exit::failed);
-  }
+  return ferry::run_main("ferry-sim", [&] { return ferry::sim::run(argc, argv); });
 }

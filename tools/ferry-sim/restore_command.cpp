@@ -4,77 +4,33 @@
 #include <thread>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
-#include "error/error.h"
+#include "host/restore_config.h"
 #include "proto/image_file.h"
 #include "sim_toolstack/restore_guest.h"
+#include "text/printable.h"
 #include "tools/ferry-sim/commands.h"
 #include "tools/ferry-sim/sim_host.h"
-#include "xen/uuid.h"
 
 namespace ferry::sim {
 namespace {
 
-struct Arguments {
-  std::string file, name;
-  bool paused = false, force = false;
+struct Arguments : host::RestoreAs {
+  bool paused = false;
 };
-
-const v1::Config& config_in(const std::vector<v1::Record>& records) {
-  for (const v1::Record& record : records)
-    if (record.has_config() && !record.config().libxl_json().empty()) return record.config();
-  fail(Errc::bad_image,
-       "the image says nothing of how to create the domain; it was not written by ferry save");
-}
-
-using Json = nlohmann::ordered_json;
-
-// The configuration, with the name that was asked for.
-Json parse_config(const v1::Config& config, const std::string& name) {
-  Json json = Json::parse(config.libxl_json(), nullptr, false);
-  if (!json.is_object() || !json["c_info"].is_object())
-    fail(Errc::bad_image, "the image's configuration makes no sense");
-  if (!name.empty()) json["c_info"]["name"] = name;
-  return json;
-}
-
-bool is_taken(SimLifecycle& life, const std::string& name) {
-  try {
-    life.find(name);
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-void refuse_second_copy(SimLifecycle& life, const v1::Config& config, Json& json, bool force) {
-  if (const auto twin = life.find_uuid(config.uuid())) {
-    if (!force)
-      fail(Errc::usage,
-           "the guest of this image is here already: domain {}; --force makes a second one",
-           static_cast<unsigned>(*twin));
-    json["c_info"]["uuid"] = uuid_text(random_uuid());
-  }
-  const Json& name = json["c_info"]["name"];
-  if (name.is_string() && is_taken(life, name))
-    fail(Errc::usage, "there is a domain {} on this host already; --name gives it another name",
-         name.get<std::string>());
-}
 
 void restore(const std::string& path, const Arguments& arguments) {
   const ImageFile image = ImageFile::open(arguments.file);
-  const std::vector<v1::Record> records = image.other_records();
-  const v1::Config& config = config_in(records);
-  Json json = parse_config(config, arguments.name);
+  host::RestoreConfig config = host::restore_config(image, arguments);
   SimHost host(path, true);
-  refuse_second_copy(host.life(), config, json, arguments.force);
+  host::refuse_second_copy(config, host.life(), arguments);
   const auto executor = make_thread_executor(std::max(1u, std::thread::hardware_concurrency() / 2));
   const auto source = image.stream();
-  const RestoredGuest guest =
-      restore_guest(host.xen(), host.life(), json.dump(), *source, *executor, arguments.paused);
-  fmt::print("restored {} as domain {}: {} bytes of guest\n", host.life().name(guest.domid),
-             static_cast<unsigned>(guest.domid), guest.guest_bytes);
+  const RestoredGuest guest = restore_guest(host.xen(), host.life(), config.header.config, *source,
+                                            *executor, arguments.paused);
+  fmt::print("restored {} as domain {}: {} bytes of guest\n",
+             printable(host.life().name(guest.domid)), static_cast<unsigned>(guest.domid),
+             guest.guest_bytes);
 }
 
 }  // namespace

@@ -4,8 +4,10 @@
 #include <thread>
 
 #include "audit/audit.h"
+#include "config/json_text.h"
 #include "pipeline/inline_executor.h"
 #include "text/human_bytes.h"
+#include "text/printable.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/output.h"
 
@@ -42,7 +44,7 @@ void print_rules(std::span<const audit::Rule* const> rules, bool json) {
   if (json) {
     ordered_json list = ordered_json::array();
     for (const audit::Rule* rule : rules) list.push_back(rule_as_json(*rule));
-    return print(list.dump(2) + "\n");
+    return print(json_text(list) + "\n");
   }
   std::string text;
   for (const audit::Rule* rule : rules) {
@@ -116,7 +118,7 @@ std::string report_as_json(const AuditArguments& arguments, const audit::Result&
                          {"rules", rules},
                          {"findings", findings}};
   if (result.prediction) report["restore"] = prediction_as_json(*result.prediction);
-  return report.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  return json_text(report) + "\n";
 }
 
 std::string counted(uint64_t n, const char* what) {
@@ -127,7 +129,7 @@ std::string report_as_text(const AuditArguments& arguments, const audit::Result&
   std::string text;
   for (const audit::Finding& finding : result.findings.kept()) {
     text += fmt::format("{:<7} {}: {}\n", audit::severity_name(finding.rule->severity),
-                        finding.rule->id, audit::finding_in_words(finding));
+                        finding.rule->id, printable(audit::finding_in_words(finding)));
   }
   for (const audit::Rule* rule : audit::all_rules()) {
     const uint64_t count = result.findings.count(*rule);
@@ -136,7 +138,7 @@ std::string report_as_text(const AuditArguments& arguments, const audit::Result&
                           count - arguments.limit);
   }
   if (result.prediction && (result.prediction->refusal || !result.prediction->known))
-    text += fmt::format("restore {}\n", audit::prediction_in_words(*result.prediction));
+    text += fmt::format("restore {}\n", printable(audit::prediction_in_words(*result.prediction)));
   const uint64_t errors = result.findings.count(audit::Severity::error);
   const uint64_t warnings = result.findings.count(audit::Severity::warning);
   text += fmt::format("{}: {}", arguments.file, result.clean() ? "clean" : "bad");

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
 #include "proto/pages.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/guest_address.h"
@@ -51,7 +52,7 @@ class Printer {
     }
   }
   void finish() {
-    if (json_) print(ordered_json{{"pages", pages_}}.dump(2) + "\n");
+    if (json_) print(json_text({{"pages", pages_}}) + "\n");
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "config/json_text.h"
 #include "convert/export.h"
 #include "files/image_output.h"
 #include "tools/ferry/commands.h"
@@ -120,7 +121,7 @@ void run_convert(const ConvertArguments& arguments) {
                              {"pages", outcome.done.pages},
                              {"vcpus", outcome.done.vcpus}};
   print(arguments.json
-            ? json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n"
+            ? json_text(json) + "\n"
             : fmt::format("{}: {} from {}, {} pages with a frame, {} vCPUs\n", arguments.to,
                           outcome.to, outcome.from, outcome.done.pages, outcome.done.vcpus));
 }

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "audit/summary.h"
+#include "config/json_text.h"
 #include "pipeline/pipeline.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/inspect_html.h"
@@ -35,7 +36,7 @@ void run_inspect(const InspectArguments& arguments) {
   auto json = nlohmann::ordered_json::parse(summary_as_json(arguments.file, name, summary));
   if (!config.is_null()) json["config"] = config;
   if (census) json["contents"] = census_as_json(*census);
-  print(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  print(json_text(json) + "\n");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "config/json_text.h"
 #include "proto/pages.h"
 #include "text/human_bytes.h"
 #include "text/printable.h"
@@ -34,9 +35,7 @@ ordered_json devices_of(const ordered_json& config, const char* list,
 }
 
 std::string in_words(const ordered_json& value) {
-  return printable(value.is_string()
-                       ? value.get<std::string>()
-                       : value.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+  return printable(value.is_string() ? value.get<std::string>() : json_text(value, -1));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
 #include "proto/pages.h"
 #include "text/human_bytes.h"
 #include "text/printable.h"
@@ -179,7 +180,7 @@ std::string summary_as_json(const std::string& file, const std::string& name,
       {"records", records},
       {"vcpus", vcpus_json(summary)}};
   if (summary.timeline) json["timeline"] = timeline_json(*summary.timeline);
-  return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  return json_text(json) + "\n";
 }
 
 }  // namespace ferry

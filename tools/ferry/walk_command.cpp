@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "audit/layout.h"
+#include "config/json_text.h"
 #include "proto/pages.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/guest_address.h"
@@ -62,7 +63,7 @@ std::string as_json(const WalkArguments& arguments, uint64_t vaddr, uint64_t roo
   } else {
     json["fault"] = walk.fault;
   }
-  return json.dump(2) + "\n";
+  return json_text(json) + "\n";
 }
 
 void run_walk(const WalkArguments& arguments) {

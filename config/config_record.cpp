@@ -1,0 +1,28 @@
+// Where an image has the configuration of its guest.
+#include "config/config_record.h"
+
+#include "error/error.h"
+
+namespace ferry {
+
+std::optional<v1::Config> config_record(const ImageFile& image) {
+  std::optional<v1::Config> found;
+  image.for_each_other([&](const RawRecord& raw) {
+    if (raw.kind != v1::Record::kConfigFieldNumber) return true;
+    v1::Record record = parse_record(raw);
+    if (record.config().libxl_json().empty()) return true;
+    found = std::move(*record.mutable_config());
+    return false;
+  });
+  return found;
+}
+
+XlHeader config_header(const ImageFile& image) {
+  if (image.place().in_xl_file) return {image.place().xl_flags, image.place().xl_config};
+  const std::optional<v1::Config> config = config_record(image);
+  if (config) return {config->xl_flags(), config->libxl_json()};
+  fail(Errc::bad_image,
+       "the image says nothing of how to create the domain; it was not written by ferry save");
+}
+
+}  // namespace ferry

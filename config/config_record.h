@@ -1,0 +1,19 @@
+// Where an image has the configuration of its guest.
+#pragma once
+
+#include <optional>
+
+#include "proto/image_file.h"
+#include "proto/xl_wrapper.h"
+
+namespace ferry {
+
+// The first Config record with a configuration in it, read alone: whatever else an image has stays
+// where it is. Throws Error(bad_image).
+std::optional<v1::Config> config_record(const ImageFile& image);
+
+// What the image says of how to create the domain: in a file of xl its header, else the Config
+// record. Throws Error(bad_image) if it says nothing.
+XlHeader config_header(const ImageFile& image);
+
+}  // namespace ferry

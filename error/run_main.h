@@ -1,0 +1,18 @@
+// How every program ends that does not end well: one line that names it, and an exit code.
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include "error/error.h"
+
+namespace ferry {
+
+// Prints "program: sentence" to standard error. What a sentence quotes may come from an image, a
+// guest or a peer: here it becomes a line, and printable (text/printable.h).
+void complain(std::string_view program, std::string_view sentence);
+
+// The body's exit code, or that of the exception it threw, after complaining about it.
+int run_main(std::string_view program, const std::function<int()>& body);
+
+}  // namespace ferry
