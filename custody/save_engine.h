@@ -1,5 +1,5 @@
-// What saves a guest's memory for whoever has the guest in custody: a child of ours, or code of this
-// process.
+// What saves a guest's memory for whoever has the guest in custody: a child of ours, or code of
+// this process.
 #pragma once
 
 #include <functional>

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <initializer_list>
 
 namespace ferry::host {
 namespace {
