@@ -7,24 +7,34 @@
 
 namespace ferry {
 
+namespace {
+
+unsigned shutdown_reason_of(const xc_domaininfo_t& found) {
+  return found.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+}
+
+}  // namespace
+
 DomainInfo get_domain(const Hypervisor& xen, domid_t domid) {
-  xc_dominfo_t found = {};
-  int count = xc_domain_getinfo(xen.xch(), raw(domid), 1, &found);
-  if (count < 0 && errno != ESRCH) fail_xen("describe the domain");
+  xc_domaininfo_t found = {};
+  const int count = xc_domain_getinfolist(xen.xch(), raw(domid), 1, &found);
+  if (count < 0) fail_xen("describe the domain");
   // Xen answers with the next domain there is: only the number tells whether it is ours.
-  if (count != 1 || found.domid != raw(domid))
+  if (count != 1 || found.domain != raw(domid))
     fail(Errc::no_domain, "there is no domain {}", raw(domid));
+  const bool ended = found.flags & XEN_DOMINF_shutdown;
+  const unsigned reason = shutdown_reason_of(found);
   DomainInfo info;
   info.domid = domid;
-  info.hvm = found.hvm;
-  info.dying = found.dying;
-  info.crashed = found.crashed;
-  info.paused = found.paused;
-  info.shut_down = found.shutdown;
-  info.shutdown_reason = found.shutdown_reason;
-  info.suspended = found.shutdown && found.shutdown_reason == SHUTDOWN_suspend;
-  info.nr_pages = found.nr_pages;
-  info.max_pages = found.max_memkb >> (kPageShift - 10);
+  info.hvm = found.flags & XEN_DOMINF_hvm_guest;
+  info.dying = found.flags & XEN_DOMINF_dying;
+  info.crashed = ended && reason == SHUTDOWN_crash;
+  info.paused = found.flags & XEN_DOMINF_paused;
+  info.shut_down = ended && !info.crashed;
+  info.shutdown_reason = reason;
+  info.suspended = ended && reason == SHUTDOWN_suspend;
+  info.nr_pages = found.tot_pages;
+  info.max_pages = found.max_pages;
   info.shared_info = mfn_t(found.shared_info_frame);
   info.max_vcpu_id = found.max_vcpu_id;
   info.cpu_time_ns = found.cpu_time;

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "xen/release.h"
 #include "xen/xen_headers.h"
 
 namespace ferry {
@@ -53,8 +54,8 @@ void Hypervisor::open() {
   version_ = static_cast<uint32_t>(version);
   nr_mfns_ = nr_mfns;
   // Xen of another release answers all of that, and then refuses every domctl.
-  xc_dominfo_t dom0 = {};
-  if (xc_domain_getinfo(xch_, 0, 1, &dom0) < 0) fail_xen("describe domains");
+  unsigned width = 0;
+  if (xc_domain_get_guest_width(xch_, 0, &width) != 0) fail_xen("describe domains");
 }
 
 Hypervisor::~Hypervisor() {
@@ -79,8 +80,8 @@ void fail_xen(std::string_view doing, int os_errno) {
     case EACCES:  // domctl.c: another XEN_DOMCTL_INTERFACE_VERSION
       throw Error(Errc::wrong_xen,
                   fmt::format("Xen refused to {}: it speaks another tool interface than the Xen "
-                              "4.17 this ferry was built for; use the ferry of its release",
-                              doing),
+                              "{} this ferry was built for; use the ferry of its release",
+                              doing, xen_release()),
                   os_errno);
     case EPERM:
       throw Error(Errc::no_xen, fmt::format("Xen does not allow this domain to {}", doing),

@@ -47,25 +47,25 @@ class Seam : public ::testing::Test {
 };
 
 TEST_F(Seam, DomainZeroExistsAndIsPv) {
-  xc_dominfo_t info{};
-  ASSERT_EQ(xc_domain_getinfo(xch_, 0, 1, &info), 1);
-  EXPECT_EQ(info.domid, 0u);
-  EXPECT_EQ(info.hvm, 0u);
+  xc_domaininfo_t info{};
+  ASSERT_EQ(xc_domain_getinfolist(xch_, 0, 1, &info), 1);
+  EXPECT_EQ(info.domain, 0u);
+  EXPECT_EQ(info.flags & XEN_DOMINF_hvm_guest, 0u);
 }
 
 TEST_F(Seam, ANewDomainStartsPausedAndEmpty) {
   const uint32_t domid = create(2);
-  xc_dominfo_t info{};
-  ASSERT_EQ(xc_domain_getinfo(xch_, domid, 1, &info), 1);
-  EXPECT_EQ(info.domid, domid);
-  EXPECT_EQ(info.paused, 1u);
-  EXPECT_EQ(info.nr_pages, 0u);
+  xc_domaininfo_t info{};
+  ASSERT_EQ(xc_domain_getinfolist(xch_, domid, 1, &info), 1);
+  EXPECT_EQ(info.domain, domid);
+  EXPECT_NE(info.flags & XEN_DOMINF_paused, 0u);
+  EXPECT_EQ(info.tot_pages, 0u);
   EXPECT_EQ(info.max_vcpu_id, 1u);
   unsigned width = 0;
   EXPECT_EQ(xc_domain_get_guest_width(xch_, domid, &width), 0);
   EXPECT_EQ(width, 8u);
   EXPECT_EQ(xc_domain_destroy(xch_, domid), 0);
-  EXPECT_NE(xc_domain_getinfo(xch_, domid, 1, &info), 1);
+  EXPECT_NE(xc_domain_getinfolist(xch_, domid, 1, &info), 1);
 }
 
 // A failing page once left a hole in it that the caller ran into.
@@ -141,11 +141,11 @@ TEST_F(Seam, AFrameThatSomebodyMapsOutlivesItsDomain) {
   ASSERT_NE(p, nullptr);
   const uint64_t free_pages = host_->state().free_pages;
   EXPECT_EQ(xc_domain_destroy(xch_, domid), 0);
-  xc_dominfo_t info{};
-  ASSERT_EQ(xc_domain_getinfo(xch_, domid, 1, &info), 1);
-  EXPECT_EQ(info.dying, 1u);
+  xc_domaininfo_t info{};
+  ASSERT_EQ(xc_domain_getinfolist(xch_, domid, 1, &info), 1);
+  EXPECT_NE(info.flags & XEN_DOMINF_dying, 0u);
   ASSERT_EQ(munmap(p, 4096), 0);
-  EXPECT_NE(xc_domain_getinfo(xch_, domid, 1, &info), 1);
+  EXPECT_NE(xc_domain_getinfolist(xch_, domid, 1, &info), 1);
   EXPECT_GT(host_->state().free_pages, free_pages);
 }
 

@@ -26,7 +26,7 @@ namespace {
 class StockPrograms : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_FALSE(stock_folder().empty()) << "xen-utils-4.17 is neither here nor to be had";
+    ASSERT_FALSE(stock_folder().empty()) << "xen-utils is neither here nor to be had";
     char name[] = "/tmp/ferry-sim-XXXXXX";
     ASSERT_NE(mkdtemp(name), nullptr);
     folder_ = name;
@@ -92,7 +92,7 @@ Prepared prepare(Host& host, const GuestSpec& spec) {
 
 void round_trip(const std::string& folder, uint64_t seed) {
   SCOPED_TRACE("seed " + std::to_string(seed));
-  const std::string helper = stock_folder() + "/usr/lib/xen-4.17/bin/libxl-save-helper";
+  const std::string helper = stock_folder() + "/bin/libxl-save-helper";
   const std::string preload = std::string("LD_PRELOAD=") + FERRY_SIM_PRELOAD;
   GuestSpec spec = GuestSpec::random(seed, 1024);
   spec.suspended = false;
@@ -139,8 +139,8 @@ void round_trip(const std::string& folder, uint64_t seed) {
     BindThread bind(*host);
     xc_interface* xch = xc_interface_open(nullptr, nullptr, 0);
     EXPECT_EQ(xc_domain_destroy(xch, domid), 0);
-    xc_dominfo_t info{};
-    EXPECT_NE(xc_domain_getinfo(xch, domid, 1, &info), 1);
+    xc_domaininfo_t info{};
+    EXPECT_NE(xc_domain_getinfolist(xch, domid, 1, &info), 1);
     xc_interface_close(xch);
   }
   std::filesystem::remove(path_a);

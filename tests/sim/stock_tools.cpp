@@ -32,7 +32,7 @@ const std::string& stock_folder() {
 }
 
 std::string verify_stream(const std::string& path) {
-  const std::string lib = stock_folder() + "/usr/lib/xen-4.17";
+  const std::string lib = stock_folder();
   int status = 0;
   const std::string out = output_of("PYTHONPATH=" + lib + "/lib/python python3 " + lib +
                                         "/bin/verify-stream-v2 -f libxc -i " + path + " 2>&1",

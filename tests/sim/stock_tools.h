@@ -5,7 +5,8 @@
 
 namespace ferry::sim {
 
-// A folder that holds usr/lib/xen-4.17; fetched on first use. Empty when it cannot be had.
+// The folder usr/lib/xen-RELEASE of Debian's xen-utils; fetched on first use. Empty when it cannot
+// be had.
 const std::string& stock_folder();
 
 // What verify-stream-v2 says of a libxc stream: empty when it is sound.

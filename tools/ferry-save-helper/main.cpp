@@ -15,6 +15,7 @@
 #include "tools/ferry-save-helper/keeper.h"
 #include "tools/ferry-save-helper/restore_mode.h"
 #include "tools/ferry-save-helper/save_mode.h"
+#include "xen/release.h"
 
 namespace ferry::helper {
 namespace {
@@ -35,7 +36,8 @@ T number(const char* text) {
   const char* end = text + std::strlen(text);
   auto [rest, problem] = std::from_chars(text, end, value);
   if (problem != std::errc() || rest != end)
-    fail(Errc::usage, "\"{}\" is no number; ferry-save-helper is for the libxl of Xen 4.17", text);
+    fail(Errc::usage, "\"{}\" is no number; ferry-save-helper is for the libxl of Xen {}", text,
+         xen_release());
   return value;
 }
 
@@ -75,8 +77,8 @@ int run(int argc, char** argv, Channel& channel) {
     exec_stock_helper(argv);
   }
   if (mode == "--save-domain" || mode == "--restore-domain")
-    fail(Errc::usage, "called with {} arguments; ferry-save-helper is for the libxl of Xen 4.17",
-         argc - 1);
+    fail(Errc::usage, "called with {} arguments; ferry-save-helper is for the libxl of Xen {}",
+         argc - 1, xen_release());
   std::fwrite(kUsage.data(), 1, kUsage.size(), mode == "--help" ? stdout : stderr);
   return static_cast<int>(mode == "--help" ? Exit::done : Exit::usage);
 }
