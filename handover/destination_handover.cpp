@@ -17,8 +17,7 @@ void DestinationHandover::restarted() {
       return;
     case DestinationState::about_to_run:
       if (!guest_.present()) return write(DestinationState::may_have_run);
-      guest_.run();
-      return write(DestinationState::runs);
+      return let_run();
     case DestinationState::never_ran:
       return guest_.discard();
     case DestinationState::runs:
@@ -50,9 +49,13 @@ void DestinationHandover::give_up() {
 }
 
 void DestinationHandover::run() {
+  if (!guest_.present()) return give_up();  // somebody has taken it away, and it had not run
   write(DestinationState::about_to_run);
-  guest_.run();
-  write(DestinationState::runs);
+  let_run();
+}
+
+void DestinationHandover::let_run() {
+  guest_.run() ? write(DestinationState::runs) : give_up();
 }
 
 void DestinationHandover::on(Handover message) {

@@ -2,9 +2,11 @@
 //
 //                complete            go                    it runs
 //    receiving ────────────→ held ─────────→ about_to_run ─────────→ runs
-//        │                    │                    │
-//        │ failed, link lost  │ forget, kept       │ this host went down in between
-//        └────→ never_ran ←───┘                    └──────→ may_have_run
+//        │                    │                  │ │
+//        │ failed, link lost  │ forget, kept     │ │ this host went down in between
+//        │                    │ it has vanished  │ └──────→ may_have_run
+//        └────→ never_ran ←───┴──────────────────┘
+//                                it surely cannot run
 //
 // "About to run" is written before the guest can run, so as long as it is not written the guest
 // never ran, and never_ran is final: a go that comes late is refused.
@@ -28,7 +30,9 @@ class DestinationGuest {
  public:
   virtual ~DestinationGuest() = default;
   virtual bool present() = 0;  // complete, paused or running
-  virtual void run() = 0;      // lets it run
+  // Lets it run; one that runs already does so. False: it cannot, and surely never did. Throws
+  // what leaves open whether it ran.
+  virtual bool run() = 0;
   virtual void discard() = 0;  // whatever of it is here, if it never ran
 };
 
@@ -54,6 +58,7 @@ class DestinationHandover {
 
  private:
   void run();
+  void let_run();
   void give_up();
   void answer();
   void write(DestinationState state);

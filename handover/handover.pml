@@ -91,6 +91,12 @@ serve:
   od
 }
 
+/* Its name may be taken, or Xen refuse: that is certain as long as it does not run. */
+#define let_run() if \
+  :: destination_copy = runs_here; MAY_DIE(start); destination = runs \
+  :: destination_copy != runs_here -> destination = will_never_run; MAY_DIE(start); discard() \
+  fi
+
 active proctype Destination() {
   mtype message;
   goto serve;
@@ -98,7 +104,7 @@ start:
   if
   :: destination == receiving -> destination = will_never_run; MAY_DIE(start); discard()
   :: destination == will_never_run -> discard()
-  :: destination == about_to_run -> destination_copy = runs_here; MAY_DIE(start); destination = runs
+  :: destination == about_to_run -> let_run()
   :: else
   fi;
 serve:
@@ -129,9 +135,7 @@ serve:
      :: destination == held && message == go ->
         destination = about_to_run;
         MAY_DIE(start);
-        destination_copy = runs_here;
-        MAY_DIE(start);
-        destination = runs
+        let_run()
      :: destination == held && (message == forget || message == kept) ->
         destination = will_never_run;
         MAY_DIE(start);

@@ -16,7 +16,7 @@ std::string path_in(const char* variable, const char* otherwise) {
 TlsFiles tls_files() {
   return {path_in("FERRY_TLS_CA", "/etc/ferry/tls/ca.pem"),
           path_in("FERRY_TLS_CERT", "/etc/ferry/tls/cert.pem"),
-          path_in("FERRY_TLS_KEY", "/etc/ferry/tls/key.pem")};
+          path_in("FERRY_TLS_KEY", "/etc/ferry/tls/key.pem"), path_in("FERRY_TLS_CRL", "")};
 }
 
 }  // namespace ferry::host

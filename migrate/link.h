@@ -14,7 +14,7 @@
 
 namespace ferry {
 
-inline constexpr uint32_t kMigrateVersion = 1;
+inline constexpr uint32_t kMigrateVersion = 2;
 inline constexpr size_t kMostFrameBytes = 17 << 20;  // a configuration has 16 MiB at most
 inline constexpr size_t kChunkBytes = 1 << 20;       // of the image in a frame
 
@@ -34,6 +34,7 @@ class Link {
 
   // Nothing at the end of the link. Throws Error(io), also for what is no frame: a peer that does
   // not keep to the protocol is as good as gone. One thread at a time, also while others send.
+  // Text that comes instead of a first frame, such as a login's greeting, is in the Error.
   std::optional<v1::MigrateFrame> receive();
 
   void hang_up() {
@@ -41,6 +42,8 @@ class Link {
   }
 
  private:
+  [[noreturn]] void fail_with_text(std::string text);
+
   ByteSource& in_;
   ByteSink& out_;
   std::function<void()> hang_up_;

@@ -184,13 +184,14 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   job.name = life.name(domid);
   job.uuid.assign(reinterpret_cast<const char*>(info.uuid.data()), info.uuid.size());
   job.peer = request.peer;
+  job.source_secret = new_secret();
   v1::MigrateHello hello = hello_for(job);
   hello.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
   hello.set_libxl_json(life.config_json(domid));
   hello.set_streams(request.streams);
   const FileLock lock = lock_for_us(job.id);
-  const uint32_t streams = greet(link, hello, request.peer.text);
-  const std::vector<Link*> links = open_streams(link, request, streams);
+  const uint32_t streams = greet(link, hello, job);
+  const std::vector<Link*> links = open_streams(link, request, job, streams);
 
   Sender sender(xen, life, link, job);
   sender.start();
@@ -208,8 +209,9 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
   const bool runs_here = sender.handover().settled();
   v1::MigrateHello hello = hello_for(job);
   hello.set_settle(true);
+  MigrationJob known = job;
   try {
-    greet(link, hello, job.peer.text);
+    greet(link, hello, known);
   } catch (const Error&) {
     if (!runs_here) throw;
     return Settled::runs_here;

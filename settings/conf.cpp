@@ -18,7 +18,7 @@ constexpr std::string_view kNames[] = {
     "bandwidth",    "control",      "deadline", "level",        "listen",
     "max_downtime", "max_rounds",   "on_stall", "receive_from", "run_dir",
     "state_dir",    "stock_helper", "stream",   "streams",      "threads",
-    "tls_ca",       "tls_cert",     "tls_key",  "track",        "xl",
+    "tls_ca",       "tls_cert",     "tls_crl", "tls_key",  "track",        "xl",
 };
 
 std::string_view trimmed(std::string_view text) {

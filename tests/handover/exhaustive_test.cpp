@@ -25,11 +25,12 @@ struct World {
   DestinationState destination = DestinationState::receiving;
   Copy at_source = Copy::suspended, at_destination = Copy::none;
   bool source_up = true, destination_up = true, linked = true;
+  bool name_taken = false;  // at the destination: a copy that does not run yet never can
   std::vector<Handover> to_destination, to_source;
 
   std::string key() const {
-    std::string k = fmt::format("{}{}{}{}{}{}{}/", int(source), int(destination), int(at_source),
-                                int(at_destination), source_up, destination_up, linked);
+    std::string k = fmt::format("{}{}{}{}{}{}{}{}/", int(source), int(destination), int(at_source),
+                                int(at_destination), source_up, destination_up, linked, name_taken);
     for (Handover m : to_destination) k += fmt::format("{}", int(m));
     k += "/";
     for (Handover m : to_source) k += fmt::format("{}", int(m));
@@ -78,10 +79,11 @@ struct DestinationSide final : HandoverJournal<DestinationState>, DestinationGue
   DestinationSide(World& w, Effects& e) : world(w), effects(e) {}
   void write(DestinationState state) override { effects.happen(), world.destination = state; }
   bool present() override { return world.at_destination != Copy::none; }
-  void run() override {
+  bool run() override {
     effects.happen();
     EXPECT_NE(world.at_destination, Copy::none);
-    world.at_destination = Copy::running;
+    if (!world.name_taken) world.at_destination = Copy::running;
+    return world.at_destination == Copy::running;
   }
   void discard() override {
     effects.happen();
@@ -183,6 +185,11 @@ Successors successors(const World& w) {
           arrived, "failed", [](DestinationHandover& d) { d.failed(); }, out);
     }
     cut(w, out);
+  }
+  if (!w.name_taken) {
+    World taken = w;
+    taken.name_taken = true;
+    out.emplace_back("its name is taken", taken);
   }
   if (!w.linked) notice(w, out);
   deliver(w, out);

@@ -49,7 +49,7 @@ MigrationJob source_job(const std::string& id) {
 }
 
 void settle(ThisHost& host, const MigrationJob& job, bool want_back) {
-  const auto other = call(job.peer, job.id);
+  const auto other = call(job.peer);
   const auto stop = other->cut_on_signals();
   const Settled settled = settle_sent_guest(host.xen(), host.life(), other->link(), job, want_back);
   fmt::print("{} runs {}\n", job.name, settled == Settled::runs_there ? "there" : "here");

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "error/error.h"
+#include "host/receive_caller.h"
 #include "host/receive_job.h"
 #include "host/receive_server.h"
 #include "host/tls_settings.h"
@@ -27,16 +28,12 @@ struct Arguments {
 void receive_over_stdio(const OpenHost& open) {
   if (isatty(STDOUT_FILENO))
     fail(Errc::usage, "another ferry has to be at the other end: ferry migrate --via starts this");
-  const auto host = open();
   FdSource in(STDIN_FILENO, "the source");
   FdSink out(STDOUT_FILENO, "the source");
   Link link(in, out);
-  ReceiveHost serve;
-  serve.make = [&](const MigrationJob& job) { return host->incoming(job); };
-  serve.answer = [&](const v1::MigrateQuestion& question) {
-    return answer(host->xen(), host->life(), host->devices(), question);
-  };
-  tell(receive_guest(link, "standard input", serve));
+  const v1::MigrateFrame first = first_frame(link);
+  const auto host = open();
+  tell(receive_guest(link, first, {"standard input", {}}, receive_host(*host)));
 }
 
 // The value of FERRY_RECEIVE_FROM: names with commas or blanks between them.
@@ -48,23 +45,6 @@ std::vector<std::string> names_in(const char* list) {
   return {std::istream_iterator<std::string>(words), {}};
 }
 
-// In a process of the job's own.
-int serve(ReceiveJob job, const OpenHost& open) {
-  try {
-    // Read anew for each job: certificates are renewed while we run.
-    const TlsContext context(tls_files());
-    const auto host = open();
-    tell(receive_job(std::move(job), context, *host));
-    return static_cast<int>(Exit::done);
-  } catch (const Error& e) {
-    fmt::print(stderr, "ferry: {}\n", e.what());
-    return static_cast<int>(exit_code(e.code()));
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "ferry: {}\n", e.what());
-    return static_cast<int>(Exit::failed);
-  }
-}
-
 void receive_over_tcp(const Arguments& arguments, const OpenHost& open) {
   TlsContext{tls_files()};  // what is wrong with them is said now, not at the first guest
   std::vector<std::string> allowed = arguments.allowed;
@@ -74,10 +54,9 @@ void receive_over_tcp(const Arguments& arguments, const OpenHost& open) {
   const Address address = parse_address(!arguments.listen.empty() ? arguments.listen
                                         : at                      ? at
                                              : fmt::format(":{}", kDefaultPort));
-  ReceiveServer server(open_listeners(address),
-                       [&](Descriptor first, Descriptor more, const std::string& job) {
-                         return serve({std::move(first), std::move(more), job, allowed}, open);
-                       });
+  ReceiveServer server(open_listeners(address), [&](Descriptor socket, Descriptor control) {
+    return serve_connection(std::move(socket), std::move(control), allowed, open);
+  });
   server.run();
 }
 
