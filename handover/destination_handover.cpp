@@ -77,13 +77,14 @@ void DestinationHandover::run() {
 }
 
 void DestinationHandover::let_run() {
+  bool ran = false;
   try {
-    guest_.run();
+    ran = guest_.run();
   } catch (const std::exception&) {
     if (guest_.present()) throw;  // who starts from the journal tries again
     return note(DestinationState::may_have_run);
   }
-  note(DestinationState::runs);
+  ran ? note(DestinationState::runs) : give_up();
 }
 
 void DestinationHandover::on(HandoverMessage message) {

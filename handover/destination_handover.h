@@ -38,8 +38,10 @@ class DestinationGuest {
   virtual ~DestinationGuest() = default;
   virtual bool present() = 0;            // complete, paused or running
   virtual bool runs() { return false; }  // not paused as it was built: somebody let it run
-  virtual void run() = 0;                // lets it run; throws if it is not here
-  virtual void discard() = 0;            // whatever of it is here, if it never ran
+  // Lets it run; one that runs already does so. False: it cannot, and surely never did. Throws what
+  // leaves open whether it ran.
+  virtual bool run() = 0;
+  virtual void discard() = 0;  // whatever of it is here, if it never ran
 };
 
 class DestinationHandover {

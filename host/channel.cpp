@@ -23,8 +23,9 @@ class Channel::Packer {
 
   template <typename T>
   Packer& put(T value) {
-    const char* raw = reinterpret_cast<const char*>(&value);
-    bytes_.insert(bytes_.end(), raw, raw + sizeof value);
+    const size_t at = bytes_.size();
+    bytes_.resize(at + sizeof value);
+    std::memcpy(bytes_.data() + at, &value, sizeof value);
     return *this;
   }
   Packer& text(std::string_view text) {

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <vector>
 
@@ -57,6 +58,7 @@ class OverCommand final : public OtherHost {
   }
 
   Link& link() override { return link_; }
+  std::vector<std::string> names() override { return {}; }
   Link* open_stream(uint32_t) override {
     fail(Errc::usage, "a command carries one connection; several need the other host's name");
   }
@@ -76,16 +78,14 @@ class OverCommand final : public OtherHost {
 
 class OverTls final : public OtherHost {
  public:
-  OverTls(const Address& address, std::string job)
-      : address_(address), job_(std::move(job)), context_(tls_files()) {
-    connect(0);
-  }
+  explicit OverTls(const Address& address) : address_(address), context_(tls_files()) { connect(); }
   ~OverTls() override {
     for (const auto& stream : streams_) stream->tls->finish();
   }
 
   Link& link() override { return streams_.front()->link; }
-  Link* open_stream(uint32_t stream) override { return connect(stream); }
+  std::vector<std::string> names() override { return streams_.front()->tls->peer_names(); }
+  Link* open_stream(uint32_t) override { return connect(); }
   std::unique_ptr<CutOnSignals> cut_on_signals() override {
     return std::make_unique<CutSocket>(streams_.front()->tls->socket());
   }
@@ -100,16 +100,15 @@ class OverTls final : public OtherHost {
     Link link;
   };
 
-  Link* connect(uint32_t stream) {
+  Link* connect() {
     Descriptor socket = connect_tcp(address_);
-    FdSink(socket.get(), address_.text()).write(encode({job_bytes_of(job_), stream}));
+    FdSink(socket.get(), address_.text()).write(make_preamble());
     streams_.push_back(
         std::make_unique<Stream>(TlsStream::connect(std::move(socket), context_, address_.host)));
     return &streams_.back()->link;
   }
 
   Address address_;
-  std::string job_;
   TlsContext context_;
   std::vector<std::unique_ptr<Stream>> streams_;
 };
@@ -128,9 +127,15 @@ Peer peer_named(const std::string& host, const std::string& command) {
   return {parse_address(host).text(), false};
 }
 
-std::unique_ptr<OtherHost> call(const Peer& peer, const std::string& job) {
+std::unique_ptr<OtherHost> call(const Peer& peer) {
   if (peer.is_command) return std::make_unique<OverCommand>(peer.text);
-  return std::make_unique<OverTls>(parse_address(peer.text), job);
+  auto host = std::make_unique<OverTls>(parse_address(peer.text));
+  const std::vector<std::string> names = host->names();
+  for (const std::string& name : peer.names)
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      fail(Errc::unsupported, "{} is another host than before: its certificate is not for {}",
+           peer.text, name);
+  return host;
 }
 
 }  // namespace ferry::host

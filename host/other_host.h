@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "migrate/job_journal.h"
 #include "migrate/link.h"
@@ -17,6 +18,8 @@ class OtherHost {
 
   // The first connection.
   virtual Link& link() = 0;
+  // What its certificate vouches for; none over a command.
+  virtual std::vector<std::string> names() = 0;
   // A further one for the same job; lasts as long as this. Throws Error(io).
   virtual Link* open_stream(uint32_t stream) = 0;
 
@@ -34,7 +37,8 @@ HandoverLimits handover_limits(const Settings& settings);
 // As people name it: HOST or HOST:PORT, or else a command. Throws Error(usage).
 Peer peer_named(const std::string& host, const std::string& command);
 
-// Calls it for the job. Throws Error(io): it does not answer, does not accept our certificate, …
-std::unique_ptr<OtherHost> call(const Peer& peer, const std::string& job);
+// Calls it. Throws Error(io): it does not answer, does not accept our certificate, …, and
+// Error(unsupported) if its certificate does not vouch for all of the peer's names.
+std::unique_ptr<OtherHost> call(const Peer& peer);
 
 }  // namespace ferry::host

@@ -1,12 +1,11 @@
 // One job that arrives at this host.
 #include "host/receive_job.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <set>
 
 #include "error/error.h"
-#include "host/stop_signals.h"
 #include "network/pass_descriptor.h"
 #include "network/tcp.h"
 #include "text/printable.h"
@@ -16,47 +15,33 @@ namespace {
 
 constexpr uint32_t kMostStreams = 16;
 
+// A further connection, its frames handed on by the process that speaks TLS.
 struct Stream {
-  explicit Stream(std::unique_ptr<TlsStream> accepted)
-      : tls(std::move(accepted)), link(*tls, *tls, [this] { tls->finish(); }) {}
-  std::unique_ptr<TlsStream> tls;
+  explicit Stream(Descriptor from)
+      : socket(std::move(from)),
+        in(socket.get(), "a further connection"),
+        out(socket.get(), "a further connection"),
+        link(in, out) {}
+  Descriptor socket;
+  FdSource in;
+  FdSink out;
   Link link;
 };
 
-class Connections {
+class Streams {
  public:
-  Connections(ReceiveJob& job, const TlsContext& context)
-      : more_(std::move(job.more)), context_(context) {
-    const std::string address = peer_of(job.first.get());
-    streams_.push_back(
-        std::make_unique<Stream>(TlsStream::accept(std::move(job.first), context_, address)));
-    const std::vector<std::string> names = first().peer_names();
-    peer_ =
-        fmt::format("{} ({})", names.empty() ? "somebody without a name" : names.front(), address);
-    if (job.allowed.empty()) return;
-    for (const std::string& name : names)
-      if (std::find(job.allowed.begin(), job.allowed.end(), name) != job.allowed.end()) return;
-    const std::string sentence = fmt::format("guests are taken from {} only, not from {}",
-                                             fmt::join(job.allowed, ", "), peer_);
-    link().refuse(sentence);
-    fail(Errc::unsupported, "{}", sentence);
-  }
+  explicit Streams(int control) : control_(control) {}
 
-  TlsStream& first() { return *streams_.front()->tls; }
-  Link& link() { return streams_.front()->link; }
-  const std::string& peer() const { return peer_; }
-
-  // From the same source, in any order.
-  std::vector<Link*> more(const std::string& job, uint32_t count) {
+  // In any order. What is none of the job's is dropped, and the next one waited for.
+  std::vector<Link*> more(const MigrationJob& job, uint32_t count) {
     std::vector<Link*> links;
-    for (uint32_t i = 0; i < count; ++i) {
-      PassedDescriptor passed =
-          take_descriptor(more_.get(), std::chrono::milliseconds(kPeerTimeout).count());
-      auto stream = std::make_unique<Stream>(
-          TlsStream::accept(std::move(passed.descriptor), context_, peer_));
-      if (stream->tls->peer_fingerprint() != first().peer_fingerprint())
-        fail(Errc::io, "a further connection of job {} came from somebody else", job);
-      welcome_stream(stream->link, job, passed.number);
+    while (links.size() < count) {
+      auto passed = take_message(control_, std::chrono::milliseconds(kPeerTimeout).count());
+      if (!passed) fail(Errc::io, "a further connection of job {} did not come", job.id);
+      if (!passed->descriptor || passed->text.size() > 2) continue;
+      auto stream = std::make_unique<Stream>(std::move(passed->descriptor));
+      if (!belongs(stream->link, passed->text, job)) continue;
+      numbers_.insert(passed->text);
       links.push_back(&stream->link);
       streams_.push_back(std::move(stream));
     }
@@ -64,29 +49,41 @@ class Connections {
   }
 
  private:
-  Descriptor more_;
-  const TlsContext& context_;
+  bool belongs(Link& link, const std::string& number, const MigrationJob& job) {
+    try {
+      const v1::MigrateFrame first = first_frame(link);
+      if (!first.has_join() || numbers_.contains(number)) return false;
+      welcome_stream(link, first.join(), job);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  int control_;
+  std::set<std::string> numbers_;
   std::vector<std::unique_ptr<Stream>> streams_;
-  std::string peer_;
 };
 
 }  // namespace
 
-ReceiveReport receive_job(ReceiveJob job, const TlsContext& context, ThisHost& host) {
-  const SignalsCut stop(
-      job.first.get());  // whoever ends us ends the link, and then we leave in order
-  Connections connections(job, context);
+ReceiveHost receive_host(ThisHost& host) {
   ReceiveHost serve;
   serve.make = [&](const MigrationJob& incoming) { return host.incoming(incoming); };
   serve.answer = [&](const v1::MigrateQuestion& question) {
     return answer(host.xen(), host.life(), host.devices(), question);
   };
-  serve.job = job_id_of(job.job_bytes);
+  return serve;
+}
+
+ReceiveReport receive_job(const ReceiveJob& job, ThisHost& host) {
+  Streams streams(job.control);
+  ReceiveHost serve = receive_host(host);
   serve.most_streams = kMostStreams;
-  serve.more_links = [&](const std::string& id, uint32_t count) {
-    return connections.more(id, count);
+  serve.more_links = [&](const MigrationJob& of, uint32_t count) {
+    return streams.more(of, count);
   };
-  return receive_guest(connections.link(), connections.peer(), serve);
+  return receive_guest(job.link, job.first, job.caller, serve);
 }
 
 void tell(const ReceiveReport& report) {

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <initializer_list>
 #include <cerrno>
 #include <cstdint>
+#include <initializer_list>
 
 namespace ferry::host {
 namespace {

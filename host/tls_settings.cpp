@@ -6,7 +6,8 @@
 namespace ferry::host {
 
 TlsFiles tls_files() {
-  return {place<"tls_ca">(), place<"tls_cert">(), place<"tls_key">()};
+  return {place<"tls_ca">(), place<"tls_cert">(), place<"tls_key">(),
+          find_place<"tls_crl">().value_or("")};
 }
 
 }  // namespace ferry::host

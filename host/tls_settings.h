@@ -5,7 +5,7 @@
 
 namespace ferry::host {
 
-// The places tls_ca, tls_cert and tls_key (settings/places.h).
+// The places tls_ca, tls_cert, tls_key and, if it is set, tls_crl (settings/places.h).
 TlsFiles tls_files();
 
 }  // namespace ferry::host

@@ -1,18 +1,25 @@
 // The other end of the conversation is xl's: its words are part of its protocol.
 #include "host/xl_incoming.h"
 
+#include <poll.h>
 #include <signal.h>
+
+#include <chrono>
+#include <thread>
 
 #include "config/libxl_json.h"
 #include "error/error.h"
 #include "host/engine.h"
+#include "host/process.h"
 #include "proto/xl_wrapper.h"
 #include "settings/places.h"
 
 namespace ferry::host {
 namespace {
 
+using namespace std::chrono_literals;
 using namespace std::string_view_literals;
+using Clock = std::chrono::steady_clock;
 
 // As xl sends them: the first without, the others with a NUL at the end.
 constexpr std::string_view kReady = "xl migration receiver ready, send binary domain data.\n"sv;
@@ -20,17 +27,26 @@ constexpr std::string_view kWhole = "domain received, ready to unpause\0"sv;
 constexpr std::string_view kGo = "domain is yours, you are cleared to unpause\0"sv;
 constexpr std::string_view kResult = "my copy unpause results are as follows\0"sv;
 
+// xl makes the domain before it reads the guest. One that frees memory for it first may take long;
+// after so long the guest is sent all the same, and the domain looked for meanwhile.
+constexpr auto kDomainTime = 60s;
+// xl without its input cleans up and ends; one that does not hangs in a hotplug script or worse.
+constexpr auto kEndTime = 20s;
+
 std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text));
 }
 
 }  // namespace
 
-void XlIncoming::expect(std::string_view words) {
+XlIncoming::XlIncoming(Lifecycle& life, const MigrationJob& job)
+    : copy_(life, job), number_(job.copy), name_(job.name) {
+}
+
+bool XlIncoming::expect(std::string_view words) {
   Bytes got(words.size());
   const size_t n = FdSource(xl_->output(), "xl migrate-receive").read(got);
-  if (n == words.size() && std::equal(got.begin(), got.end(), bytes_of(words).begin())) return;
-  fail_as_xl();
+  return n == words.size() && std::equal(got.begin(), got.end(), bytes_of(words).begin());
 }
 
 void XlIncoming::fail_as_xl() const {
@@ -40,12 +56,30 @@ void XlIncoming::fail_as_xl() const {
 
 void XlIncoming::begin(const v1::MigrateHello& hello) {
   require_config(hello.libxl_json(), Errc::bad_image, "the guest's configuration");
+  copy_.check_names();
   xl_ = std::make_unique<Child>(std::vector<std::string>{place<"xl">(), "migrate-receive"},
                                 std::vector<std::string>{"LIBXL_SAVE_HELPER=" + helper_path()},
                                 std::vector<int>{});
-  expect(kReady);
-  FdSink(xl_->input(), "xl migrate-receive")
-      .write(encode_xl_header({hello.xl_flags(), hello.libxl_json()}));
+  xl_may_live_ = false;
+  if (!expect(kReady)) fail_as_xl();
+  take(encode_xl_header({hello.xl_flags(), hello.libxl_json()}));
+  wait_for_domain();
+}
+
+void XlIncoming::look() {
+  if (number_ || !copy_.look()) return;
+  number_ = copy_.known();
+  number_->maker = xl_->pid();
+  number_->maker_start = start_of(xl_->pid());
+}
+
+void XlIncoming::wait_for_domain() {
+  for (const auto until = Clock::now() + kDomainTime; Clock::now() < until;) {
+    look();
+    if (number_) return;
+    pollfd said = {xl_->output(), POLLIN, 0};
+    if (poll(&said, 1, 20) > 0) fail_as_xl();  // it has nothing to say but why it ends
+  }
 }
 
 void XlIncoming::take(std::span<const std::byte> bytes) {
@@ -54,42 +88,72 @@ void XlIncoming::take(std::span<const std::byte> bytes) {
   } catch (const Error&) {
     fail_as_xl();  // it reads no more
   }
+  look();
 }
 
 void XlIncoming::finish() {
   take(encode_libxl_end());
-  expect(kWhole);
+  if (!expect(kWhole)) fail_as_xl();
+  look();
 }
 
-std::optional<domid_t> XlIncoming::find_incoming() {
+bool XlIncoming::present() {
+  end_left_over_xl();
+  return copy_.find().has_value();
+}
+
+XlIncoming::Told XlIncoming::tell_to_run() {
   try {
-    return life_.find(name_ + "--incoming");
-  } catch (const Error& e) {
-    if (e.code() != Errc::no_domain) throw;
-    return std::nullopt;
+    FdSink(xl_->input(), "xl migrate-receive").write(bytes_of(kGo));
+  } catch (const Error&) {
+    return Told::not_heard;
   }
+  std::byte result{};
+  if (!expect(kResult) || FdSource(xl_->output(), "xl migrate-receive").read({&result, 1}) != 1)
+    return Told::no_answer;
+  return result == std::byte{0} ? Told::runs : Told::does_not;
 }
 
-void XlIncoming::run() {
+// xl gives the copy its name and then lets it run. Where that fails it destroys the copy.
+bool XlIncoming::run() {
+  end_left_over_xl();
   if (xl_) {
-    take(bytes_of(kGo));
-    expect(kResult);
-    std::byte result{};
-    if (FdSource(xl_->output(), "xl migrate-receive").read({&result, 1}) != 1 ||
-        result != std::byte{0})
-      fail(Errc::needs_operator, "xl could not let {} run; look for it with xl list", name_);
-  } else if (const auto domid = find_incoming()) {
-    life_.rename(*domid, name_);
-    life_.unpause(*domid);
+    const Told told = tell_to_run();
+    if (told == Told::runs) {
+      ran_ = true;
+    } else {
+      end_xl();
+      const bool surely_not = told == Told::does_not || told == Told::not_heard;
+      if (surely_not && !copy_.find()) {
+        copy_.cannot_run("xl could not let its copy there run; its messages are on that host");
+        return false;
+      }
+    }
   }
-  ran_ = true;
+  return copy_.run();
 }
 
-// xl takes the end of its input for the source's change of mind and destroys the domain.
-void XlIncoming::discard() {
-  if (xl_) xl_->wait();
+// Its input at an end, it destroys what has not been given to it.
+void XlIncoming::end_xl() {
+  if (!xl_) return;
+  xl_->close_input();
+  end_process(xl_->pid(), start_of(xl_->pid()), kEndTime);
+  xl_->wait();
   xl_.reset();
-  if (const auto domid = find_incoming()) life_.destroy(*domid);
+}
+
+// Nobody else may work on the copy: an xl whose ferry was killed goes on until it is done.
+void XlIncoming::end_left_over_xl() {
+  if (!xl_may_live_) return;
+  xl_may_live_ = false;
+  if (number_ && number_->maker != 0 && number_->boot == this_boot())
+    end_process(static_cast<pid_t>(number_->maker), number_->maker_start, kEndTime);
+}
+
+void XlIncoming::discard() {
+  end_left_over_xl();
+  end_xl();
+  copy_.discard();
 }
 
 // Left alone, xl would destroy a domain that may be the only copy.

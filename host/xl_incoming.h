@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "host/child.h"
+#include "migrate/incoming_copy.h"
 #include "migrate/receive_guest.h"
 #include "xen/lifecycle.h"
 
@@ -12,24 +13,36 @@ namespace ferry::host {
 
 class XlIncoming final : public IncomingGuest {
  public:
-  XlIncoming(Lifecycle& life, std::string name) : life_(life), name_(std::move(name)) {}
+  // job: of a guest that is about to come, or came before.
+  XlIncoming(Lifecycle& life, const MigrationJob& job);
 
   void begin(const v1::MigrateHello& hello) override;
   void take(std::span<const std::byte> bytes) override;
   void finish() override;
   void leave() override;
-  bool present() override { return find_incoming().has_value(); }
-  void run() override;
+  const std::optional<CopyNumber>& copy() const override { return number_; }
+  const std::string& why() const override { return copy_.why(); }
+  bool present() override;
+  bool runs() override { return copy_.runs(); }
+  bool run() override;
   void discard() override;
 
  private:
-  std::optional<domid_t> find_incoming();
-  void expect(std::string_view words);
+  enum class Told { runs, does_not, no_answer, not_heard };
+
+  void look();
+  void wait_for_domain();
+  bool expect(std::string_view words);
+  Told tell_to_run();
+  void end_xl();
+  void end_left_over_xl();
   [[noreturn]] void fail_as_xl() const;
 
-  Lifecycle& life_;
+  IncomingCopy copy_;
+  std::optional<CopyNumber> number_;  // copy_'s, and which xl made it
   std::string name_;
   std::unique_ptr<Child> xl_;  // none for a guest that came before this program started
+  bool xl_may_live_ = true;    // one that an earlier program started
   bool ran_ = false;
 };
 

@@ -20,6 +20,7 @@
 #include "error/error.h"
 #include "files/durable.h"
 #include "settings/places.h"
+#include "xen/hypervisor.h"
 
 namespace ferry {
 namespace {
@@ -27,9 +28,10 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kSourceStates[] = {"", "sending", "given-away", "taken-back", "done"};
+constexpr std::string_view kSourceStates[] = {"unreadable", "sending", "given-away", "taken-back",
+                                              "done"};
 constexpr std::string_view kDestinationStates[] = {
-    "", "receiving", "held", "about-to-run", "runs", "never-ran", "may-have-run"};
+    "unreadable", "receiving", "held", "about-to-run", "runs", "never-ran", "may-have-run"};
 
 std::string hex(std::string_view bytes) {
   std::string text;
@@ -60,26 +62,50 @@ unsigned state_from(const std::string& name, bool source) {
   return source ? find(kSourceStates) : find(kDestinationStates);
 }
 
+CopyNumber copy_from(const Json& json) {
+  CopyNumber copy;
+  copy.domid = domid_t{json.at("domid").get<uint16_t>()};
+  copy.boot = json.at("boot");
+  copy.maker = json.value("maker", int64_t{0});
+  copy.maker_start = json.value("maker_start", uint64_t{0});
+  return copy;
+}
+
+void fill(MigrationJob& job, const Json& json) {
+  job.version = json.value("version", 1u);
+  job.state = state_from(json.at("state"), job.source);
+  job.name = json.at("name");
+  job.uuid = unhex(json.at("uuid"));
+  job.peer.text = json.at("peer");
+  job.peer.is_command = json.value("peer_is_command", false);
+  job.peer.names = json.value("peer_names", std::vector<std::string>{});
+  job.pid = json.value("pid", int64_t{0});
+  job.pid_since = json.value("pid_since", uint64_t{0});
+  job.domid = json.value("domid", uint16_t{0});
+  job.boot = json.value("boot", std::string());
+  job.source_secret = unhex(json.value("source_secret", ""));
+  job.destination_secret = unhex(json.value("destination_secret", ""));
+  if (json.contains("copy")) job.copy = copy_from(json["copy"]);
+}
+
 MigrationJob read_job(const fs::path& path) {
   std::ifstream file(path);
   const Json json = Json::parse(file, nullptr, false);
   MigrationJob job;
+  job.id = path.stem();
+  job.source = path.extension() == ".source";
   try {
-    job.id = path.stem();
-    job.source = path.extension() == ".source";
-    job.state = state_from(json.at("state"), job.source);
-    job.name = json.at("name");
-    job.uuid = unhex(json.at("uuid"));
-    job.peer.text = json.at("peer");
-    job.peer.is_command = json.value("peer_is_command", false);
-    job.pid = json.value("pid", int64_t{0});
-    job.pid_since = json.value("pid_since", uint64_t{0});
-    job.domid = json.value("domid", uint16_t{0});
-    job.boot = json.value("boot", std::string());
+    fill(job, json);
   } catch (const Json::exception&) {
     job.state = 0;
   }
-  if (job.state == 0) fail(Errc::io, "{} is no journal of a job", path.string());
+  if (job.state == 0)
+    job.problem = fmt::format("{} is no journal of a job", path.string());
+  else if (job.version != kJournalVersion)
+    job.problem = fmt::format(
+        "job {} was begun by another version of ferry (its journal has version {}, this one writes "
+        "{}): settle it with that one",
+        job.id, job.version, kJournalVersion);
   return job;
 }
 
@@ -94,11 +120,16 @@ uint64_t started(int64_t pid) {
   uint64_t ticks = 0;
   fields >> ticks;
   return ticks;
-}
+  std::string random_bytes(size_t count) {
+    std::string bytes(count, '\0');
+    if (getrandom(bytes.data(), count, 0) != static_cast<ssize_t>(count))
+      fail_errno(Errc::io, errno, "no randomness for a job's number");
+    return bytes;
+  }
 
-bool is_hex_id(const std::string& id) {
-  return id.size() == 32 && id.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
+  bool is_hex_id(const std::string& id) {
+    return id.size() == 32 && id.find_first_not_of("0123456789abcdef") == std::string::npos;
+  }
 
 }  // namespace
 
@@ -171,18 +202,47 @@ std::optional<MigrationJob> find_job(const std::string& id, bool source) {
   if (!is_hex_id(id)) return std::nullopt;
   const std::string path = path_of(id, source);
   if (!fs::exists(path)) return std::nullopt;
-  return read_job(path);
+  MigrationJob job = read_job(path);
+  if (!job.problem.empty()) fail(job.state == 0 ? Errc::io : Errc::unsupported, "{}", job.problem);
+  return job;
 }
 
 std::optional<FileLock> lock_job(const std::string& id, bool source) {
   return FileLock::try_take(path_of(id, source) + ".lock");
 }
 
+bool is_worked_on(const std::string& id, bool source) {
+  const std::string path = path_of(id, source) + ".lock";
+  if (!is_hex_id(id) || !fs::exists(path)) return false;
+  return !FileLock::try_take(path);
+}
+
+std::optional<FileLock> lock_arrival(const std::string& uuid) {
+  return FileLock::try_take(fmt::format("{}/{}.arrival.lock", jobs_folder(), hex(uuid)));
+}
+
+std::string this_boot() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string boot;
+  if (!std::getline(file, boot))
+    fail(Errc::io, "Linux does not say which boot of the host this is");
+  return boot;
+}
+
 std::string new_job_id() {
-  char bytes[16];
-  if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
-    fail_errno(Errc::io, errno, "no randomness for a job's number");
-  return hex({bytes, sizeof bytes});
+  return hex(random_bytes(16));
+}
+
+std::string new_secret() {
+  return random_bytes(kSecretBytes);
+}
+
+bool same_secret(const std::string& one, const std::string& other) {
+  if (one.size() != kSecretBytes || other.size() != kSecretBytes) return false;
+  unsigned differs = 0;
+  for (size_t i = 0; i < kSecretBytes; ++i)
+    differs |= static_cast<unsigned char>(one[i]) ^ static_cast<unsigned char>(other[i]);
+  return differs == 0;
 }
 
 std::string job_id_of(const std::string& bytes) {
@@ -194,18 +254,37 @@ std::string job_bytes_of(const std::string& id) {
   return unhex(id);
 }
 
+void JobJournal::write(const CopyNumber& copy) {
+  MigrationJob next = job_;
+  next.copy = copy;
+  keep(std::move(next));
+}
+
 void JobJournal::write_number(unsigned state) {
   MigrationJob next = job_;
   next.state = state;
-  const Json json = {{"state", next.state_name()},
-                     {"name", next.name},
-                     {"uuid", hex(next.uuid)},
-                     {"peer", next.peer.text},
-                     {"peer_is_command", next.peer.is_command},
-                     {"pid", getpid()},
-                     {"pid_since", started(getpid())},
-                     {"domid", next.domid},
-                     {"boot", next.boot}};
+  keep(std::move(next));
+}
+
+void JobJournal::keep(MigrationJob next) {
+  Json json = {{"version", kJournalVersion},
+               {"state", next.state_name()},
+               {"name", next.name},
+               {"uuid", hex(next.uuid)},
+               {"peer", next.peer.text},
+               {"peer_is_command", next.peer.is_command},
+               {"peer_names", next.peer.names},
+               {"source_secret", hex(next.source_secret)},
+               {"destination_secret", hex(next.destination_secret)},
+               {"pid", getpid()},
+               {"pid_since", started(getpid())},
+               {"domid", next.domid},
+               {"boot", next.boot}};
+  if (next.copy)
+    json["copy"] = {{"domid", raw(next.copy->domid)},
+                    {"boot", next.copy->boot},
+                    {"maker", next.copy->maker},
+                    {"maker_start", next.copy->maker_start}};
   write_durably(path_of(next.id, next.source), json_text(json, -1) + "\n");
   job_ = std::move(next);
 }

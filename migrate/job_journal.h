@@ -12,6 +12,7 @@
 #include "handover/destination_handover.h"
 #include "handover/source_handover.h"
 #include "xen/domain.h"
+#include "xen/lifecycle.h"
 
 namespace ferry {
 
@@ -19,6 +20,21 @@ namespace ferry {
 struct Peer {
   std::string text;         // HOST:PORT, or a command whose standard input and output reach it
   bool is_command = false;  // which of them
+  // What its certificate vouches for; none over a command. Whoever settles the job has to have all.
+  std::vector<std::string> names = {};
+};
+
+// Of this file's contents. Journals of another version are listed, and nothing else.
+inline constexpr unsigned kJournalVersion = 2;
+
+// The destination's copy, as soon as there is one.
+struct CopyNumber {
+  domid_t domid{};
+  std::string boot;          // domids mean something in one boot of the host only
+  int64_t maker = 0;         // the program that makes it, 0: none; it may outlive us
+  uint64_t maker_start = 0;  // when that was started, in ticks since the host was
+
+  friend bool operator==(const CopyNumber&, const CopyNumber&) = default;
 };
 
 struct MigrationJob {
@@ -33,6 +49,11 @@ struct MigrationJob {
   // Of a source: the domain that it is, in one run of the host (custody/host_boot.h).
   uint16_t domid = 0;
   std::string boot;  // empty in a journal of an earlier version
+  unsigned version = kJournalVersion;
+  // What only the two ends know, 32 bytes each: the source's, and the destination's.
+  std::string source_secret, destination_secret;
+  std::optional<CopyNumber> copy;  // at the destination
+  std::string problem;             // why this journal cannot be worked on; empty: it can
 
   SourceState source_state() const { return static_cast<SourceState>(state); }
   DestinationState destination_state() const { return static_cast<DestinationState>(state); }
@@ -43,10 +64,10 @@ struct MigrationJob {
 // $FERRY_STATE_DIR, or /var/lib/ferry/jobs; made if missing, mode 0700. Throws Error(io).
 std::string jobs_folder();
 
-// Of this host, the unsettled ones or all. damaged gets a sentence for each file that makes no
-// sense; the others are there all the same.
-std::vector<MigrationJob> list_jobs(bool all, std::vector<std::string>* damaged = nullptr);
-// A file that makes no sense is an Error(io) naming it.
+// Of this host, the unsettled ones or all; those whose file makes no sense too, with their problem.
+std::vector<MigrationJob> list_jobs(bool all);
+// To work on it. Throws Error(io) for a file that makes no sense, and Error(unsupported) for one of
+// another version of ferry.
 std::optional<MigrationJob> find_job(const std::string& id, bool source);
 // Whether the job is about this very domain of this host.
 bool is_of(const MigrationJob& job, const DomainInfo& domain);
@@ -57,8 +78,19 @@ bool writer_runs(const MigrationJob& job);
 void prune_jobs() noexcept;
 // A process that works on a job holds its lock; nothing if another one does. Throws Error(io).
 std::optional<FileLock> lock_job(const std::string& id, bool source);
+// Whether some process of this host holds that lock.
+bool is_worked_on(const std::string& id, bool source);
+// The same for whoever brings a guest to this host: one job at a time for each uuid.
+std::optional<FileLock> lock_arrival(const std::string& uuid);
+
+// The host's boot, as Linux names it. Throws Error(io).
+std::string this_boot();
 
 std::string new_job_id();
+inline constexpr size_t kSecretBytes = 32;
+std::string new_secret();
+// Also in time that does not tell how much of them is the same.
+bool same_secret(const std::string& one, const std::string& other);
 std::string job_id_of(const std::string& bytes);  // of a MigrateHello; throws Error(io)
 std::string job_bytes_of(const std::string& id);
 
@@ -69,10 +101,13 @@ class JobJournal final : public HandoverJournal<SourceState>,
   explicit JobJournal(MigrationJob job) : job_(std::move(job)) {}
   void write(SourceState state) override { write_number(static_cast<unsigned>(state)); }
   void write(DestinationState state) override { write_number(static_cast<unsigned>(state)); }
+  // The copy's number, beside the state that was written last.
+  void write(const CopyNumber& copy);
   const MigrationJob& job() const { return job_; }
 
  private:
   void write_number(unsigned state);
+  void keep(MigrationJob next);
 
   MigrationJob job_;
 };

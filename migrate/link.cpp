@@ -9,6 +9,14 @@
 #include "error/error.h"
 
 namespace ferry {
+namespace {
+
+bool is_text(std::byte b) {
+  const auto c = std::to_integer<unsigned char>(b);
+  return (c >= ' ' && c <= '~') || c == '\n' || c == '\r' || c == '\t';
+}
+
+}  // namespace
 
 void Link::send(const v1::MigrateFrame& frame) {
   const std::string body = frame.SerializeAsString();
@@ -69,6 +77,8 @@ std::optional<v1::MigrateFrame> Link::receive() {
   const size_t got = in_.read(head);
   if (got == 0) return std::nullopt;
   if (got < head.size()) fail(Errc::io, "the link broke in the middle of a message");
+  if (std::all_of(head.begin(), head.end(), is_text))
+    fail_with_text({reinterpret_cast<const char*>(head.data()), head.size()});
   size_t length = 0;
   for (unsigned i = 0; i < 4; ++i) length |= static_cast<size_t>(head[i]) << (8 * i);
   if (length > kMostFrameBytes)
@@ -85,6 +95,23 @@ std::optional<v1::MigrateFrame> Link::receive() {
   if (!frame.ParseFromArray(body.data(), static_cast<int>(length)))
     fail(Errc::io, "the other host does not speak ferry's protocol");
   return frame;
+}
+
+// As much of it as its first line that says something. Four bytes of text are no length: they would
+// be far too large for one.
+void Link::fail_with_text(std::string text) {
+  constexpr size_t kMost = 160;
+  const auto line_begins = [&] { return std::min(text.find_first_not_of(" \t\r\n"), text.size()); };
+  std::byte next{};
+  while (text.size() < 4 * kMost && text.find('\n', line_begins()) == std::string::npos) {
+    if (in_.read({&next, 1}) != 1) break;
+    text.push_back(static_cast<char>(next));
+  }
+  text = text.substr(line_begins(), kMost);
+  text = text.substr(0, text.find_first_of("\r\n"));
+  for (char& c : text)
+    if (c < ' ' || c > '~') c = '?';
+  fail(Errc::io, "something else than ferry answers; it says: {}", text);
 }
 
 void LinkOutbox::send(HandoverMessage message) {

@@ -14,7 +14,7 @@
 
 namespace ferry {
 
-inline constexpr uint32_t kMigrateVersion = 1;
+inline constexpr uint32_t kMigrateVersion = 2;
 inline constexpr size_t kMostFrameBytes = 17 << 20;  // a configuration has 16 MiB at most
 inline constexpr size_t kChunkBytes = 1 << 20;       // of the image in a frame
 
@@ -36,6 +36,7 @@ class Link {
 
   // Nothing at the end of the link. Throws Error(io), also for what is no frame: a peer that does
   // not keep to the protocol is as good as gone. One thread at a time, also while others send.
+  // Text that comes instead of a first frame, such as a login's greeting, is in the Error.
   std::optional<v1::MigrateFrame> receive();
 
   void hang_up() {
@@ -48,6 +49,8 @@ class Link {
   void send_progress(uint64_t bytes);
 
  private:
+  [[noreturn]] void fail_with_text(std::string text);
+
   ByteSource& in_;
   ByteSink& out_;
   std::function<void()> hang_up_, cut_;

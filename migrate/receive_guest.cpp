@@ -7,13 +7,15 @@
 
 #include "error/error.h"
 #include "migrate/receive_image.h"
+#include "xen/uuid.h"
 
 namespace ferry {
 namespace {
 
-void send_welcome(Link& link, uint32_t streams) {
+void send_welcome(Link& link, const MigrationJob& job, uint32_t streams) {
   v1::MigrateFrame frame;
   frame.mutable_welcome()->set_version(kMigrateVersion);
+  frame.mutable_welcome()->set_secret(job.destination_secret);
   frame.mutable_welcome()->set_streams(streams);
   link.send(frame);
 }
@@ -26,12 +28,28 @@ void tell_refusal(Link& link, const Error& reason) {
   }
 }
 
+// What the handover says; the reason goes before a refusal to run.
+class ReceiverOutbox final : public HandoverOutbox {
+ public:
+  ReceiverOutbox(Link& link, const IncomingGuest& guest) : link_(&link), guest_(guest) {}
+  void send(HandoverMessage message) override {
+    if (message == HandoverMessage::never_ran && !guest_.why().empty())
+      tell_refusal(*link_, Error(Errc::internal, guest_.why()));
+    out_.send(message);
+  }
+
+ private:
+  Link* const link_;
+  const IncomingGuest& guest_;
+  LinkOutbox out_{link_};
+};
+
 class Receiver {
  public:
   Receiver(Link& link, MigrationJob job, IncomingGuest& guest)
       : link_(link),
         guest_(guest),
-        outbox_(outbox_link_),
+        outbox_(link, guest),
         journal_(std::move(job)),
         handover_(journal_.job().destination_state(), journal_, guest_, outbox_) {}
 
@@ -44,12 +62,16 @@ class Receiver {
     std::optional<ImageReceiver> image;  // the last to go: it still reads a source that goes on
     try {
       guest_.begin(hello);
+      note_copy();
       image.emplace(welcome(std::clamp(hello.streams(), 1u, host.most_streams), host));
       image->run([&](std::span<const std::byte> bytes) {
         guest_.take(bytes);
+        note_copy();
         if (hello.wants_progress()) report_progress(bytes.size());
       });
       guest_.finish();
+      note_copy();
+      if (!guest_.copy()) fail(Errc::internal, "the guest arrived, and there is no domain of it");
       handover_.complete();
     } catch (const Error& e) {
       reason_ = e.what();
@@ -68,12 +90,17 @@ class Receiver {
     link_.send_progress(taken_);
   }
 
+  // Whoever takes the job up after us has to find it.
+  void note_copy() {
+    if (guest_.copy() && guest_.copy() != journal_.job().copy) journal_.write(*guest_.copy());
+  }
+
   // All connections of the job, the first one first.
   std::vector<Link*> welcome(uint32_t streams, const ReceiveHost& host) {
-    send_welcome(link_, streams);
+    send_welcome(link_, journal_.job(), streams);
     std::vector<Link*> links = {&link_};
     if (streams == 1) return links;
-    const std::vector<Link*> more = host.more_links(journal_.job().id, streams - 1);
+    const std::vector<Link*> more = host.more_links(journal_.job(), streams - 1);
     links.insert(links.end(), more.begin(), more.end());
     return links;
   }
@@ -94,6 +121,8 @@ class Receiver {
     guest_.leave();
   }
 
+  const MigrationJob& job() const { return journal_.job(); }
+
   ReceiveReport report() const {
     Received what = Received::unknown;
     switch (handover_.state()) {
@@ -110,14 +139,13 @@ class Receiver {
       default:
         break;
     }
-    return {what, journal_.job(), reason_};
+    return {what, journal_.job(), reason_.empty() ? guest_.why() : reason_};
   }
 
  private:
   Link& link_;
-  Link* const outbox_link_ = &link_;
   IncomingGuest& guest_;
-  LinkOutbox outbox_;
+  ReceiverOutbox outbox_;
   JobJournal journal_;
   DestinationHandover handover_;
   std::string reason_;
@@ -135,16 +163,18 @@ auto or_refuse(Link& link, Step step) {
   }
 }
 
-// A hello or a question.
-v1::MigrateFrame greeting(Link& link) {
+uint32_t version_of(const v1::MigrateFrame& frame) {
+  if (frame.has_hello()) return frame.hello().version();
+  return frame.has_question() ? frame.question().version() : kMigrateVersion;
+}
+
+v1::MigrateFrame any_first_frame(Link& link) {
   auto frame = link.receive();
-  if (!frame || !(frame->has_hello() || frame->has_question()))
+  if (!frame || !(frame->has_hello() || frame->has_join() || frame->has_question()))
     fail(Errc::io, "whoever called does not speak ferry's protocol");
-  const uint32_t version =
-      frame->has_hello() ? frame->hello().version() : frame->question().version();
-  if (version != kMigrateVersion)
+  if (version_of(*frame) != kMigrateVersion)
     fail(Errc::unsupported, "version {} of the migration protocol is spoken here, not {}",
-         kMigrateVersion, version);
+         kMigrateVersion, version_of(*frame));
   return std::move(*frame);
 }
 
@@ -157,52 +187,118 @@ v1::MigrateFrame answer_to(const v1::MigrateQuestion& question, const ReceiveHos
 
 // What the source is welcomed to.
 struct Arrival {
-  FileLock lock;
+  FileLock lock, uuid_lock;
   std::unique_ptr<IncomingGuest> guest;
   std::unique_ptr<Receiver> receiver;
   bool known;  // its journal was here before
 };
 
-Arrival prepare(Link& link, const v1::MigrateHello& hello, const std::string& peer,
+constexpr size_t kMostNameBytes = 255;
+
+// A name is part of paths in xenstore and of messages.
+void check_hello(const v1::MigrateHello& hello) {
+  if (hello.secret().size() != kSecretBytes || hello.uuid().size() != sizeof(DomainUuid))
+    fail(Errc::io, "whoever called does not speak ferry's protocol");
+  const std::string& name = hello.name();
+  if (name.empty() || name.size() > kMostNameBytes || name.find('/') != std::string::npos ||
+      std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == 127; }))
+    fail(Errc::unsupported, "a guest with such a name is not taken");
+}
+
+// Only who began the job has anything to say about it. A renewed certificate may vouch for more
+// names than the old one.
+void check_caller(const MigrationJob& job, const v1::MigrateHello& hello, const Caller& caller) {
+  const auto vouched = [&](const std::string& name) {
+    return std::find(caller.names.begin(), caller.names.end(), name) != caller.names.end();
+  };
+  if (!std::all_of(job.peer.names.begin(), job.peer.names.end(), vouched) ||
+      job.peer.names.empty() != caller.names.empty() ||
+      !same_secret(job.source_secret, hello.secret()) || job.uuid != hello.uuid())
+    fail(Errc::unsupported, "job {} belongs to somebody else", job.id);
+}
+
+MigrationJob new_job(const std::string& id, const v1::MigrateHello& hello, const Caller& caller) {
+  MigrationJob job;
+  job.id = id;
+  job.source = false;
+  job.state = static_cast<unsigned>(DestinationState::receiving);
+  job.name = hello.name();
+  job.uuid = hello.uuid();
+  job.peer.text = caller.text;
+  job.peer.names = caller.names;
+  job.source_secret = hello.secret();
+  job.destination_secret = new_secret();
+  return job;
+}
+
+// A guest that comes again finds what an earlier try has left here. What never was whole goes; what
+// its source may have given away is the source's to settle.
+void clear_earlier_try(const MigrationJob& earlier, const ReceiveHost& host) {
+  const auto lock = lock_job(earlier.id, false);
+  const bool never_whole = earlier.destination_state() == DestinationState::receiving;
+  if (!lock || !never_whole)
+    fail(Errc::unsupported,
+         "{} is here from an earlier migration, job {}: settle that on its source, with ferry job "
+         "resume",
+         earlier.name, earlier.id);
+  struct Nobody final : HandoverOutbox {
+    void send(Handover) override {}
+  } nobody;
+  const std::unique_ptr<IncomingGuest> guest = host.make(earlier);
+  JobJournal journal(earlier);
+  DestinationHandover(earlier.destination_state(), journal, *guest, nobody).restarted();
+}
+
+void clear_earlier_tries(const MigrationJob& job, const ReceiveHost& host) {
+  for (const MigrationJob& other : list_jobs(false))
+    if (!other.source && other.problem.empty() && other.uuid == job.uuid && other.id != job.id &&
+        other.destination_state() != DestinationState::may_have_run)
+      clear_earlier_try(other, host);
+}
+
+Arrival prepare(Link& link, const v1::MigrateHello& hello, const Caller& caller,
                 const ReceiveHost& host) {
   const std::string id = job_id_of(hello.job());
-  if (!host.job.empty() && id != host.job)
-    fail(Errc::unsupported, "this connection was opened for job {}, not {}", host.job, id);
+  check_hello(hello);
   std::optional<FileLock> lock = lock_job(id, false);
   if (!lock) fail(Errc::unsupported, "job {} is still served here by another process", id);
-  std::optional<MigrationJob> known = find_job(id, false);
+  const std::optional<MigrationJob> known = find_job(id, false);
   if (!known && hello.settle())
     fail(Errc::unsupported, "job {} is not known here: its journal is gone", id);
+  if (known) check_caller(*known, hello, caller);
   if (known && !hello.settle()) fail(Errc::unsupported, "job {} was here before", id);
 
-  MigrationJob job = known.value_or(MigrationJob{});
-  if (!known) {
-    job.id = id;
-    job.source = false;
-    job.state = static_cast<unsigned>(DestinationState::receiving);
-    job.name = hello.name();
-    job.uuid = hello.uuid();
-    job.peer.text = peer;
-  }
+  MigrationJob job = known ? *known : new_job(id, hello, caller);
+  std::optional<FileLock> uuid_lock = lock_arrival(job.uuid);
+  if (!uuid_lock) fail(Errc::unsupported, "{} is arriving here already, in another job", job.name);
+  if (!known) clear_earlier_tries(job, host);
   std::unique_ptr<IncomingGuest> guest = host.make(job);
   auto receiver = std::make_unique<Receiver>(link, std::move(job), *guest);
   if (!known) receiver->start();
-  return {std::move(*lock), std::move(guest), std::move(receiver), known.has_value()};
+  return {std::move(*lock), std::move(*uuid_lock), std::move(guest), std::move(receiver),
+          known.has_value()};
 }
 
 }  // namespace
 
-ReceiveReport receive_guest(Link& link, const std::string& peer, const ReceiveHost& host) {
-  const v1::MigrateFrame first = or_refuse(link, [&] { return greeting(link); });
+v1::MigrateFrame first_frame(Link& link) {
+  return or_refuse(link, [&] { return any_first_frame(link); });
+}
+
+ReceiveReport receive_guest(Link& link, const v1::MigrateFrame& first, const Caller& caller,
+                            const ReceiveHost& host) {
   if (first.has_question()) {
     link.send(or_refuse(link, [&] { return answer_to(first.question(), host); }));
     return {Received::asked, {}, {}};
   }
-  const Arrival arrival = or_refuse(link, [&] { return prepare(link, first.hello(), peer, host); });
+  if (!first.has_hello())
+    or_refuse(link, [] { fail(Errc::io, "a further connection came instead of a first one"); });
+  const Arrival arrival =
+      or_refuse(link, [&] { return prepare(link, first.hello(), caller, host); });
   Receiver& receiver = *arrival.receiver;
   if (arrival.known) {
-    receiver.restart();
-    send_welcome(link, 1);
+    or_refuse(link, [&] { receiver.restart(); });
+    send_welcome(link, receiver.job(), 1);
   } else {
     receiver.stream(first.hello(), host);
   }
@@ -210,12 +306,10 @@ ReceiveReport receive_guest(Link& link, const std::string& peer, const ReceiveHo
   return receiver.report();
 }
 
-void welcome_stream(Link& link, const std::string& job, uint32_t stream) {
-  const auto frame = link.receive();
-  if (!frame || !frame->has_join() || frame->join().stream() != stream ||
-      job_id_of(frame->join().job()) != job)
-    fail(Errc::io, "a further connection of job {} is for something else", job);
-  send_welcome(link, 1);
+void welcome_stream(Link& link, const v1::MigrateJoin& join, const MigrationJob& job) {
+  if (job_id_of(join.job()) != job.id || !same_secret(join.secret(), job.destination_secret))
+    fail(Errc::io, "a further connection of job {} is for something else", job.id);
+  send_welcome(link, job, 1);
 }
 
 }  // namespace ferry

@@ -266,12 +266,12 @@ MigrationJob read_again(const MigrationJob& job) {
 }
 
 // Nothing has happened to the guest: it is only that nobody should wait for ever.
-uint32_t greet_in_time(Link& link, const v1::MigrateHello& hello, const std::string& peer) {
+uint32_t greet_in_time(Link& link, const v1::MigrateHello& hello, MigrationJob& job) {
   constexpr std::chrono::minutes kAnswersWithin{2};
   Patience patience({kAnswersWithin, {}}, [&] { link.cut(); });
   patience.arm();
   const Patience::Waiting answering(patience);
-  return greet(link, hello, peer);
+  return greet(link, hello, job);
 }
 
 }  // namespace
@@ -293,14 +293,15 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   job.domid = static_cast<uint16_t>(info.domid);
   job.boot = host_boot();
   custody->belongs_to(job.id);
+  job.source_secret = new_secret();
   v1::MigrateHello hello = hello_for(job);
   hello.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
   hello.set_libxl_json(config_to_save(life.config_json(info.domid)));
   hello.set_streams(request.streams);
   hello.set_wants_progress(true);
   const FileLock lock = lock_for_us(job.id);
-  const uint32_t streams = greet_in_time(link, hello, request.peer.text);
-  const std::vector<Link*> links = open_streams(link, request, streams);
+  const uint32_t streams = greet_in_time(link, hello, job);
+  const std::vector<Link*> links = open_streams(link, request, job, streams);
 
   Sender sender(life, custody, &link, job, request.limits);
   sender.start();
@@ -324,10 +325,11 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
   const bool runs_here = sender.handover().settled();
   v1::MigrateHello hello = hello_for(job);
   hello.set_settle(true);
+  MigrationJob met = job;
   try {
     sender.by_state([&] {
       Link& link = connect();
-      greet_in_time(link, hello, job.peer.text);
+      greet_in_time(link, hello, met);
       sender.use(link);
       sender.settle(want_back);
     });

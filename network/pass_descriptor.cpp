@@ -1,4 +1,4 @@
-// A connection handed from one process of this host to another.
+// Short messages between processes of this host.
 #include "network/pass_descriptor.h"
 
 #include <poll.h>
@@ -12,9 +12,9 @@
 namespace ferry {
 namespace {
 
-// A message of one number, and room for one descriptor beside it.
+// Room for a message and for one descriptor beside it.
 struct Message {
-  explicit Message(uint32_t& number) : part{&number, sizeof number} {
+  Message(char* text, size_t size) : part{text, size} {
     header.msg_iov = &part;
     header.msg_iovlen = 1;
     header.msg_control = control;
@@ -27,30 +27,37 @@ struct Message {
 
 }  // namespace
 
-void pass_descriptor(int over, int descriptor, uint32_t number) {
-  Message message(number);
-  cmsghdr* control = CMSG_FIRSTHDR(&message.header);
-  control->cmsg_level = SOL_SOCKET;
-  control->cmsg_type = SCM_RIGHTS;
-  control->cmsg_len = CMSG_LEN(sizeof descriptor);
-  std::memcpy(CMSG_DATA(control), &descriptor, sizeof descriptor);
+void pass_message(int over, const std::string& text, int descriptor) {
+  std::string bytes = text.substr(0, kMostMessageBytes);
+  Message message(bytes.data(), bytes.size());
+  if (descriptor >= 0) {
+    cmsghdr* control = CMSG_FIRSTHDR(&message.header);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(sizeof descriptor);
+    std::memcpy(CMSG_DATA(control), &descriptor, sizeof descriptor);
+  } else {
+    message.header.msg_controllen = 0;
+  }
   if (sendmsg(over, &message.header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-    fail_errno(Errc::io, errno, "cannot hand a connection to the process that serves its job");
+    fail_errno(Errc::io, errno, "cannot speak to another process of this host");
 }
 
-PassedDescriptor take_descriptor(int over, int timeout_ms) {
+std::optional<PassedMessage> take_message(int over, int timeout_ms) {
   pollfd ready = {over, POLLIN, 0};
-  if (poll(&ready, 1, timeout_ms) == 0)
-    fail(Errc::io, "a further connection was expected and did not come");
-  PassedDescriptor passed;
-  Message message(passed.number);
+  if (poll(&ready, 1, timeout_ms) == 0) return std::nullopt;
+  std::string bytes(kMostMessageBytes, '\0');
+  Message message(bytes.data(), bytes.size());
   const ssize_t n = recvmsg(over, &message.header, MSG_CMSG_CLOEXEC);
-  const cmsghdr* control = n > 0 ? CMSG_FIRSTHDR(&message.header) : nullptr;
-  if (!control || control->cmsg_type != SCM_RIGHTS)
-    fail(Errc::io, "the process that waits for connections is gone");
-  int fd = -1;
-  std::memcpy(&fd, CMSG_DATA(control), sizeof fd);
-  passed.descriptor.reset(fd);
+  if (n <= 0) fail(Errc::io, "the process that waits for connections is gone");
+  PassedMessage passed;
+  passed.text = bytes.substr(0, static_cast<size_t>(n));
+  const cmsghdr* control = CMSG_FIRSTHDR(&message.header);
+  if (control && control->cmsg_type == SCM_RIGHTS) {
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(control), sizeof fd);
+    passed.descriptor.reset(fd);
+  }
   return passed;
 }
 

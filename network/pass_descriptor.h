@@ -1,22 +1,26 @@
-// A connection handed from one process of this host to another.
+// Short messages between processes of this host, over a socket of AF_UNIX that keeps them apart
+// (SOCK_SEQPACKET), with a descriptor beside them if there is one to hand over.
 #pragma once
 
-#include <cstdint>
 #include <optional>
+#include <string>
 
 #include "io/descriptor.h"
 
 namespace ferry {
 
-// Over a socket of AF_UNIX, with a number of the sender's. Throws Error(io).
-void pass_descriptor(int over, int descriptor, uint32_t number);
+inline constexpr size_t kMostMessageBytes = 8192;
 
-struct PassedDescriptor {
-  Descriptor descriptor;
-  uint32_t number = 0;
+struct PassedMessage {
+  std::string text;
+  Descriptor descriptor;  // or none
 };
 
-// Waits so long for one. Throws Error(io), also when nobody can send one any more.
-PassedDescriptor take_descriptor(int over, int timeout_ms);
+// Without waiting for the other process. descriptor: -1 for none. Throws Error(io).
+void pass_message(int over, const std::string& text, int descriptor = -1);
+
+// Waits so long for one, for ever if that is negative. Nothing at that time. Throws Error(io), also
+// when nobody can send one any more.
+std::optional<PassedMessage> take_message(int over, int timeout_ms);
 
 }  // namespace ferry

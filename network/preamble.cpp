@@ -1,36 +1,32 @@
 // The clear bytes that open a connection.
 #include "network/preamble.h"
 
-#include <algorithm>
+#include <sys/random.h>
+
+#include <cerrno>
 #include <cstring>
+
+#include "error/error.h"
 
 namespace ferry {
 namespace {
 
 constexpr char kMagic[] = "FERRYTCP";
-constexpr size_t kJobAt = 8, kJobBytes = 16, kStreamAt = 24, kZerosAt = 28;
+constexpr size_t kMagicBytes = 8, kRandomBytes = 16;
 
 }  // namespace
 
-PreambleBytes encode(const Preamble& preamble) {
+PreambleBytes make_preamble() {
   PreambleBytes bytes{};
-  std::memcpy(bytes.data(), kMagic, kJobAt);
-  std::memcpy(bytes.data() + kJobAt, preamble.job.data(), std::min(preamble.job.size(), kJobBytes));
-  for (unsigned i = 0; i < 4; ++i)
-    bytes[kStreamAt + i] = static_cast<std::byte>(preamble.stream >> (8 * i));
+  std::memcpy(bytes.data(), kMagic, kMagicBytes);
+  if (getrandom(bytes.data() + kMagicBytes, kRandomBytes, 0) != ssize_t{kRandomBytes})
+    fail_errno(Errc::io, errno, "no randomness for a connection");
   return bytes;
 }
 
-std::optional<Preamble> decode_preamble(const PreambleBytes& bytes) {
-  if (std::memcmp(bytes.data(), kMagic, kJobAt) != 0) return std::nullopt;
-  if (std::any_of(bytes.begin() + kZerosAt, bytes.end(),
-                  [](std::byte b) { return b != std::byte{0}; }))
-    return std::nullopt;
-  Preamble preamble;
-  preamble.job.assign(reinterpret_cast<const char*>(bytes.data() + kJobAt), kJobBytes);
-  for (unsigned i = 0; i < 4; ++i)
-    preamble.stream |= std::to_integer<uint32_t>(bytes[kStreamAt + i]) << (8 * i);
-  return preamble;
+// What a first version of ferry has in the other bytes is its own: it is answered inside of TLS.
+bool is_preamble(const PreambleBytes& bytes) {
+  return std::memcmp(bytes.data(), kMagic, kMagicBytes) == 0;
 }
 
 }  // namespace ferry

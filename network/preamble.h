@@ -1,30 +1,22 @@
-// The clear bytes that open a connection, before TLS begins: which job it is for, so that the
-// program that listens can hand it to the one that serves the job. They prove nothing: whoever
-// connects is known only after TLS, and says inside of it again what it is here for.
+// The clear bytes that open a connection, before TLS begins. They say that this is ferry, and
+// nothing else: who calls, and what for, is said inside of TLS.
 //
-//   | "FERRYTCP" 8 | job 16 | stream 4, little-endian | 0 0 0 0 |
+//   | "FERRYTCP" 8 | random 16 | 0 0 0 0 0 0 0 0 |
 //
-// stream 0 is a job's first connection, the one that carries everything but pages.
+// The first version of ferry takes the random bytes for a job's number that it has never heard of,
+// and says inside of TLS which version it speaks.
 #pragma once
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
-#include <optional>
-#include <string>
 
 namespace ferry {
 
 inline constexpr size_t kPreambleBytes = 32;
 using PreambleBytes = std::array<std::byte, kPreambleBytes>;
 
-struct Preamble {
-  std::string job;  // 16 bytes
-  uint32_t stream = 0;
-};
-
-PreambleBytes encode(const Preamble& preamble);
-// Nothing if it is none.
-std::optional<Preamble> decode_preamble(const PreambleBytes& bytes);
+// Throws Error(io).
+PreambleBytes make_preamble();
+bool is_preamble(const PreambleBytes& bytes);
 
 }  // namespace ferry

@@ -97,7 +97,8 @@ std::vector<Descriptor> listen_tcp(const Address& at) {
       // Without it the IPv6 socket would take the IPv4 one's port too.
       if (one->ai_family == AF_INET6) set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     }
-    if (!fd || bind(fd.get(), one->ai_addr, one->ai_addrlen) != 0 || listen(fd.get(), 64) != 0)
+    if (!fd || bind(fd.get(), one->ai_addr, one->ai_addrlen) != 0 ||
+        listen(fd.get(), SOMAXCONN) != 0)
       fail_errno(Errc::io, errno, fmt::format("cannot listen at {}", at.text()));
     listening.push_back(std::move(fd));
   }

@@ -21,6 +21,7 @@ namespace ferry {
 // Paths of PEM files. The key must not be readable by others.
 struct TlsFiles {
   std::string authority, certificate, key;
+  std::string crl = {};  // certificates that the authority has revoked; empty: none are
 };
 
 // What one program shows and trusts. Throws Error(io), naming the file that is missing or wrong.

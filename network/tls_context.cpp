@@ -1,6 +1,7 @@
 // What one program shows and trusts.
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,6 +45,13 @@ TlsContext::TlsContext(const TlsFiles& files) : context_(SSL_CTX_new(TLS_method(
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   need(SSL_CTX_load_verify_file(context, files.authority.c_str()) == 1, "the authority",
        files.authority);
+  if (!files.crl.empty()) {
+    X509_STORE* store = SSL_CTX_get_cert_store(context);
+    need(X509_load_crl_file(X509_STORE_add_lookup(store, X509_LOOKUP_file()), files.crl.c_str(),
+                            X509_FILETYPE_PEM) > 0,
+         "the list of revoked certificates", files.crl);
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+  }
   need(SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) == 1,
        "the certificate", files.certificate);
   need(SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) == 1, "the key",

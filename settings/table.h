@@ -110,6 +110,8 @@ inline constexpr Setting kSettings[] = {
      .standard = "/etc/ferry/tls/cert.pem", .help = "this host's certificate"},
     {.name = "tls_key", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
      .standard = "/etc/ferry/tls/key.pem", .help = "its key, for its owner alone"},
+    {.name = "tls_crl", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
+     .otherwise = "none", .help = "a PEM file of certificates that were revoked, read anew for each job"},
     {.name = "stock_helper", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
      .otherwise = "libxl-save-helper of the Xen that ferry was built for",
      .help = "Xen's own save helper, for what ferry leaves to it"},

@@ -106,6 +106,15 @@ std::optional<domid_t> SimLifecycle::find_uuid(const std::string& uuid) {
   return found;
 }
 
+std::vector<DomainHere> SimLifecycle::with_uuid(const std::string& uuid) {
+  std::vector<DomainHere> found;
+  for_each_domain(host_, [&](const Domain& d) {
+    if (!d.dying && uuid.size() == sizeof d.handle && !memcmp(d.handle, uuid.data(), uuid.size()))
+      found.push_back({number_of(d), d.name, d.pause_count != 0, d.shutdown != 0});
+  });
+  return found;
+}
+
 std::string SimLifecycle::config_json(domid_t domid) {
   const DomainInfo info = get_domain(xen_, domid);
   Json config = {
@@ -156,7 +165,7 @@ void SimLifecycle::destroy(domid_t domid) {
   }
 }
 
-RestoreTarget SimLifecycle::create(const std::string& config_json) {
+RestoreTarget SimLifecycle::create(const std::string& config_json, const std::string& name) {
   const Config config = read_config(config_json);
   xen_domctl_createdomain wanted{};
   wanted.max_vcpus = config.vcpus;
@@ -170,7 +179,7 @@ RestoreTarget SimLifecycle::create(const std::string& config_json) {
   RestoreTarget target;
   target.domid = domid_t{static_cast<uint16_t>(number)};
   try {
-    rename(target.domid, config.name);
+    set_name(target.domid, name.empty() ? config.name : name);
     must(xc_domain_max_vcpus(xen_.xch(), number, static_cast<int>(config.vcpus)),
          "give the domain its vCPUs");
     must(xc_domain_setmaxmem(xen_.xch(), number, config.memory_kb), "limit the domain's memory");
@@ -191,6 +200,16 @@ void SimLifecycle::discard(domid_t domid) {
 }
 
 void SimLifecycle::rename(domid_t domid, const std::string& name) {
+  bool taken = false;
+  for_each_domain(host_, [&](const Domain& d) {
+    taken = taken || (number_of(d) != domid && !d.dying && name == d.name);
+  });
+  if (taken)
+    fail(Errc::internal, "domain {} cannot be called {}: there is one already", raw(domid), name);
+  set_name(domid, name);
+}
+
+void SimLifecycle::set_name(domid_t domid, const std::string& name) {
   if (name.empty() || name.size() >= kNameBytes)
     fail(Errc::internal, "a domain's name has 1 to {} bytes", kNameBytes - 1);
   reach_point("rename the domain");

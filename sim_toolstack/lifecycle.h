@@ -31,6 +31,7 @@ class SimLifecycle : public Lifecycle {
   std::optional<domid_t> find_if_there(const std::string& name_or_id) override;
   std::string name(domid_t domid) override;
   std::optional<domid_t> find_uuid(const std::string& uuid) override;
+  std::vector<DomainHere> with_uuid(const std::string& uuid) override;
   std::string config_json(domid_t domid) override;
   void suspend(domid_t domid) override;
   void withdraw_suspend(domid_t domid) override;
@@ -42,14 +43,16 @@ class SimLifecycle : public Lifecycle {
 
   // What xl does and `ferry save` does not need.
 
-  // A paused domain without memory, with its event channels, as config_json() describes it.
-  // Throws Error; then there is none, or Error(needs_operator) names it.
-  RestoreTarget create(const std::string& config_json);
+  // A paused domain without memory, with its event channels, as config_json() describes it; name:
+  // instead of the one there. Throws Error; then there is none, or Error(needs_operator) names it.
+  RestoreTarget create(const std::string& config_json, const std::string& name = {});
   // Removes a domain that never became a guest. Throws Error(needs_operator).
   virtual void discard(domid_t domid);
   void pause(domid_t domid);
 
  private:
+  void set_name(domid_t domid, const std::string& name);
+
   Host& host_;
   const Hypervisor& xen_;
   GuestHooks guests_;

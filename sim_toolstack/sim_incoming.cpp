@@ -16,8 +16,9 @@ SimIncoming::~SimIncoming() {
 }
 
 void SimIncoming::begin(const v1::MigrateHello& hello) {
-  const RestoreTarget target = life_.create(hello.libxl_json());
-  life_.rename(target.domid, incoming_name());
+  copy_.check_names();
+  const RestoreTarget target = life_.create(hello.libxl_json(), copy_.incoming_name());
+  copy_.made(target.domid);
   if (pipe2(fds_, O_CLOEXEC) != 0) fail_errno(Errc::io, errno, "cannot make a pipe");
   restorer_ = std::thread([this, target] { restore(target); });
 }
@@ -53,21 +54,9 @@ void SimIncoming::finish() {
   if (failure_) std::rethrow_exception(failure_);
 }
 
-bool SimIncoming::present() {
-  return life_.find_uuid(job_.uuid).has_value();
-}
-
-void SimIncoming::run() {
-  const auto domid = life_.find_uuid(job_.uuid);
-  if (!domid) fail(Errc::no_domain, "{} is not here", job_.name);
-  if (life_.name(*domid) != incoming_name()) return;  // it ran before
-  life_.rename(*domid, job_.name);
-  life_.unpause(*domid);
-}
-
 void SimIncoming::discard() {
   end_of_stream();
-  if (const auto domid = life_.find_uuid(job_.uuid)) life_.destroy(*domid);
+  copy_.discard();
 }
 
 }  // namespace ferry::sim

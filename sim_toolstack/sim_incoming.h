@@ -4,6 +4,7 @@
 #include <exception>
 #include <thread>
 
+#include "migrate/incoming_copy.h"
 #include "migrate/receive_guest.h"
 #include "sim_toolstack/lifecycle.h"
 
@@ -13,26 +14,28 @@ class SimIncoming final : public IncomingGuest {
  public:
   // job: of a guest that is about to come, or came before.
   SimIncoming(Host& host, const Hypervisor& xen, SimLifecycle& life, const MigrationJob& job)
-      : host_(host), xen_(xen), life_(life), job_(job) {}
+      : host_(host), xen_(xen), life_(life), copy_(life, job) {}
   ~SimIncoming() override;
 
   void begin(const v1::MigrateHello& hello) override;
   void take(std::span<const std::byte> bytes) override;
   void finish() override;
   void leave() override {}
-  bool present() override;
-  void run() override;
+  const std::optional<CopyNumber>& copy() const override { return copy_.known(); }
+  const std::string& why() const override { return copy_.why(); }
+  bool present() override { return copy_.find().has_value(); }
+  bool runs() override { return copy_.runs(); }
+  bool run() override { return copy_.run(); }
   void discard() override;
 
  private:
-  std::string incoming_name() const { return job_.name + "--incoming"; }
   void end_of_stream();
   void restore(const RestoreTarget& target);
 
   Host& host_;
   const Hypervisor& xen_;
   SimLifecycle& life_;
-  MigrationJob job_;
+  IncomingCopy copy_;
   int fds_[2] = {-1, -1};
   std::thread restorer_;
   std::exception_ptr failure_;

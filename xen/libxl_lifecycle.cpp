@@ -137,6 +137,24 @@ std::optional<domid_t> LibxlLifecycle::find_uuid(const std::string& uuid) {
   return std::nullopt;
 }
 
+std::vector<DomainHere> LibxlLifecycle::with_uuid(const std::string& uuid) {
+  state_->error.text.clear();
+  int count = 0;
+  libxl_dominfo* domains = libxl_list_domain(state_->ctx, &count);
+  if (!domains) state_->fail_libxl(Errc::internal, "libxl does not say which domains there are");
+  std::vector<DomainHere> found;
+  for (int i = 0; i < count; ++i) {
+    const libxl_dominfo& one = domains[i];
+    if (uuid.size() != sizeof one.uuid.uuid ||
+        std::memcmp(one.uuid.uuid, uuid.data(), uuid.size()) != 0)
+      continue;
+    const domid_t domid{static_cast<uint16_t>(one.domid)};
+    if (!one.dying) found.push_back({domid, name(domid), one.paused, one.shutdown});
+  }
+  libxl_dominfo_list_free(domains, count);
+  return found;
+}
+
 std::string LibxlLifecycle::config_json(domid_t domid) {
   libxl_domain_config config;
   libxl_domain_config_init(&config);

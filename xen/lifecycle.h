@@ -8,10 +8,21 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "p2m/frames.h"
 
 namespace ferry {
+
+// A domain as its toolstack sees it.
+struct DomainHere {
+  domid_t domid{};
+  std::string name;
+  bool paused = false;  // by the toolstack: its vCPUs do not run
+  bool ended = false;   // suspended or shut down: it does not run either
+
+  bool runs() const { return !paused && !ended; }
+};
 
 // What brings back a guest that was asked to suspend. libxl does it, or, where libxl is gone,
 // xen/suspend_request.h.
@@ -40,6 +51,10 @@ class Lifecycle : public SuspendUndo {
   // A domain with this uuid (16 bytes) that is not being destroyed, if there is one. Throws
   // Error(no_xen) if that cannot be told.
   virtual std::optional<domid_t> find_uuid(const std::string& uuid) = 0;
+  // All domains with this uuid (16 bytes), dying ones left out: a copy that arrives has that of its
+  // source, which may be on this very host. Throws Error(internal) if the toolstack does not
+  // answer: that is not "none".
+  virtual std::vector<DomainHere> with_uuid(const std::string& uuid) = 0;
 
   // What would be needed to create it again, as libxl_domain_config_to_json() writes it. Throws.
   virtual std::string config_json(domid_t domid) = 0;

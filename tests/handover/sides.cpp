@@ -203,7 +203,7 @@ bool DestinationSide::runs() {
   return steps.remedies.look_unpaused && find() == Found::ours && w.at_destination == Copy::running;
 }
 
-void DestinationSide::run() {
+bool DestinationSide::run() {
   steps.before(Step::act);
   const Found found = find();
   if (found == Found::nothing && steps.remedies.run_checked) throw std::runtime_error("gone");
@@ -214,6 +214,7 @@ void DestinationSide::run() {
     w.paused_by_hand = false;
   }
   steps.after();
+  return true;
 }
 
 void DestinationSide::discard() {

@@ -152,7 +152,7 @@ struct DestinationSide final : HandoverJournal<DestinationState>, DestinationGue
   void write(DestinationState state) override { write_state(steps, state, &World::destination); }
   bool present() override;
   bool runs() override;
-  void run() override;
+  bool run() override;
   void discard() override;
   void send(HandoverMessage message) override;
 

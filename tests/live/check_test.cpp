@@ -17,6 +17,7 @@ class FakeLife final : public Lifecycle {
   domid_t find(const std::string&) override { return domid_; }
   std::string name(domid_t) override { return "guest"; }
   std::optional<domid_t> find_uuid(const std::string&) override { return {}; }
+  std::vector<DomainHere> with_uuid(const std::string&) override { return {}; }
   std::string config_json(domid_t) override { return config; }
   void suspend(domid_t) override { touched = true; }
   void withdraw_suspend(domid_t) override { touched = true; }

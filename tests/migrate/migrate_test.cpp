@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "error/error.h"
@@ -125,7 +126,8 @@ class Migrate : public ::testing::Test {
         host.make = [&](const MigrationJob& job) {
           return std::make_unique<SimIncoming>(*to_->host, to_->xen, to_->life, job);
         };
-        ends.receiver = receive_guest(link, "the source", host);
+        const v1::MigrateFrame first = first_frame(link);
+        ends.receiver = receive_guest(link, first, caller_, host);
       } catch (const Error&) {
       }
       ends.frames_back = out.written();
@@ -183,6 +185,7 @@ class Migrate : public ::testing::Test {
     EXPECT_TRUE(kernel->check_memory().empty()) << when;
   }
 
+  ferry::Caller caller_{"the source", {}};  // who the destination knows at the other end
   std::string folder_;
   std::unique_ptr<Place> from_, to_;
   uint64_t checksum_ = 0;
@@ -267,6 +270,7 @@ TEST_F(Migrate, regression_a_job_whose_sender_died_while_it_sent_settles_at_once
   job.name = "web1";
   job.uuid.assign(uuid.begin(), uuid.end());
   job.peer = kPeer;
+  job.source_secret = new_secret();
   JobJournal(job).write(SourceState::sending);
   from_->life.suspend(domid);
   std::optional<Settled> settled;
@@ -303,6 +307,151 @@ TEST_F(Migrate, regression_one_that_is_told_to_stop_says_that_and_not_what_the_o
     EXPECT_EQ(ends.sentence, "the migration was told to stop; web1 runs on here");
     EXPECT_TRUE(list_jobs(false).empty());
     expect_runs(*from_, "told to stop");
+  }
+}
+
+// A go that is lost leaves the guest given away here, and held there.
+class GivenAway : public Migrate {
+ protected:
+  MigrationJob given_away() {
+    const Ends whole = migrate();
+    fresh();
+    EXPECT_EQ(migrate(whole.frames_out - 1).sender, Errc::needs_operator);
+    const std::vector<MigrationJob> open = open_jobs(true);
+    EXPECT_EQ(open.size(), 1u);
+    return open.empty() ? MigrationJob{} : open.front();
+  }
+  Ends settle(const MigrationJob& job) {
+    return meet(kNeverCut, kNeverCut,
+                [&](Link& link) { settle_sent_guest(from_->xen, from_->life, link, job, false); });
+  }
+  void expect_not_settled(const Ends& ends) {
+    EXPECT_TRUE(ends.sender);
+    EXPECT_NE(ends.sentence.find("belongs to somebody else"), std::string::npos) << ends.sentence;
+    EXPECT_TRUE(to_->running().empty());
+    EXPECT_EQ(to_->domains(), 1u);
+    EXPECT_EQ(open_jobs(false).size(), 1u);
+  }
+};
+
+TEST_F(GivenAway, is_settled_by_nobody_who_does_not_know_its_secret) {
+  const MigrationJob job = given_away();
+  for (const std::string& guessed : {std::string(), std::string(32, 'x'), new_secret()}) {
+    MigrationJob guess = job;
+    guess.source_secret = guessed;
+    EXPECT_TRUE(settle(guess).sender);
+    EXPECT_TRUE(to_->running().empty());
+  }
+  EXPECT_FALSE(settle(job).sender);
+  expect_runs(*to_, "settled by its source");
+}
+
+TEST_F(GivenAway, is_settled_by_no_other_host_of_the_authority) {
+  caller_ = {"a", {"a.example"}};
+  const MigrationJob job = given_away();
+  for (const ferry::Caller& third :
+       {ferry::Caller{"c", {"c.example"}}, ferry::Caller{"somebody", {}}}) {
+    caller_ = third;
+    expect_not_settled(settle(job));
+  }
+  caller_ = {"a", {"a.example", "new.example"}};  // its certificate was renewed
+  EXPECT_FALSE(settle(job).sender);
+  expect_runs(*to_, "settled with a renewed certificate");
+}
+
+TEST_F(GivenAway, is_not_settled_with_a_destination_that_does_not_know_its_secret) {
+  MigrationJob job = given_away();
+  job.destination_secret = new_secret();
+  const Ends ends = settle(job);
+  EXPECT_EQ(ends.sender, Errc::unsupported);
+  EXPECT_NE(ends.sentence.find("is not the host that job"), std::string::npos) << ends.sentence;
+  EXPECT_TRUE(from_->running().empty());
+}
+
+TEST_F(GivenAway, keeps_another_job_of_the_same_guest_out_until_it_is_settled) {
+  const MigrationJob job = given_away();
+  take_back_sent_guest(from_->xen, from_->life, job, true);
+  const Ends again = migrate();
+  EXPECT_TRUE(again.sender);
+  EXPECT_NE(again.sentence.find("from an earlier migration, job " + job.id), std::string::npos)
+      << again.sentence;
+  expect_runs(*from_, "refused");
+}
+
+TEST_F(GivenAway, never_runs_there_once_its_copy_has_vanished) {
+  const MigrationJob job = given_away();
+  to_->life.destroy(to_->life.find("web1--incoming"));
+  EXPECT_FALSE(settle(job).sender);
+  expect_runs(*from_, "its copy vanished");
+}
+
+TEST_F(GivenAway, comes_back_when_its_name_is_taken_there) {
+  const MigrationJob job = given_away();
+  KernelSpec spec;
+  spec.pages = 100;
+  auto other = SimKernel::create(*to_->host, spec);
+  to_->life.rename(domid_t{other->domid()}, "web1");
+  settle(job);
+  EXPECT_TRUE(open_jobs(true).empty());
+  expect_runs(*from_, "its name was taken there");
+  EXPECT_EQ(to_->domains(), 1u);
+}
+
+TEST_F(Migrate, a_name_that_is_taken_there_is_told_before_the_guest_is_suspended) {
+  for (const char* name : {"web1", "web1--incoming"}) {
+    fresh();
+    std::string config = from_->life.config_json(from_->life.find("web1"));
+    const size_t uuid = config.find('"', config.find(':', config.find("\"uuid\""))) + 1;
+    config[uuid] = 'f';  // another guest
+    const BindThread there(*to_->host);
+    to_->life.create(config, name);
+    bool suspended = false;
+    const StreamEngine engine = [&](domid_t, int, const std::function<bool()>&) {
+      suspended = true;
+    };
+    const Ends ends = meet(kNeverCut, kNeverCut, [&](Link& link) {
+      send_guest(from_->xen, from_->life, engine, link, {"web1", kPeer});
+    });
+    EXPECT_NE(ends.sentence.find(fmt::format("it has a domain {} already", name)),
+              std::string::npos)
+        << ends.sentence;
+    EXPECT_FALSE(suspended);
+    expect_runs(*from_, name);
+  }
+}
+
+TEST_F(Migrate, a_journal_of_another_version_is_refused_in_a_sentence) {
+  const std::string id = new_job_id();
+  std::filesystem::create_directories(folder_ + "/jobs");
+  std::ofstream(folder_ + "/jobs/" + id + ".source")
+      << R"({"state":"given-away","name":"web1","uuid":"00","peer":"there","pid":1})";
+  std::ofstream(folder_ + "/jobs/" + new_job_id() + ".source") << "nonsense";
+  try {
+    find_job(id, true);
+    ADD_FAILURE() << "it was taken";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::unsupported);
+    EXPECT_NE(std::string(e.what()).find("another version of ferry"), std::string::npos);
+  }
+  const std::vector<MigrationJob> all = list_jobs(false);
+  ASSERT_EQ(all.size(), 2u);
+  for (const MigrationJob& job : all) EXPECT_FALSE(job.problem.empty());
+}
+
+TEST_F(Migrate, text_that_comes_instead_of_ferry_is_shown) {
+  for (const std::string& text :
+       {std::string("Welcome to host2!\nType help.\n"), std::string("\r\n  Welcome to host2!\r\n"),
+        std::string("Welcome to host2!")}) {
+    MemorySource in(std::as_bytes(std::span(text)));
+    MemorySink out;
+    Link link(in, out);
+    try {
+      link.receive();
+      ADD_FAILURE() << text;
+    } catch (const Error& e) {
+      EXPECT_EQ(std::string(e.what()),
+                "something else than ferry answers; it says: Welcome to host2!");
+    }
   }
 }
 

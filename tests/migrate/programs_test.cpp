@@ -265,5 +265,28 @@ TEST_F(KilledPrograms, leave_one_guest_when_the_receiver_dies) {
   kill_at_random(false);
 }
 
+// The same where the guest comes through xl, as on a real host.
+class KilledProgramsWithXl : public KilledPrograms {
+ protected:
+  void SetUp() override {
+    hosts_.extra_environment["FERRY_SIM_XL"] = FAKE_XL_PROGRAM;
+    KilledPrograms::SetUp();
+  }
+};
+
+TEST_F(KilledProgramsWithXl, leave_one_guest_when_the_sender_dies) {
+  kill_at_random(true);
+}
+
+TEST_F(KilledProgramsWithXl, leave_one_guest_when_the_receiver_dies) {
+  kill_at_random(false);
+}
+
+TEST_F(KilledProgramsWithXl, tell_a_name_that_is_taken_before_the_guest_is_suspended) {
+  ASSERT_EQ(hosts_.run("b", {"create", "web1", "--memory", "2"}).status, 0);
+  Running receiver = hosts_.receiver();
+  expect_refused(migrate(), "it has a domain web1 already");
+}
+
 }  // namespace
 }  // namespace ferry::test

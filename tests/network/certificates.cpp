@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <fstream>
 
 #include <fmt/format.h>
 
@@ -37,6 +38,19 @@ TlsFiles Certificates::issue(const std::string& host, const std::string& names, 
                   path(host + ".csr"), files.authority, path("ca.key"), days, files.certificate));
   chmod(files.key.c_str(), 0600);
   return files;
+}
+
+std::string Certificates::revoke(const std::vector<TlsFiles>& hosts) const {
+  std::ofstream(path("ca.conf")) << fmt::format(
+      "[ca]\ndefault_ca = here\n[here]\ndatabase = {}\ndefault_md = sha256\n"
+      "default_crl_days = 1\n",
+      path("revoked"));
+  std::ofstream(path("revoked"));
+  const std::string ca = fmt::format("openssl ca -config {} -cert {} -keyfile {} ", path("ca.conf"),
+                                     path("ca.pem"), path("ca.key"));
+  for (const TlsFiles& host : hosts) run(ca + "-revoke " + host.certificate);
+  run(ca + "-gencrl -out " + path("crl.pem"));
+  return path("crl.pem");
 }
 
 }  // namespace ferry

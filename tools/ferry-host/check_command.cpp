@@ -27,7 +27,7 @@ std::vector<std::string> ask_other_host(const CheckArguments& arguments, ThisHos
                                         domid_t domid) {
   if (arguments.host.empty() && arguments.via.empty()) return {};
   const Peer peer = peer_named(arguments.host, arguments.via);
-  const auto other = call(peer, new_job_id());
+  const auto other = call(peer);
   const v1::MigrateAnswer answer =
       ask(other->link(), question_about(host.xen(), host.life(), domid), peer.text);
   other->link().hang_up();

@@ -57,7 +57,7 @@ void settle(ThisHost& host, const MigrationJob& job, bool want_back) {
   std::unique_ptr<OtherHost> other;
   std::unique_ptr<OtherHost::CutOnSignals> stop;
   const Connect connect = [&]() -> Link& {
-    other = call(job.peer, job.id);
+    other = call(job.peer);
     stop = other->cut_on_signals();
     return other->link();
   };

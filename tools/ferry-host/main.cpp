@@ -23,7 +23,7 @@ class XenHost final : public ThisHost {
   Lifecycle& life() override { return life_; }
   const SaveEngine& engine() override { return engine_; }
   std::unique_ptr<IncomingGuest> incoming(const MigrationJob& job) override {
-    return std::make_unique<XlIncoming>(life_, job.name);
+    return std::make_unique<XlIncoming>(life_, job);
   }
   bool says_it_can_suspend(domid_t domid) override { return ferry::says_it_can_suspend(domid); }
   DevicesHere devices() override {

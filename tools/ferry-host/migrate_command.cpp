@@ -39,7 +39,8 @@ void print(const Arguments& arguments, const SendReport& report) {
 void migrate(const Arguments& arguments, const Settings& settings, ThisHost& host) {
   ProgressLine line(arguments.quiet || arguments.json);
   SendRequest request{arguments.domain, peer_named(arguments.host, arguments.via)};
-  const auto other = call(request.peer, request.job);
+  const auto other = call(request.peer);
+  request.peer.names = other->names();
   request.streams = static_cast<uint32_t>(settings.get<"streams">());
   request.open_stream = [&](uint32_t stream) { return other->open_stream(stream); };
   std::unique_ptr<OtherHost::CutOnSignals> handing_over;

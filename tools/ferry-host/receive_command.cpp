@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "error/error.h"
-#include "error/run_main.h"
+#include "host/receive_caller.h"
 #include "host/receive_job.h"
 #include "host/receive_server.h"
 #include "host/tls_settings.h"
@@ -26,35 +26,21 @@ struct Arguments {
 void receive_over_stdio(const OpenHost& open) {
   if (isatty(STDOUT_FILENO))
     fail(Errc::usage, "another ferry has to be at the other end: ferry migrate --via starts this");
-  const auto host = open();
   FdSource in(STDIN_FILENO, "the source");
   FdSink out(STDOUT_FILENO, "the source");
   Link link(in, out);
-  ReceiveHost serve;
-  serve.make = [&](const MigrationJob& job) { return host->incoming(job); };
-  serve.answer = [&](const v1::MigrateQuestion& question) {
-    return answer(host->xen(), host->life(), host->devices(), question);
-  };
-  tell(receive_guest(link, "standard input", serve));
-}
-
-// In a process of the job's own.
-int serve(ReceiveJob job, const OpenHost& open) {
-  return run_main("ferry", [&] {
-    // Read anew for each job: certificates are renewed while we run.
-    const TlsContext context(tls_files());
-    const auto host = open();
-    tell(receive_job(std::move(job), context, *host));
-    return static_cast<int>(Exit::done);
-  });
+  const v1::MigrateFrame first = first_frame(link);
+  const auto host = open();
+  tell(receive_guest(link, first, {"standard input", {}}, receive_host(*host)));
 }
 
 void receive_over_tcp(const Settings& settings, const OpenHost& open) {
   TlsContext{tls_files()};  // what is wrong with them is said now, not at the first guest
   const auto allowed = settings.find<"receive_from">().value_or(std::vector<std::string>());
   ReceiveServer server(open_listeners(parse_address(settings.get<"listen">())),
-                       [&](Descriptor first, Descriptor more, const std::string& job) {
-                         return serve({std::move(first), std::move(more), job, allowed}, open);
+                       [&](Descriptor socket, Descriptor control) {
+                         return serve_connection(std::move(socket), std::move(control), allowed,
+                                                 open);
                        });
   server.run();
 }

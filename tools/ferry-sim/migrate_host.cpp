@@ -2,9 +2,11 @@
 #include "tools/ferry-sim/migrate_host.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 
 #include "host/engine_here.h"
+#include "host/xl_incoming.h"
 #include "sim_toolstack/sim_incoming.h"
 #include "tools/ferry-sim/kill_switch.h"
 #include "tools/ferry-sim/sim_host.h"
@@ -30,7 +32,12 @@ class MigrateHost final : public host::ThisHost {
   const Hypervisor& xen() override { return host_.xen(); }
   Lifecycle& life() override { return host_.life(); }
   const SaveEngine& engine() override { return engine_; }
+  // FERRY_SIM_XL: through a program that plays xl over this simulated host, as on a real one.
   std::unique_ptr<IncomingGuest> incoming(const MigrationJob& job) override {
+    if (const char* xl = std::getenv("FERRY_SIM_XL")) {
+      setenv("FERRY_XL", xl, 1);
+      return std::make_unique<host::XlIncoming>(host_.life(), job);
+    }
     return std::make_unique<SimIncoming>(host_.host(), host_.xen(), host_.life(), job);
   }
   bool says_it_can_suspend(domid_t) override { return true; }

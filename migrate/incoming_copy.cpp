@@ -1,0 +1,122 @@
+// The copy of a guest that arrives at this host, told from every other domain.
+#include "migrate/incoming_copy.h"
+
+#include "error/error.h"
+#include "xen/hypervisor.h"
+
+namespace ferry {
+namespace {
+
+bool is_taken(Lifecycle& life, const std::string& name, domid_t& by) {
+  try {
+    by = life.find(name);
+    return true;
+  } catch (const Error& e) {
+    if (e.code() != Errc::no_domain) throw;
+    return false;
+  }
+}
+
+}  // namespace
+
+IncomingCopy::IncomingCopy(Lifecycle& life, const MigrationJob& job) : life_(life), job_(job) {
+}
+
+void IncomingCopy::check_names() {
+  const bool source_is_here = is_worked_on(job_.id, true);
+  for (const DomainHere& one : life_.with_uuid(job_.uuid))
+    if (!source_is_here)
+      fail(Errc::unsupported, "this very guest is here already, as domain {} ({})", raw(one.domid),
+           one.name);
+  for (const std::string& name : {job_.name, incoming_name()}) {
+    domid_t by{};
+    if (!is_taken(life_, name, by)) continue;
+    const auto own = find_named(name);
+    if (own && source_is_here && name == job_.name) continue;  // the source's copy, on this host
+    fail(Errc::unsupported, "it has a domain {} already", name);
+  }
+}
+
+std::optional<DomainHere> IncomingCopy::find_named(const std::string& name) {
+  for (DomainHere& one : life_.with_uuid(job_.uuid))
+    if (one.name == name) return std::move(one);
+  return std::nullopt;
+}
+
+void IncomingCopy::number(domid_t domid) {
+  job_.copy.emplace();
+  job_.copy->domid = domid;
+  job_.copy->boot = this_boot();
+}
+
+bool IncomingCopy::look() {
+  if (job_.copy) return true;
+  const auto found = find_named(incoming_name());
+  if (found) number(found->domid);
+  return found.has_value();
+}
+
+std::optional<DomainHere> IncomingCopy::find() {
+  if (!job_.copy) return find_named(incoming_name());
+  if (job_.copy->boot != this_boot()) return std::nullopt;
+  for (DomainHere& one : life_.with_uuid(job_.uuid))
+    if (one.domid == job_.copy->domid) return std::move(one);
+  return std::nullopt;
+}
+
+bool IncomingCopy::runs() {
+  const auto copy = find();
+  return copy && copy->runs();
+}
+
+bool IncomingCopy::run() {
+  const auto copy = find();
+  if (!copy) fail(Errc::needs_operator, "{} is not here: nobody knows whether it ran", job_.name);
+  if (copy->runs() && copy->name == job_.name) return true;
+  // It had its name before: it may have run, and is suspended or paused by somebody since.
+  if (copy->ended && copy->name == job_.name) return true;
+  if (copy->name != job_.name && !rename(*copy)) return false;
+  return unpause(*copy);
+}
+
+bool IncomingCopy::rename(const DomainHere& copy) {
+  std::string why;
+  try {
+    life_.rename(copy.domid, job_.name);
+    return true;
+  } catch (const Error& e) {
+    why = e.what();
+  }
+  const auto now = find();
+  if (now && now->name == job_.name) return true;
+  if (now && !now->runs())
+    return cannot_run(fmt::format("its copy there cannot get its name: {}", why));
+  fail(Errc::needs_operator, "{} cannot get its name: {}", job_.name, why);
+}
+
+bool IncomingCopy::unpause(const DomainHere& copy) {
+  std::string why = "it is not there any more";
+  try {
+    life_.unpause(copy.domid);
+  } catch (const Error& e) {
+    why = e.what();
+  }
+  const auto now = find();
+  if (now && (now->runs() || now->ended)) return true;
+  // Only one that still had the name of an arriving domain has surely not run before.
+  if (now && copy.name == incoming_name())
+    return cannot_run(fmt::format("its copy there cannot run: {}", why));
+  fail(Errc::needs_operator, "{} was let run as domain {}, and does not: {}", job_.name,
+       raw(copy.domid), why);
+}
+
+bool IncomingCopy::cannot_run(std::string why) {
+  why_ = std::move(why);
+  return false;
+}
+
+void IncomingCopy::discard() {
+  if (const auto copy = find()) life_.destroy(copy->domid);
+}
+
+}  // namespace ferry

@@ -1,0 +1,57 @@
+// The copy of a guest that arrives at this host, told from every other domain.
+//
+// Its uuid is also that of the source's copy, which may be on this very host, and names are unique
+// for a moment only. So it is known by uuid and domid, of this boot of the host, from the moment it
+// exists. Before that number is in the journal only what has the uuid and xl's name for an arriving
+// domain, NAME--incoming, is taken for it: one job at a time serves a uuid (receive_guest.cpp).
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "migrate/job_journal.h"
+#include "xen/lifecycle.h"
+
+namespace ferry {
+
+class IncomingCopy {
+ public:
+  IncomingCopy(Lifecycle& life, const MigrationJob& job);
+
+  // As xl calls it until it runs.
+  std::string incoming_name() const { return job_.name + "--incoming"; }
+
+  // That a new copy can have its names. Throws Error(unsupported): another domain has one of them,
+  // or this very guest is here already.
+  void check_names();
+  // Takes note of a copy that has just been made; whether there is one.
+  bool look();
+  // It was made by us, with this number.
+  void made(domid_t domid) { number(domid); }
+  const std::optional<CopyNumber>& known() const { return job_.copy; }
+
+  // Throws Error(internal) if the toolstack does not answer.
+  std::optional<DomainHere> find();
+  // Whether it runs, whoever let it.
+  bool runs();
+  // Gives it its name and lets it run, if it does not run already. False: it cannot, and surely
+  // never did; why() says why. Throws Error(needs_operator) if that is not certain.
+  bool run();
+  const std::string& why() const { return why_; }
+  // What run() says then; false.
+  bool cannot_run(std::string why);
+  // Destroys it, if it is here.
+  void discard();
+
+ private:
+  void number(domid_t domid);
+  std::optional<DomainHere> find_named(const std::string& name);
+  bool rename(const DomainHere& copy);
+  bool unpause(const DomainHere& copy);
+
+  Lifecycle& life_;
+  MigrationJob job_;
+  std::string why_;
+};
+
+}  // namespace ferry
