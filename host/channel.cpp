@@ -1,6 +1,5 @@
 // The helper's end of its conversation with libxl.
 #include "host/channel.h"
-#include "text/printable.h"
 
 #include <unistd.h>
 
@@ -8,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+
+#include "text/printable.h"
 
 namespace ferry::helper {
 namespace {
@@ -66,11 +67,12 @@ int Channel::reply() {
 }
 
 void Channel::log(Level level, std::string_view text, int os_errno) {
+  const std::string line = printable(text);  // xl puts it on a terminal, and in its log, as it is
   send(Packer(Message::log)
            .put(static_cast<uint32_t>(level))
            .put(static_cast<uint32_t>(os_errno))
            .text(kContext)
-           .text(printable(text))  // xl puts it on a terminal, and in its log, as it is
+           .text(line)
            .bytes());
 }
 

@@ -3,6 +3,7 @@
 
 #include "config/config_record.h"
 #include "config/libxl_json.h"
+#include "text/printable.h"
 #include "xen/uuid.h"
 
 namespace ferry::host {
@@ -23,6 +24,7 @@ bool is_taken(Lifecycle& life, const std::string& name) {
 }  // namespace
 
 RestoreConfig restore_config(const ImageFile& image, const RestoreAs& as) {
+  if (!is_utf8(as.name)) fail(Errc::usage, "a name has to be UTF-8, and {} is not", as.name);
   RestoreConfig config{config_header(image), {}};
   if (!(config.header.mandatory_flags & kXlFlagJson))
     fail(Errc::unsupported, "the image's configuration is not JSON; restore it with xl restore");
