@@ -24,8 +24,6 @@ using Clock = std::chrono::steady_clock;
 // As xl sends them: the first without, the others with a NUL at the end.
 constexpr std::string_view kReady = "xl migration receiver ready, send binary domain data.\n"sv;
 constexpr std::string_view kWhole = "domain received, ready to unpause\0"sv;
-constexpr std::string_view kGo = "domain is yours, you are cleared to unpause\0"sv;
-constexpr std::string_view kResult = "my copy unpause results are as follows\0"sv;
 
 // xl makes the domain before it reads the guest. One that frees memory for it first may take long;
 // after so long the guest is sent all the same, and the domain looked for meanwhile.
@@ -95,6 +93,7 @@ void XlIncoming::finish() {
   take(encode_libxl_end());
   if (!expect(kWhole)) fail_as_xl();
   look();
+  leave();
 }
 
 bool XlIncoming::present() {
@@ -102,34 +101,8 @@ bool XlIncoming::present() {
   return copy_.find().has_value();
 }
 
-XlIncoming::Told XlIncoming::tell_to_run() {
-  try {
-    FdSink(xl_->input(), "xl migrate-receive").write(bytes_of(kGo));
-  } catch (const Error&) {
-    return Told::not_heard;
-  }
-  std::byte result{};
-  if (!expect(kResult) || FdSource(xl_->output(), "xl migrate-receive").read({&result, 1}) != 1)
-    return Told::no_answer;
-  return result == std::byte{0} ? Told::runs : Told::does_not;
-}
-
-// xl gives the copy its name and then lets it run. Where that fails it destroys the copy.
 bool XlIncoming::run() {
   end_left_over_xl();
-  if (xl_) {
-    const Told told = tell_to_run();
-    if (told == Told::runs) {
-      ran_ = true;
-    } else {
-      end_xl();
-      const bool surely_not = told == Told::does_not || told == Told::not_heard;
-      if (surely_not && !copy_.find()) {
-        copy_.cannot_run("xl could not let its copy there run; its messages are on that host");
-        return false;
-      }
-    }
-  }
   return copy_.run();
 }
 
@@ -156,10 +129,12 @@ void XlIncoming::discard() {
   copy_.discard();
 }
 
-// Left alone, xl would destroy a domain that may be the only copy.
+// The domain is whole, and a process of xl's own watches it. The one that made it would destroy it
+// if we were killed before it could be told to let it run, and then nobody could say that it never
+// ran; so it goes first, and whoever has the journal finds the domain as it is.
 void XlIncoming::leave() {
   if (!xl_) return;
-  if (!ran_) kill(xl_->pid(), SIGKILL);
+  kill(xl_->pid(), SIGKILL);
   xl_->wait();
   xl_.reset();
 }

@@ -28,12 +28,9 @@ class XlIncoming final : public IncomingGuest {
   void discard() override;
 
  private:
-  enum class Told { runs, does_not, no_answer, not_heard };
-
   void look();
   void wait_for_domain();
   bool expect(std::string_view words);
-  Told tell_to_run();
   void end_xl();
   void end_left_over_xl();
   [[noreturn]] void fail_as_xl() const;
@@ -43,7 +40,6 @@ class XlIncoming final : public IncomingGuest {
   std::string name_;
   std::unique_ptr<Child> xl_;  // none for a guest that came before this program started
   bool xl_may_live_ = true;    // one that an earlier program started
-  bool ran_ = false;
 };
 
 }  // namespace ferry::host

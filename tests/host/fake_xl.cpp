@@ -3,7 +3,7 @@
 // once that was allowed; whatever goes wrong, or a source that changes its mind, destroys it.
 //
 // usage: FERRY_SIM_HOST=FILE fake_xl migrate-receive
-// FAKE_XL: a step to fail at, "refuse" (makes no domain), "die-before-go", "die-after-rename".
+// FAKE_XL: a step to fail at, "refuse" (makes no domain), "die-before-go".
 #include <signal.h>
 #include <unistd.h>
 
@@ -86,7 +86,6 @@ class Receiver {
     char failed = 0;
     try {
       life_.rename(domid_, name_);
-      if (is_told_to("die-after-rename")) raise(SIGKILL);
       life_.unpause(domid_);
     } catch (const Error&) {
       failed = 3;
