@@ -200,6 +200,7 @@ class Meeting {
     if (!suspended.empty() && commands_[0].of_xl && killed(0)) {
       operator_runs({"resume", "--force", suspended.front().name});
       if (!outcome_.wrong.empty()) return outcome_.wrong;
+      if (took_part(&Command::pauses)) stage_.guest().unpause(suspended.front());
       return runs_somewhere() ? "" : "the guest cannot be resumed";
     }
     std::erase_if(paused, [](const GuestCopy& copy) { return !copy.complete; });
