@@ -120,16 +120,18 @@ uint64_t started(int64_t pid) {
   uint64_t ticks = 0;
   fields >> ticks;
   return ticks;
-  std::string random_bytes(size_t count) {
-    std::string bytes(count, '\0');
-    if (getrandom(bytes.data(), count, 0) != static_cast<ssize_t>(count))
-      fail_errno(Errc::io, errno, "no randomness for a job's number");
-    return bytes;
-  }
+}
 
-  bool is_hex_id(const std::string& id) {
-    return id.size() == 32 && id.find_first_not_of("0123456789abcdef") == std::string::npos;
-  }
+std::string random_bytes(size_t count) {
+  std::string bytes(count, '\0');
+  if (getrandom(bytes.data(), count, 0) != static_cast<ssize_t>(count))
+    fail_errno(Errc::io, errno, "no randomness for a job's number");
+  return bytes;
+}
+
+bool is_hex_id(const std::string& id) {
+  return id.size() == 32 && id.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
 
 }  // namespace
 
@@ -152,17 +154,14 @@ std::string jobs_folder() {
   return folder;
 }
 
-std::vector<MigrationJob> list_jobs(bool all, std::vector<std::string>* damaged) {
+std::vector<MigrationJob> list_jobs(bool all) {
   std::vector<MigrationJob> jobs;
   for (const auto& entry : fs::directory_iterator(jobs_folder())) {
     const fs::path& path = entry.path();
     if (path.extension() != ".source" && path.extension() != ".destination") continue;
-    try {
-      MigrationJob job = read_job(path);
-      if (all || !job.settled()) jobs.push_back(std::move(job));
-    } catch (const Error& e) {
-      if (damaged && fs::exists(path)) damaged->push_back(e.what());
-    }
+    MigrationJob job = read_job(path);
+    const bool gone = !job.problem.empty() && !fs::exists(path);  // pruned while we looked
+    if (!gone && (all || !job.settled())) jobs.push_back(std::move(job));
   }
   return jobs;
 }

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/json_text.h"
-#include "error/error.h"
+#include "error/run_main.h"
 #include "host/other_host.h"
 #include "migrate/send_guest.h"
 #include "settings/environment.h"
@@ -23,9 +23,10 @@ struct Arguments {
 };
 
 void list(const Arguments& arguments) {
-  std::vector<std::string> damaged;
-  const std::vector<MigrationJob> jobs = list_jobs(arguments.all, &damaged);
-  for (const std::string& sentence : damaged) fmt::print(stderr, "ferry: {}\n", sentence);
+  std::vector<MigrationJob> jobs = list_jobs(arguments.all);
+  for (const MigrationJob& job : jobs)
+    if (!job.problem.empty()) complain("ferry", job.problem);
+  std::erase_if(jobs, [](const MigrationJob& job) { return job.state == 0; });  // not even that
   if (arguments.json) {
     nlohmann::ordered_json result = nlohmann::ordered_json::array();
     for (const MigrationJob& job : jobs)
