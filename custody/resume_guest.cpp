@@ -9,7 +9,7 @@ namespace ferry {
 
 namespace {
 
-void check_broken_save(const DomainInfo& domain, bool force) {
+void check_broken_save(const DomainInfo& domain, bool force, const MigrationClaims& claims) {
   const bool noted = has_suspend_mark(domain);
   if (!domain.suspended && !noted)
     fail(Errc::guest, "domain {} is not suspended: there is nothing to resume", raw(domain.domid));
@@ -20,7 +20,10 @@ void check_broken_save(const DomainInfo& domain, bool force) {
         "domain {} is suspended, but not by a broken save of ferry; if no copy of it runs anywhere "
         "else, --force resumes it",
         raw(domain.domid));
-  if (const std::string job = job_in_suspend_mark(domain); !job.empty())
+  const std::string job = job_in_suspend_mark(domain);
+  // A job that was settled and killed before the guest ran again.
+  const bool taken_back = !job.empty() && claims.was_taken_back && claims.was_taken_back(job);
+  if (!job.empty() && !taken_back)
     fail(Errc::guest,
          "domain {} was suspended by migration job {}, of which there is no journal here; if no "
          "copy of it runs anywhere else, --force resumes it",
@@ -30,11 +33,11 @@ void check_broken_save(const DomainInfo& domain, bool force) {
 }  // namespace
 
 domid_t resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& name, bool force,
-                     const RefuseClaimed& refuse_claimed) {
+                     const MigrationClaims& claims) {
   GuestCustody guest(xen, life, life.find(name));  // a save that is under way is not broken
   const DomainInfo domain = guest.look();
-  if (refuse_claimed) refuse_claimed(domain);
-  check_broken_save(domain, force);
+  if (claims.refuse_open) claims.refuse_open(domain);
+  check_broken_save(domain, force, claims);
   guest.take_over();
   guest.give_back();
   return guest.domid();

@@ -1,13 +1,23 @@
 // A guest that a migration has a claim to: nobody else may save, move or resume it.
 #pragma once
 
+#include <optional>
+#include <string>
+
+#include "migrate/job_journal.h"
 #include "xen/domain.h"
 
 namespace ferry {
 
-// Of the jobs of this host as a source. Throws Error(needs_operator), naming the command that
+// The job of this host as a source that is open for this very guest.
+std::optional<MigrationJob> open_job_of(const DomainInfo& domain);
+
+// Throws Error(needs_operator), naming the command that
 // settles the job, if one is open for this guest; Error(busy) if a process works on it. A journal
 // that cannot be read is nobody's claim (the note of the guest's suspension names its job, too).
 void refuse_open_job(const DomainInfo& domain);
+
+// Whether the job with this ID ended with the guest here: then no copy of it can run elsewhere.
+bool was_taken_back(const std::string& id);
 
 }  // namespace ferry

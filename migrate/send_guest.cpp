@@ -319,6 +319,7 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
                           const MigrationJob& known, bool want_back, const HandoverLimits& limits) {
   const FileLock lock = lock_for_us(known.id);
   const MigrationJob job = read_again(known);
+  if (job.source_state() == SourceState::done) return Settled::runs_there;  // by somebody else
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
   Sender sender(life, custody, nullptr, job, limits);
   sender.handover().restarted();  // a guest that was never given away runs here, whoever answers

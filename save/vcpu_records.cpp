@@ -12,6 +12,9 @@ namespace {
 // What a set bit 0 in ctrlreg[1] means: there is a user page table.
 constexpr uint64_t kUserTableValid = 1;
 
+// What a guest whose suspension was cancelled gets as the result of its hypercall, in rax.
+constexpr uint64_t kCancelled = 1;
+
 class ToPfns {
  public:
   ToPfns(const GuestView& guest, uint32_t vcpu) : guest_(guest), vcpu_(vcpu) {}
@@ -27,7 +30,12 @@ class ToPfns {
   }
 
   void convert(VcpuContext& context) const {
-    if (vcpu_ == 0) context.user_regs.rdx = pfn(context.user_regs.rdx, "start_info page");
+    if (vcpu_ == 0) {
+      context.user_regs.rdx = pfn(context.user_regs.rdx, "start_info page");
+      // A resume that died half way has written that and done nothing else. In a new domain the
+      // guest would believe that it never left, and go on with registrations that it has not.
+      if (context.user_regs.rax == kCancelled) context.user_regs.rax = 0;
+    }
     if (context.gdt_ents > kMaxGdtEntries)
       fail(Errc::guest, "vCPU {} cannot be saved: its GDT has {} entries", vcpu_,
            static_cast<uint64_t>(context.gdt_ents));

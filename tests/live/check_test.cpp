@@ -14,7 +14,7 @@ namespace {
 class FakeLife final : public Lifecycle {
  public:
   explicit FakeLife(domid_t domid) : domid_(domid) {}
-  domid_t find(const std::string&) override { return domid_; }
+  std::optional<domid_t> find_if_there(const std::string&) override { return domid_; }
   std::string name(domid_t) override { return "guest"; }
   std::optional<domid_t> find_uuid(const std::string&) override { return {}; }
   std::vector<DomainHere> with_uuid(const std::string&) override { return {}; }

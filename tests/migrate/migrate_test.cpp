@@ -406,9 +406,7 @@ TEST_F(Migrate, a_name_that_is_taken_there_is_told_before_the_guest_is_suspended
     const BindThread there(*to_->host);
     to_->life.create(config, name);
     bool suspended = false;
-    const StreamEngine engine = [&](domid_t, int, const std::function<bool()>&) {
-      suspended = true;
-    };
+    const StreamEngine engine = [&](const StreamOrder&) { suspended = true; };
     const Ends ends = meet(kNeverCut, kNeverCut, [&](Link& link) {
       send_guest(from_->xen, from_->life, engine, link, {"web1", kPeer});
     });

@@ -50,7 +50,7 @@ SaveReport save_here(const SaveRequest& request, const ProgressCallback& progres
 domid_t resume_here(const std::string& name, bool force) {
   Hypervisor xen;
   LibxlLifecycle life;
-  return resume_guest(xen, life, name, force, refuse_open_job);
+  return resume_guest(xen, life, name, force, {refuse_open_job, was_taken_back});
 }
 
 void add_commands(CLI::App& app, const Settings& settings) {

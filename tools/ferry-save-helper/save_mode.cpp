@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "convert/live_export.h"
 #include "custody/guest_custody.h"
@@ -88,9 +90,31 @@ class SaveJob {
       guest_.emplace(*xen_, *undo_, arguments_.domid,
                      DomainLock::adopt(arguments_.domid, static_cast<int>(*fd)));
     } else {
-      guest_.emplace(*xen_, *undo_, arguments_.domid, wait_for_lock(stop));
+      do {
+        guest_.emplace(*xen_, *undo_, arguments_.domid, wait_for_lock(stop));
+      } while (has_to_wait_for_job(stop));
       refuse_open_job(guest_->look());
     }
+  }
+
+  // A migration that was broken off has suspended the guest, which may run elsewhere by now: if
+  // this save failed, libxl would resume it here. The lock is free meanwhile for whoever settles
+  // the job.
+  bool has_to_wait_for_job(const StopWatch& stop) {
+    constexpr auto kNowAndThen = std::chrono::milliseconds(200);
+    const DomainInfo domain = guest_->look();
+    const auto job = domain.suspended ? open_job_of(domain) : std::nullopt;
+    if (!job) return false;
+    if (!told_of_job_)
+      channel_.log(Level::notice, fmt::format("{} belongs to migration job {}, which was broken "
+                                              "off: waiting until it is settled; try: ferry job "
+                                              "resume {}",
+                                              job->name, job->id, job->id));
+    told_of_job_ = true;
+    guest_.reset();
+    std::this_thread::sleep_for(kNowAndThen);
+    if (stop.stopped()) fail(Errc::aborted, "the save was told to stop");
+    return true;
   }
 
   DomainLock wait_for_lock(const StopWatch& stop) {
@@ -184,6 +208,7 @@ class SaveJob {
   std::optional<Hypervisor> xen_;
   std::optional<SuspendUndoWithoutLibxl> undo_;
   std::optional<GuestCustody> guest_;
+  bool told_of_job_ = false;
   bool under_ferry_ = false;  // which has the guest in custody itself
   bool answered_ = false;     // libxl says that it suspended, or will not do so any more
 };

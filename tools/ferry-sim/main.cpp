@@ -32,7 +32,7 @@ void add_ferrys_own(CLI::App& app, const Settings& settings, HostPath path) {
                          });
   host::add_resume_command(app, [path](const std::string& name, bool force) {
     SimHost host(*path, false);
-    return resume_guest(host.xen(), host.life(), name, force, refuse_open_job);
+    return resume_guest(host.xen(), host.life(), name, force, {refuse_open_job, was_taken_back});
   });
   const auto source = [path] { return open_for_migration(*path, false); };
   host::add_migrate_command(app, settings, source);
