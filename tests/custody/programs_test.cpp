@@ -92,7 +92,7 @@ TEST_F(HeldMigration, a_domain_of_the_name_for_guests_set_aside_is_in_nobodys_wa
 }
 
 TEST_F(HeldMigration, a_guest_with_a_long_name_moves) {
-  const std::string name(100, 'n');
+  const std::string name(50, 'n');
   ASSERT_EQ(hosts_.run("a", {"create", name, "--memory", "2"}).status, 0);
   open_gate();
   const TwoHosts::Result moved =
