@@ -36,8 +36,7 @@ class GuestSave {
     ImageOutput output(request_.file);
     try {
       save(output);
-      // Of a guest that somebody has destroyed meanwhile the image is all that is left.
-      if (guest_->there()) guest_->check_untouched();
+      guest_->check_untouched();
       output.commit();
       if (!let_go()) destroy();
     } catch (...) {
@@ -90,47 +89,55 @@ class GuestSave {
   // Whatever went wrong, a guest that ran before runs again, and no image is left that is older
   // than its disks. Throws Error(needs_operator) if it does not run.
   void give_back(ImageOutput& output) {
-    output.withdraw();
+    // Of a guest that somebody has destroyed meanwhile the image is all that is left.
+    if (!is_gone()) output.withdraw();
     guest_->give_back();
   }
 
-  // True if nothing is left to do.
-  bool let_go() {
-    if (request_.afterwards == Afterwards::destroy) return false;
-    gone_ = true;  // from here on the image is good, whatever becomes of the guest
-    // Whoever had suspended it before goes on from there.
-    if (!guest_->asked_to_suspend()) return true;
-    if (somebody_resumed_it()) {
-      guest_->forget_note();
-      if (request_.afterwards == Afterwards::keep) return true;
-      fail(Errc::guest, "{} is saved, but somebody else has resumed it: it is not paused",
-           config_.name());
-    }
-    if (request_.afterwards == Afterwards::pause)
-      life_.resume_paused(domain_.domid);
-    else
-      life_.resume(domain_.domid);
-    guest_->forget_note();
-    return true;
-  }
-
-  // If Xen cannot be asked, whoever resumes it finds out.
-  bool somebody_resumed_it() const {
+  bool is_gone() const {
     try {
-      return !guest_->untouched();
+      return !guest_->there();
     } catch (const Error&) {
       return false;
     }
   }
 
+  bool somebody_resumed_it() {
+    try {
+      guest_->check_untouched();
+      return false;
+    } catch (const Error& e) {
+      if (e.code() != Errc::guest) throw;
+      return true;
+    }
+  }
+
+  // True if nothing is left to do.
+  bool let_go() {
+    if (request_.afterwards == Afterwards::destroy) return false;
+    const bool ours = guest_->asked_to_suspend();
+    const bool resumed = ours && somebody_resumed_it();
+    gone_ = true;  // from here on the image is good, whatever becomes of the guest
+    // Whoever had suspended it before goes on from there.
+    if (!ours) return true;
+    if (resumed && request_.afterwards == Afterwards::pause) {
+      guest_->forget_note();
+      fail(Errc::guest, "{} is saved, but somebody else has resumed it: it is not paused",
+           config_.name());
+    }
+    if (request_.afterwards == Afterwards::pause)
+      life_.resume_paused(domain_.domid);
+    else if (!resumed)
+      life_.resume(domain_.domid);
+    guest_->forget_note();
+    return true;
+  }
+
   // Once Xen was asked for the last time it is the image that counts.
   void destroy() {
-    if (guest_->there()) {
-      guest_->check_untouched();
-      gone_ = true;
-      guest_->destroy();
-    }
-    guest_->forget_note();
+    guest_->check_untouched();
+    gone_ = true;
+    guest_->destroy();
   }
 
   const Hypervisor& xen_;

@@ -27,8 +27,12 @@ std::optional<FileLock> FileLock::try_take(const std::string& path) {
     Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!file) fail_errno(Errc::io, errno, fmt::format("cannot open {}", path));
     if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EWOULDBLOCK) return std::nullopt;
-      fail_errno(Errc::io, errno, fmt::format("cannot lock {}", path));
+      const int os_errno = errno;
+      if (os_errno == EWOULDBLOCK) return std::nullopt;
+      // The file may be ours alone, made just now: it goes if it is.
+      if (flock(file.get(), LOCK_EX | LOCK_NB) == 0 && still_named(file.get(), path))
+        unlink(path.c_str());
+      fail_errno(Errc::io, os_errno, fmt::format("cannot lock {}", path));
     }
     if (still_named(file.get(), path)) return FileLock(path, std::move(file));
   }

@@ -61,7 +61,6 @@ void ImageOutput::commit() {
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
     fail_errno(Errc::io, errno, fmt::format("cannot give the image the name {}", path_));
   temporary_.clear();
-  committed_ = true;
   try {
     sync_folder(folder());
   } catch (const Error& e) {
@@ -70,6 +69,7 @@ void ImageOutput::commit() {
                             path_, e.what()),
                 e.os_errno());
   }
+  committed_ = true;
 }
 
 void ImageOutput::withdraw() noexcept {
