@@ -9,10 +9,13 @@
 
 namespace ferry {
 
-// What is known of migrations, asked under the domain's lock.
+// Throws if somebody has a claim to the guest that only its own command may settle: a migration job
+// that is open. Asked under the domain's lock.
+using RefuseClaimed = std::function<void(const DomainInfo&)>;
+
+// What is known of migrations, asked under the domain's lock too.
 struct MigrationClaims {
-  // Throws if a job is open for the guest: only the job's own commands may settle it.
-  std::function<void(const DomainInfo&)> refuse_open;
+  RefuseClaimed refuse_open;
   // Whether the job with this ID ended with the guest here.
   std::function<bool(const std::string&)> was_taken_back;
 };
