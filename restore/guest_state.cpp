@@ -68,11 +68,11 @@ void pin_all(const Hypervisor& xen, domid_t domid, const FrameMap& frames) {
 
 void GuestState::take_vcpu(const v1::Record& record, const v1::Head& head) {
   const v1::Vcpu& vcpu = record.vcpu();
-  const auto& online = head.online_vcpus();
-  if (vcpu.id() != 0 && std::find(online.begin(), online.end(), vcpu.id()) == online.end())
+  // Not only those that the head has online: a guest that runs may bring up another one meanwhile.
+  if (vcpu.id() > head.max_vcpu_id())
     fail(Errc::bad_image,
-         "the image is bad: record {} is of vCPU {}, which its head does not have online",
-         record.sequence(), vcpu.id());
+         "the image is bad: record {} is of vCPU {}, and its head has ids up to {}",
+         record.sequence(), vcpu.id(), head.max_vcpu_id());
   const size_t bytes = vcpu.ByteSizeLong();
   state_bytes_ += bytes;
   if (bytes > kMostVcpuBytes || state_bytes_ > kMostStateBytes)

@@ -211,7 +211,7 @@ void SimLifecycle::rename(domid_t domid, const std::string& name) {
 
 void SimLifecycle::set_name(domid_t domid, const std::string& name) {
   if (name.empty() || name.size() >= kNameBytes)
-    fail(Errc::internal, "a domain's name has 1 to {} bytes", kNameBytes - 1);
+    fail(Errc::usage, "a domain's name has 1 to {} bytes", kNameBytes - 1);
   reach_point("rename the domain");
   Domain* named = nullptr;
   bool taken = false;

@@ -196,7 +196,7 @@ TEST_F(Cli, names_from_an_image_cannot_steer_the_terminal) {
   TestGuest guest;
   guest.config.emplace().set_name("evil\x1b[2Jname");
   const Outcome outcome = ferry({"inspect", file("a.ferry", build(guest))});
-  EXPECT_THAT(outcome.out, HasSubstr("guest    evil?[2Jname\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("guest    evil\\x1b[2Jname\n"));
 }
 
 TEST_F(Cli, files_that_are_no_image_are_refused_in_a_sentence) {

@@ -91,7 +91,7 @@ class BrokenRules(unittest.TestCase):
         self.layers("build/release/layers", replacing("text: ", "text: p2m"), "sees p2m/, which nothing in text/ includes")
 
     def test_an_arrow_back_up_and_a_circle(self):
-        self.layers("build/release/layers", replacing("error: ", "error: audit"), "error/ sees audit/, which stands above")
+        self.layers("build/release/layers", replacing("error: text", "error: text audit"), "error/ sees audit/, which stands above")
         self.layers("pipeline/pool.h", adding('#include "audit/audit.h"'), "pipeline/ includes itself by way of others")
 
     def test_a_readme_that_says_too_little(self):

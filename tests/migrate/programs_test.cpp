@@ -269,7 +269,8 @@ TEST_F(KilledPrograms, leave_one_guest_when_the_receiver_dies) {
 class KilledProgramsWithXl : public KilledPrograms {
  protected:
   void SetUp() override {
-    hosts_.extra_environment["FERRY_SIM_XL"] = FAKE_XL_PROGRAM;
+    hosts_.extra_environment["FERRY_SIM_XL"] = "1";
+    hosts_.extra_environment["FERRY_XL"] = FAKE_XL_PROGRAM;
     KilledPrograms::SetUp();
   }
 };

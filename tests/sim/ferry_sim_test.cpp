@@ -69,7 +69,7 @@ TEST_F(FerrySim, a_guest_that_is_kept_runs_on_and_one_that_is_paused_does_not) {
   EXPECT_NE(run(0, "run web1 --steps 20").find("step 20 to 40"), std::string::npos);
   EXPECT_NE(run(1, "restore a.ferry").find("still runs here"), std::string::npos);
   EXPECT_NE(run(1, "restore --force a.ferry").find("a domain web1"), std::string::npos);
-  run(2, "restore --force --name " + std::string(200, 'x') + " a.ferry");
+  run(2, "restore --force --name " + std::string(256, 'x') + " a.ferry");
   EXPECT_EQ(run(0, "list").find("xxx"), std::string::npos);
   run(0, "restore --force --name twin a.ferry");
   EXPECT_NE(run(0, "run twin --steps 20").find("step 0 to 20"), std::string::npos);
@@ -102,7 +102,7 @@ TEST_F(FerrySim, mistakes_are_told_in_a_sentence) {
   EXPECT_NE(run(1, "save web2 x.ferry").find("no domain \"web2\""), std::string::npos);
   EXPECT_NE(run(1, "save web1 no/folder/x").find("no/folder"), std::string::npos);
   EXPECT_NE(run(0, "run web1 --steps 5").find("step 0 to 5"), std::string::npos);
-  EXPECT_NE(run(2, "create ''").find("name has 1 to 63 bytes"), std::string::npos);
+  EXPECT_NE(run(2, "create ''").find("name has 1 to 255 bytes"), std::string::npos);
   EXPECT_NE(run(2, "run web1 --steps -5").find("--steps"), std::string::npos);
   EXPECT_NE(run(1, "save --live web1 x.ferry").find("without --live"), std::string::npos);
   EXPECT_NE(run(1, "--host small create big --memory 64 --host-memory 32").find("of 64 MiB"),

@@ -32,12 +32,10 @@ class MigrateHost final : public host::ThisHost {
   const Hypervisor& xen() override { return host_.xen(); }
   Lifecycle& life() override { return host_.life(); }
   const SaveEngine& engine() override { return engine_; }
-  // FERRY_SIM_XL: through a program that plays xl over this simulated host, as on a real one.
+  // FERRY_SIM_XL: through the setting xl, a program that plays xl over this simulated host, as on a
+  // real one.
   std::unique_ptr<IncomingGuest> incoming(const MigrationJob& job) override {
-    if (const char* xl = std::getenv("FERRY_SIM_XL")) {
-      setenv("FERRY_XL", xl, 1);
-      return std::make_unique<host::XlIncoming>(host_.life(), job);
-    }
+    if (std::getenv("FERRY_SIM_XL")) return std::make_unique<host::XlIncoming>(host_.life(), job);
     return std::make_unique<SimIncoming>(host_.host(), host_.xen(), host_.life(), job);
   }
   bool says_it_can_suspend(domid_t) override { return true; }
