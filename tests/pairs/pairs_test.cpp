@@ -3,8 +3,9 @@
 // the guest can run in exactly one place, with memory as new as its disk.
 //
 //   --gtest_filter=migrate__xl_save.held_at_12     one pair, one point
-//   FERRY_PAIRS=N                                  that many cases, picked by FERRY_SEED (default
-//   1) FERRY_PAIRS_SECONDS=N                          begins no case after so many seconds
+//   FERRY_PAIRS=N                                  that many cases, picked by FERRY_SEED or
+//   FERRY_SEED_BASE (default 1) FERRY_PAIRS_SECONDS=N                          begins no case after
+//   so many seconds
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -57,6 +58,11 @@ class Pair : public ::testing::Test {
   Case case_;
 };
 
+// One that was asked for, or the new one of this run (tools/test).
+uint64_t the_seed() {
+  return number_in("FERRY_SEED", number_in("FERRY_SEED_BASE", 1));
+}
+
 std::vector<Case> all_cases() {
   std::vector<Case> all;
   for (const First& first : firsts()) {
@@ -71,7 +77,7 @@ std::vector<Case> all_cases() {
 }
 
 std::vector<Case> sample_of(std::vector<Case> all, size_t wanted) {
-  std::mt19937_64 random(number_in("FERRY_SEED", 1));
+  std::mt19937_64 random(the_seed());
   std::shuffle(all.begin(), all.end(), random);
   all.resize(std::min(all.size(), wanted));
   return all;
@@ -83,7 +89,7 @@ void register_cases() {
              cases.size());
   if (const uint64_t wanted = number_in("FERRY_PAIRS", 0)) {
     cases = sample_of(std::move(cases), wanted);
-    fmt::print("{} of them by seed {}\n", cases.size(), number_in("FERRY_SEED", 1));
+    fmt::print("{} of them by seed {}\n", cases.size(), the_seed());
   }
   for (const Case& one : cases)
     ::testing::RegisterTest(one.pair().c_str(), one.name().c_str(), nullptr, nullptr, __FILE__,
