@@ -32,9 +32,6 @@ enum class HandoverMessage : uint8_t {
   kept = 8,    // it runs here again: yours is to go
 };
 
-// The name by which code outside of this room still calls it.
-using Handover = HandoverMessage;
-
 inline std::string_view name_of(HandoverMessage message) {
   constexpr std::string_view kNames[] = {"",   "received", "running", "never-ran", "may-have-run",
                                          "go", "status",   "forget",  "kept"};

@@ -299,6 +299,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   hello.set_libxl_json(config_to_save(life.config_json(info.domid)));
   hello.set_streams(request.streams);
   hello.set_wants_progress(true);
+  tell_what_was_taken_back(job, hello);
   const FileLock lock = lock_for_us(job.id);
   const uint32_t streams = greet_in_time(link, hello, job);
   const std::vector<Link*> links = open_streams(link, request, job, streams);

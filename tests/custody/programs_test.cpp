@@ -145,7 +145,7 @@ TEST_F(HeldMigration, a_signal_ends_the_command_with_all_that_it_started) {
   for (const int signal_number : {SIGTERM, SIGINT}) {
     std::filesystem::remove(hosts_.path("reached"));
     Running migration = migrate();
-    ASSERT_TRUE(is_held());
+    ASSERT_TRUE(is_held()) << migration.said();
     migration.send(signal_number);
     EXPECT_EQ(migration.wait(20), 1) << migration.said();
     EXPECT_EQ(state("a"), "running") << migration.said();

@@ -370,13 +370,25 @@ TEST_F(GivenAway, is_not_settled_with_a_destination_that_does_not_know_its_secre
 }
 
 TEST_F(GivenAway, keeps_another_job_of_the_same_guest_out_until_it_is_settled) {
-  const MigrationJob job = given_away();
+  MigrationJob job = given_away();
   take_back_sent_guest(from_->xen, from_->life, job, true);
+  job.state = static_cast<unsigned>(SourceState::taken_back);
+  job.source_secret = new_secret();  // whoever has the guest now cannot show that it is his
+  JobJournal(job).write(SourceState::taken_back);
   const Ends again = migrate();
   EXPECT_TRUE(again.sender);
   EXPECT_NE(again.sentence.find("from an earlier migration, job " + job.id), std::string::npos)
       << again.sentence;
   expect_runs(*from_, "refused");
+}
+
+TEST_F(GivenAway, leaves_nothing_in_the_way_of_another_job_once_it_is_taken_back) {
+  const MigrationJob job = given_away();
+  take_back_sent_guest(from_->xen, from_->life, job, true);
+  const Ends again = migrate();
+  EXPECT_FALSE(again.sender) << again.sentence;
+  EXPECT_EQ(to_->domains(), 1u);
+  expect_runs(*to_, "sent again");
 }
 
 TEST_F(GivenAway, never_runs_there_once_its_copy_has_vanished) {

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kCome = 30s;   // to its point, or to its end
 constexpr auto kAsFar = 2s;   // the second, while the first is held
-constexpr auto kEnd = 30s;    // both, once nobody is held
+constexpr auto kEnd = 90s;    // both, once nobody is held: a guest may have a minute to suspend
 constexpr int kOperator = 4;  // the exit code that names a command
 constexpr char kTry[] = "try: ";
 

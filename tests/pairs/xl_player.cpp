@@ -46,9 +46,9 @@ class Machine {
 
 // libxl's part of a save: starts the helper and suspends the domain when that asks for it.
 bool suspend_and_save(Machine& here, const std::string& host, domid_t domid, int fd) {
-  std::vector<std::string> environment = {std::string("LD_PRELOAD=") + FERRY_SIM_PRELOAD,
-                                          "FERRY_SIM_HOST=" + host, "FERRY_THREADS=1",
-                                          "FERRY_RUN_DIR=" + host + ".run"};
+  std::vector<std::string> environment = {
+      std::string("LD_PRELOAD=") + FERRY_SIM_PRELOAD, "FERRY_SIM_HOST=" + host, "FERRY_THREADS=1",
+      "FERRY_RUN_DIR=" + host + ".run", "FERRY_STATE_DIR=" + host + ".jobs"};
   if (const char* more = getenv("XL_PLAYER_PRELOAD")) environment[0] += std::string(":") + more;
   if (const char* setting = getenv("XL_PLAYER_HELPER")) environment.push_back(setting);
   LibxlSide libxl;
