@@ -5,11 +5,12 @@
 #include <new>
 
 #include "text/printable.h"
+#include "text/say.h"
 
 namespace ferry {
 
 void complain(std::string_view program, std::string_view sentence) {
-  fmt::print(stderr, "{}: {}\n", program, printable(sentence));
+  say(fmt::format("{}: {}\n", program, printable(sentence)));
 }
 
 int run_main(std::string_view program, const std::function<int()>& body) {

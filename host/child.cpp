@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "error/error.h"
+#include "text/say.h"
 
 namespace ferry::host {
 namespace {
@@ -45,7 +46,7 @@ Pipe make_pipe() {
   for (int fd : inherit) fcntl(fd, F_SETFD, 0);
   for (const std::string& setting : environment) putenv(const_cast<char*>(setting.c_str()));
   execvp(arguments[0].c_str(), pointers(arguments).data());
-  fmt::print(stderr, "ferry: cannot run {}: {}\n", arguments[0], std::strerror(errno));
+  say(fmt::format("ferry: cannot run {}: {}\n", arguments[0], std::strerror(errno)));
   _exit(127);
 }
 

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <thread>
 
-#include "error/error.h"
+#include "error/run_main.h"
 #include "host/receive_job.h"
 #include "host/stop_signals.h"
 #include "host/tls_settings.h"
@@ -143,17 +143,11 @@ CallerSays caller_says(const std::string& message) {
 
 int serve_connection(Descriptor socket, Descriptor control, const std::vector<std::string>& allowed,
                      const OpenHost& open) {
-  try {
+  return run_main("ferry", [&] {
     Connection connection(std::move(socket), std::move(control));
     connection.serve(allowed, open);
     return static_cast<int>(Exit::done);
-  } catch (const Error& e) {
-    fmt::print(stderr, "ferry: {}\n", e.what());
-    return static_cast<int>(exit_code(e.code()));
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "ferry: {}\n", e.what());
-    return static_cast<int>(Exit::failed);
-  }
+  });
 }
 
 }  // namespace ferry::host

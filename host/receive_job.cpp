@@ -9,6 +9,7 @@
 #include "network/pass_descriptor.h"
 #include "network/tcp.h"
 #include "text/printable.h"
+#include "text/say.h"
 
 namespace ferry::host {
 namespace {
@@ -90,7 +91,7 @@ void tell(const ReceiveReport& report) {
   const std::string& name = report.job.name;
   switch (report.what) {
     case Received::runs:
-      fmt::print(stderr, "{} runs here\n", printable(name));
+      say(fmt::format("{} runs here\n", printable(name)));
       return;
     case Received::never_ran:
       fail(Errc::aborted, "{} did not come: {}", name,

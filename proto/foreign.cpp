@@ -27,7 +27,7 @@ std::string what_it_seems(std::span<const std::byte> first_bytes) {
   if (std::all_of(text.begin(), text.end(), [](char c) { return c == 0; }))
     return "nothing but zero bytes where a saved domain should begin";
   if (text.starts_with(kLibxcMarker) && text.size() >= 16)
-    return fmt::format("a libxc v{} stream, which stock xl wrote and only stock xl restores",
+    return fmt::format("a libxc v{} stream, which stock xl restores and ferry convert reads",
                        static_cast<unsigned char>(text[15]));
   if (text.starts_with("LibxlFmt")) return "a libxl stream without the xl header in front";
   if (looks_like_xl_file(first_bytes)) return "an xl save file inside something else";

@@ -78,7 +78,9 @@ int main(int argc, char** argv) {
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
-      return app.exit(e) == 0 ? 0 : static_cast<int>(ferry::Exit::usage);
+      if (e.get_exit_code() == 0) return app.exit(e);  // --help
+      ferry::complain("ferry", fmt::format("{} (--help says more)", e.what()));
+      return static_cast<int>(ferry::Exit::usage);
     }
     return 0;
   });

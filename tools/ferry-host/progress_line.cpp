@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "text/printable.h"
+#include "text/say.h"
 
 namespace ferry::host {
 namespace {
@@ -34,8 +35,7 @@ void ProgressLine::update(const std::string& what, uint64_t pages_done, uint64_t
   const auto line = fmt::format("{}: {:3.0f} %, {:.0f} MiB/s, {:.0f} s left", printable(what),
                                 share * 100, rate, left);
   if (terminal_) {
-    fmt::print(stderr, "\r{}\x1b[K", line);
-    std::fflush(stderr);
+    say(fmt::format("\r{}\x1b[K", line));
     shown_ = true;
     return;
   }
@@ -43,11 +43,11 @@ void ProgressLine::update(const std::string& what, uint64_t pages_done, uint64_t
   const auto quarter = static_cast<unsigned>(share * 4);
   if (quarter == last_quarter_) return;
   last_quarter_ = quarter;
-  fmt::print(stderr, "{}\n", line);
+  say(line + "\n");
 }
 
 void ProgressLine::finish() {
-  if (shown_) fmt::print(stderr, "\r\x1b[K");
+  if (shown_) say("\r\x1b[K");
   shown_ = false;
 }
 

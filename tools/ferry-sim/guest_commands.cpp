@@ -12,6 +12,7 @@
 #include "sim/machine/domains.h"
 #include "sim/machine/guest_turn.h"
 #include "text/printable.h"
+#include "text/say.h"
 #include "tools/ferry-sim/commands.h"
 #include "tools/ferry-sim/sim_host.h"
 #include "xen/uuid.h"
@@ -100,7 +101,7 @@ void run(const std::string& path, const Guest& guest) {
   if (kernel->ticks() == before && guest.steps > 0)
     fail(Errc::guest, "{} does not run: it is {}", guest.name, state_and_help(kernel->machine()));
   const std::vector<std::string> wrong = kernel->check_memory();
-  for (const std::string& sentence : wrong) fmt::print(stderr, "  {}\n", sentence);
+  for (const std::string& sentence : wrong) say(fmt::format("  {}\n", sentence));
   if (!wrong.empty()) fail(Errc::guest, "{}'s memory is not what it wrote", guest.name);
   fmt::print("{}: step {} to {}, {} processes, memory right, checksum {:016x}\n", guest.name,
              before, kernel->ticks(), kernel->processes(), kernel->checksum());

@@ -15,12 +15,12 @@ namespace {
 constexpr HostCommand kHostCommands[] = {
     {"save", "Save a domain into an image"},
     {"restore", "Restore a domain from an image"},
-    {"resume", "Finish a save that was interrupted: resume the guest"},
+    {"resume", "Let a suspended guest go on"},
     {"migrate", "Move a running domain to another host"},
     {"receive", "Receive a domain that is migrated to this host"},
     {"check", "Say what would stop a save or a migration"},
     {"estimate", "Estimate how long migrating a domain takes"},
-    {"job", "Show and settle migrations that were broken off"},
+    {"job", "List, watch, steer and settle saves and migrations"},
 };
 
 }  // namespace
