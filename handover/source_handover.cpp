@@ -15,7 +15,7 @@ void SourceHandover::write(SourceState state) {
 // Where somebody has destroyed it, the other copy may be the only one: nobody is told to drop that.
 void SourceHandover::take_back(bool tell) {
   if (guest_.look() == SourceCopy::gone) {
-    needs_operator_ = true;
+    needs_operator_ = !theirs_;
     return;
   }
   guest_.resume();

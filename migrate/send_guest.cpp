@@ -225,8 +225,10 @@ class Sender {
       case SourceCopy::gone:
         fail(Errc::needs_operator,
              "{} is not here any more, though no migration has destroyed it; the copy on {} may be "
-             "the only one, and is left as it is; if it is to run, on that host try: xl list",
-             name(), job.peer.text);
+             "the only one, and is left as it is; if it is to run there, try: ferry job resume "
+             "--force "
+             "{}",
+             name(), job.peer.text, job.id);
       case SourceCopy::suspended:
         break;
     }
@@ -317,12 +319,13 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
 }
 
 Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect& connect,
-                          const MigrationJob& known, bool want_back, const HandoverLimits& limits) {
+                          const MigrationJob& known, Wanted wanted, const HandoverLimits& limits) {
   const FileLock lock = lock_for_us(known.id);
   const MigrationJob job = read_again(known);
   if (job.source_state() == SourceState::done) return Settled::runs_there;  // by somebody else
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
   Sender sender(life, custody, nullptr, job, limits);
+  if (wanted == Wanted::there_by_force) sender.handover().force_give_away();
   sender.handover().restarted();  // a guest that was never given away runs here, whoever answers
   const bool runs_here = sender.handover().settled();
   v1::MigrateHello hello = hello_for(job);
@@ -333,7 +336,7 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
       Link& link = connect();
       greet_in_time(link, hello, met);
       sender.use(link);
-      sender.settle(want_back);
+      sender.settle(wanted == Wanted::here);
     });
   } catch (const Error&) {
     if (!runs_here) throw;
@@ -348,9 +351,9 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
 }
 
 Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
-                          const MigrationJob& job, bool want_back) {
+                          const MigrationJob& job, Wanted wanted) {
   return settle_sent_guest(
-      xen, life, [&]() -> Link& { return link; }, job, want_back);
+      xen, life, [&]() -> Link& { return link; }, job, wanted);
 }
 
 void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& known,

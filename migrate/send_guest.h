@@ -53,16 +53,23 @@ enum class Settled { runs_there, runs_here };
 // Connects to the other host of a job. Throws Error(io).
 using Connect = std::function<Link&()>;
 
+// Where the guest is wanted, as far as that is still open.
+enum class Wanted {
+  anywhere,
+  here,            // if it has not run there yet
+  there_by_force,  // though it is gone here, or nobody knows whether it ran there: an operator says
+                   // so
+};
+
 // Settles a job of this host over a new link. What can be settled without the other side is settled
-// first, so a guest that was never given away runs here whether or not it answers. want_back: the
-// guest is wanted here if it has not run there yet. Throws Error(needs_operator) if it cannot be
-// settled now, naming the command to try again.
+// first, so a guest that was never given away runs here whether or not it answers. Throws
+// Error(needs_operator) if it cannot be settled now, naming the command to try again.
 Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect& connect,
-                          const MigrationJob& job, bool want_back,
+                          const MigrationJob& job, Wanted wanted,
                           const HandoverLimits& limits = {});
 // Over a link that is there.
 Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
-                          const MigrationJob& job, bool want_back);
+                          const MigrationJob& job, Wanted wanted);
 // Without the other side: only before the guest was given away, or by force.
 void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job,
                           bool force);

@@ -218,7 +218,7 @@ TEST_F(Migrate, a_link_cut_at_any_message_leaves_one_guest_which_runs_once_both_
       ASSERT_EQ(open.size(), 1u) << when;
       EXPECT_NE(ends.sentence.find("ferry job resume " + open[0].id), std::string::npos);
       const Ends again = meet(kNeverCut, kNeverCut, [&](Link& link) {
-        settle_sent_guest(from_->xen, from_->life, link, open[0], false);
+        settle_sent_guest(from_->xen, from_->life, link, open[0], Wanted::anywhere);
       });
       EXPECT_FALSE(again.sender) << when << ": " << again.sentence;
       ++settled_later;
@@ -227,7 +227,8 @@ TEST_F(Migrate, a_link_cut_at_any_message_leaves_one_guest_which_runs_once_both_
     // A copy that the destination holds for nothing goes when it is told so.
     for (const MigrationJob& held : open_jobs(false))
       meet(kNeverCut, kNeverCut, [&](Link& link) {
-        settle_sent_guest(from_->xen, from_->life, link, find_job(held.id, true).value(), false);
+        settle_sent_guest(from_->xen, from_->life, link, find_job(held.id, true).value(),
+                          Wanted::anywhere);
       });
     EXPECT_TRUE(list_jobs(false).empty()) << when;
     EXPECT_EQ(from_->running().size() + to_->running().size(), 1u) << when;
@@ -253,7 +254,7 @@ TEST_F(Migrate, a_guest_that_is_wanted_back_comes_back_if_it_never_ran) {
   EXPECT_THROW(take_back_sent_guest(from_->xen, from_->life, open[0], false), Error);
   std::optional<Settled> settled;
   const Ends again = meet(kNeverCut, kNeverCut, [&](Link& link) {
-    settled = settle_sent_guest(from_->xen, from_->life, link, open[0], true);
+    settled = settle_sent_guest(from_->xen, from_->life, link, open[0], Wanted::here);
   });
   EXPECT_FALSE(again.sender) << again.sentence;
   // A status that came first may have been answered with a go; either way one runs.
@@ -275,7 +276,7 @@ TEST_F(Migrate, regression_a_job_whose_sender_died_while_it_sent_settles_at_once
   from_->life.suspend(domid);
   std::optional<Settled> settled;
   const Ends ends = meet(kNeverCut, kNeverCut, [&](Link& link) {
-    settled = settle_sent_guest(from_->xen, from_->life, link, job, false);
+    settled = settle_sent_guest(from_->xen, from_->life, link, job, Wanted::anywhere);
   });
   EXPECT_FALSE(ends.sender) << ends.sentence;
   EXPECT_EQ(settled, Settled::runs_here);
@@ -323,8 +324,9 @@ class GivenAway : public Migrate {
   }
   Ends settle(const MigrationJob& job) {
     JobJournal(job).write(job.source_state());  // it is read again under the job's lock
-    return meet(kNeverCut, kNeverCut,
-                [&](Link& link) { settle_sent_guest(from_->xen, from_->life, link, job, false); });
+    return meet(kNeverCut, kNeverCut, [&](Link& link) {
+      settle_sent_guest(from_->xen, from_->life, link, job, Wanted::anywhere);
+    });
   }
   void expect_not_settled(const Ends& ends) {
     EXPECT_TRUE(ends.sender);
@@ -389,6 +391,23 @@ TEST_F(GivenAway, leaves_nothing_in_the_way_of_another_job_once_it_is_taken_back
   EXPECT_FALSE(again.sender) << again.sentence;
   EXPECT_EQ(to_->domains(), 1u);
   expect_runs(*to_, "sent again");
+}
+
+// Somebody has destroyed it here: nobody but an operator can say that the other copy shall run.
+TEST_F(GivenAway, runs_there_by_force_if_it_is_gone_here) {
+  const MigrationJob job = given_away();
+  from_->life.destroy(from_->life.find("web1--migratedaway"));
+  const Ends asked = settle(job);
+  EXPECT_EQ(asked.sender, Errc::needs_operator);
+  EXPECT_NE(asked.sentence.find("try: ferry job resume --force " + job.id), std::string::npos)
+      << asked.sentence;
+  EXPECT_TRUE(to_->running().empty());
+  const Ends forced = meet(kNeverCut, kNeverCut, [&](Link& link) {
+    settle_sent_guest(from_->xen, from_->life, link, job, Wanted::there_by_force);
+  });
+  EXPECT_FALSE(forced.sender) << forced.sentence;
+  EXPECT_EQ(to_->running(), std::vector<std::string>{"web1"});
+  EXPECT_TRUE(open_jobs(true).empty());
 }
 
 TEST_F(GivenAway, never_runs_there_once_its_copy_has_vanished) {

@@ -54,7 +54,7 @@ MigrationJob source_job(const std::string& id) {
   fail(Errc::usage, "there is no job {}; ferry job list shows those there are", id);
 }
 
-void settle(ThisHost& host, const MigrationJob& job, bool want_back) {
+void settle(ThisHost& host, const MigrationJob& job, Wanted wanted) {
   std::unique_ptr<OtherHost> other;
   std::unique_ptr<OtherHost::CutOnSignals> stop;
   const Connect connect = [&]() -> Link& {
@@ -62,7 +62,7 @@ void settle(ThisHost& host, const MigrationJob& job, bool want_back) {
     stop = other->cut_on_signals();
     return other->link();
   };
-  const Settled settled = settle_sent_guest(host.xen(), host.life(), connect, job, want_back,
+  const Settled settled = settle_sent_guest(host.xen(), host.life(), connect, job, wanted,
                                             handover_limits(settings_of_environment()));
   fmt::print("{} runs {}\n", printable(job.name),
              settled == Settled::runs_there ? "there" : "here");
@@ -70,7 +70,7 @@ void settle(ThisHost& host, const MigrationJob& job, bool want_back) {
 
 void resume(const Arguments& arguments, const OpenHost& open) {
   const MigrationJob job = source_job(arguments.id);
-  settle(*open(), job, false);
+  settle(*open(), job, arguments.force ? Wanted::there_by_force : Wanted::anywhere);
 }
 
 // On the host it came to: what of it is here goes, as if it had never come.
@@ -106,7 +106,7 @@ void abort_job(const Arguments& arguments, const OpenHost& open) {
   const MigrationJob job = source_job(arguments.id);
   const auto host = open();
   if (!arguments.force && job.source_state() == SourceState::given_away)
-    return settle(*host, job, true);
+    return settle(*host, job, Wanted::here);
   take_back_sent_guest(host->xen(), host->life(), job, arguments.force);
   fmt::print("{} runs here\n", printable(job.name));
 }
@@ -129,6 +129,11 @@ void add_job_command(CLI::App& app, OpenHost open) {
   command = job->add_subcommand("resume",
                                 "Ask the other host, and finish: the guest runs there, or here");
   command->add_option("ID", arguments->id, "The job")->required();
+  command->add_flag(
+      "--force", arguments->force,
+      "It shall run on the other host, though it is gone here, or nobody knows whether "
+      "it ran there");
+  command->footer("Example:\n  ferry job resume 0123456789abcdef0123456789abcdef");
   command->callback([arguments, open] { resume(*arguments, open); });
 
   command = job->add_subcommand("abort", "Take the guest back, if it has not run there");
