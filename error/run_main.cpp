@@ -1,6 +1,11 @@
 // How every program ends that does not end well.
 #include "error/run_main.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
 #include <new>
 
@@ -13,7 +18,18 @@ void complain(std::string_view program, std::string_view sentence) {
   say(fmt::format("{}: {}\n", program, printable(sentence)));
 }
 
+namespace {
+
+void open_standard_streams() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd) _exit(127);
+}
+
+}  // namespace
+
 int run_main(std::string_view program, const std::function<int()>& body) {
+  open_standard_streams();
+  signal(SIGXFSZ, SIG_IGN);
   Exit exit = Exit::failed;
   try {
     return body();

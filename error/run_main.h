@@ -12,7 +12,10 @@ namespace ferry {
 // guest or a peer: here it becomes a line, and printable (text/printable.h).
 void complain(std::string_view program, std::string_view sentence);
 
-// The body's exit code, or that of the exception it threw, after complaining about it.
+// First of all, whatever a program was started with has descriptors 0 to 2 open, so that no file of
+// ours gets one of those numbers and what is meant for people with it; and a file that grows beyond
+// its limit is an error that can be told, not a signal.
+// Then: the body's exit code, or that of the exception it threw, after complaining about it.
 int run_main(std::string_view program, const std::function<int()>& body);
 
 }  // namespace ferry

@@ -43,6 +43,7 @@ Pipe make_pipe() {
   setpgid(0, 0);
   for (int signal_number : kStopSignals) signal(signal_number, SIG_DFL);
   signal(SIGPIPE, SIG_DFL);
+  signal(SIGXFSZ, SIG_DFL);
   for (int fd : inherit) fcntl(fd, F_SETFD, 0);
   for (const std::string& setting : environment) putenv(const_cast<char*>(setting.c_str()));
   execvp(arguments[0].c_str(), pointers(arguments).data());

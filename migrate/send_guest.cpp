@@ -78,7 +78,8 @@ class Sender {
     } catch (const Error& e) {
       if (e.code() == Errc::needs_operator) throw;
       if (handover_.state() == SourceState::given_away) fail_given_away(e.what());
-      if (!guest_.present() || std::string_view(e.what()).ends_with(" here")) throw;
+      if (!guest_.present()) fail_gone(e.what());
+      if (std::string_view(e.what()).ends_with(" here")) throw;
       throw Error(e.code(), fmt::format("{}; {} runs on here", e.what(), name()), e.os_errno());
     } catch (const std::exception& e) {
       if (handover_.state() != SourceState::given_away) throw;
@@ -114,8 +115,7 @@ class Sender {
     if (!link_failure && !engine_failure) return;
     handover_.cancel();
     if (suspend_failure_) std::rethrow_exception(suspend_failure_);
-    if (was_told_to_stop(engine_failure))
-      fail(Errc::aborted, "the migration was told to stop; {} runs on here", name());
+    if (was_told_to_stop(engine_failure)) fail(Errc::aborted, "the migration was told to stop");
     // An engine that cannot write has found what the other side said, or that it is gone.
     link_->hang_up();
     if (patience_.ended()) fail_broken();
@@ -210,8 +210,14 @@ class Sender {
   [[noreturn]] void fail_broken() {
     const std::string why = patience_.ended() ? patience_.reason() : "the link broke";
     if (handover_.state() == SourceState::given_away) fail_given_away(why);
-    fail(Errc::io, "the link to {} broke{}; {} runs on here", journal_.job().peer.text,
-         patience_.ended() ? fmt::format(": {}", why) : "", name());
+    fail(Errc::io, "the link to {} broke{}", journal_.job().peer.text,
+         patience_.ended() ? fmt::format(": {}", why) : "");
+  }
+  [[noreturn]] void fail_gone(std::string_view why) {
+    fail(Errc::needs_operator,
+         "{}; and {} is not here any more: somebody has destroyed it, or this host was restarted; "
+         "try: xl create, with its configuration",
+         why, name());
   }
   // What the handover leaves to an operator.
   [[noreturn]] void fail_unknown() {
@@ -238,8 +244,8 @@ class Sender {
          name(), job.peer.text, job.id);
   }
   [[noreturn]] void fail_refused() {
-    fail(Errc::unsupported, "{} does not take {}: {}; it runs on here", journal_.job().peer.text,
-         name(), refusal_.empty() ? "it could not be restored there" : refusal_);
+    fail(Errc::unsupported, "{} does not take {}: {}", journal_.job().peer.text, name(),
+         refusal_.empty() ? "it could not be restored there" : refusal_);
   }
 
   Link* link_ = nullptr;

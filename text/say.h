@@ -5,8 +5,8 @@
 
 namespace ferry {
 
-// Writes all of it, or as much as goes: that nobody can read it (a full disk, a closed pipe) ends
-// nothing.
+// Writes all of it, or as much as goes: that nobody can read it (a full disk, a closed pipe, a
+// terminal that was stopped) ends nothing, and keeps a guest waiting for a moment only.
 void say(std::string_view text) noexcept;
 
 }  // namespace ferry

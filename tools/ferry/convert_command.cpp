@@ -63,6 +63,7 @@ std::optional<XlHeader> header_of(const ImageFile& image) {
 template <typename Write>
 convert::Converted into_file(const ConvertArguments& arguments,
                              const std::optional<XlHeader>& header, Write write) {
+  check_other_file(arguments.from, arguments.to);
   ImageOutput output(arguments.to);
   FdSink sink(output.fd(), arguments.to == "-" ? "standard output" : arguments.to);
   if (header) sink.write(encode_xl_header(*header));

@@ -10,6 +10,7 @@
 #include "text/human_bytes.h"
 #include "tools/ferry/inspect_more.h"
 #include "tools/ferry/inspect_text.h"
+#include "tools/ferry/output.h"
 
 namespace ferry {
 namespace {
@@ -37,6 +38,7 @@ void read_pages(const ImageFile& image, Executor& executor, html::Report& report
 
 std::string write_html(const std::string& file, const ImageFile& image,
                        const audit::Summary& summary, const std::string& to) {
+  check_other_file(file, to);
   ImageOutput output(to);
   // Two threads: what is under way stays small whatever the records claim.
   const std::unique_ptr<Executor> executor = make_thread_executor(2);
