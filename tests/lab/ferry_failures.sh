@@ -43,7 +43,7 @@ rm -rf $work/images/* $work/images/.[!.]*
 stalled_pipe $work/stalled 300000
 in_background sh -c "ferry save --keep $name - >$work/stalled"
 check "a save is under way" within 30 suspended
-check "a second ferry save is refused" fails_with 1 'being saved' ferry save $name $work/images/two
+check "a second ferry save is refused" fails_with 1 'in other hands' ferry save $name $work/images/two
 check "the first save still has the guest" suspended
 release_pipe
 check "the first save ends" ends 30
