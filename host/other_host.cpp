@@ -46,11 +46,12 @@ class OverCommand final : public OtherHost {
         link_(
             in_, out_, [this] { child_.close_input(); }, [this] { cutter_.cut(); }) {}
 
-  // Waits until the command has ended: the other side finishes what it has to. One that was cut, or
-  // does not end by itself, is ended with all that it started.
+  // Waits until the command has ended: the other side finishes what it has to, and sees the end of
+  // its input for that. One that was cut is given less time; one that does not end by itself is
+  // ended with all that it started.
   ~OverCommand() override {
     child_.close();
-    if (!cutter_.is_cut() && child_.wait_for(kEndsWithin)) return;
+    if (child_.wait_for(cutter_.is_cut() ? kCutWithin : kEndsWithin)) return;
     kill(-child_.pid(), SIGTERM);
     if (child_.wait_for(kDiesWithin)) return;
     kill(-child_.pid(), SIGKILL);
@@ -67,7 +68,7 @@ class OverCommand final : public OtherHost {
   }
 
  private:
-  static constexpr std::chrono::seconds kEndsWithin{30}, kDiesWithin{2};
+  static constexpr std::chrono::seconds kEndsWithin{30}, kCutWithin{5}, kDiesWithin{2};
 
   Cutter cutter_;
   Child child_;

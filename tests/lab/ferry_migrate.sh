@@ -29,7 +29,7 @@ for n in 1 2; do
   check "migration $n: no job is open" no_open_job
 done
 
-check "a receiver that is not there is told" fails_with 1 'hung up' ferry migrate $name --via 'exit 1'
+check "a receiver that is not there is told" fails_with 1 'hung up|does not take the call' ferry migrate $name --via 'exit 1'
 check "the guest runs on" runs $name
 
 sending() { is_running '[^ ]*ferry-save-helper --save' && sleep 2; }
