@@ -7,7 +7,7 @@
 
 namespace ferry {
 
-// Completes the sentence "this is …": "a libxc v3 stream, which stock xl wrote", "empty",
+// Completes the sentence "this is …": "a libxc v3 stream, which stock xl restores", "empty",
 // "not a saved domain". first_bytes: 32 or so.
 std::string what_it_seems(std::span<const std::byte> first_bytes);
 

@@ -160,7 +160,7 @@ TEST(ImageFile, SaysWhatAForeignFileSeemsToBe) {
   using namespace std::string_view_literals;
   const Bytes libxc = bytes("\xff\xff\xff\xff\xff\xff\xff\xffXENF\0\0\0\3\0\0\0\0\0\0\0\0"sv);
   EXPECT_THAT(refusal(libxc), HasSubstr("libxc v3 stream"));
-  EXPECT_THAT(refusal(in_xl(libxc)), HasSubstr("libxc v3 stream, which stock xl wrote"));
+  EXPECT_THAT(refusal(in_xl(libxc)), HasSubstr("libxc v3 stream, which stock xl restores"));
   EXPECT_THAT(refusal({}), HasSubstr("empty"));
   EXPECT_THAT(refusal(bytes("\x7f"
                             "ELF and so on")),
