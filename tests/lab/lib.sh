@@ -8,11 +8,14 @@ failures=0
 work=/run/lab # tmpfs
 mkdir -p $work
 
-# check WHAT COMMAND…: one check; COMMAND's output is shown only if it fails.
+# check WHAT COMMAND…: one check; COMMAND's output is shown only if it fails. It has check_seconds, then everything
+# that this script has started is ended, and the check has failed.
+: "${check_seconds:=300}"
 check() {
   local what=$1
   shift
   checks=$((checks + 1))
+  echo $checks >$work/check.number
   if "$@" >$work/check.log 2>&1; then
     echo "ok $checks - $what"
   else
@@ -20,9 +23,36 @@ check() {
     failures=$((failures + 1))
     echo "not ok $checks - $what"
     echo "#   status $status from: $*"
-    tail -n 15 $work/check.log | sed 's/^/#   /'
+    grep -v '^xencall:buffer: debug' $work/check.log | tail -n 25 | sed 's/^/#   /'
+    [ -z "${name-}" ] || tail -n 8 "$(guest_log "$name")" 2>/dev/null | tr -d '\r' | sed "s/^/#   $name says: /"
     return 1
   fi
+}
+
+# Ends a check that takes too long. It runs beside the script until that has ended; the number on which it works is that
+# of the script's latest check.
+end_slow_checks() {
+  local number= since=$(now_ms) now seen
+  while sleep 2 && kill -0 $$ 2>/dev/null; do
+    now=$(now_ms)
+    seen=$(cat $work/check.number 2>/dev/null)
+    if [ "$seen" != "$number" ]; then
+      number=$seen since=$now
+    elif [ $((now - since)) -gt $((check_seconds * 1000)) ]; then
+      { echo "ended after $check_seconds s; there ran:"; (ps -ef 2>/dev/null || ps) | grep -v "\["; xl list; } >>$work/check.log 2>&1
+      kill $(children_of $$)
+      since=$now
+    fi
+  done
+}
+# Its own shell aside.
+children_of() {
+  local stat
+  for stat in /proc/[0-9]*/status; do
+    { grep -q "^PPid:[[:space:]]*$1\$" $stat; } 2>/dev/null || continue
+    stat=${stat#/proc/}
+    [ "${stat%/status}" = "$watcher" ] || echo "${stat%/status}"
+  done
 }
 
 note() { echo "# $*"; }
@@ -63,6 +93,11 @@ within() {
 size_of() { stat -c %s "$1"; }
 now_ms() { awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime; }
 mode_of() { stat -c %a "$1"; }
+
+(
+  read -r watcher _ </proc/self/stat
+  end_slow_checks
+) >/dev/null 2>&1 </dev/null &
 
 # Guests ---------------------------------------------------------------------------------------------
 
