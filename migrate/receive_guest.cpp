@@ -12,11 +12,19 @@
 namespace ferry {
 namespace {
 
-void send_welcome(Link& link, const MigrationJob& job, uint32_t streams) {
+v1::MigrateFrame welcome_to(const MigrationJob& job, uint32_t streams) {
   v1::MigrateFrame frame;
   frame.mutable_welcome()->set_version(kMigrateVersion);
   frame.mutable_welcome()->set_secret(job.destination_secret);
   frame.mutable_welcome()->set_streams(streams);
+  return frame;
+}
+
+// On the first connection, the one that decides about the guest.
+void send_welcome(Link& link, const MigrationJob& job, uint32_t streams) {
+  v1::MigrateFrame frame = welcome_to(job, streams);
+  frame.mutable_welcome()->set_challenge(new_secret());
+  link.demand(frame.welcome().challenge());
   link.send(frame);
 }
 
@@ -321,7 +329,7 @@ ReceiveReport receive_guest(Link& link, const v1::MigrateFrame& first, const Cal
 void welcome_stream(Link& link, const v1::MigrateJoin& join, const MigrationJob& job) {
   if (job_id_of(join.job()) != job.id || !same_secret(join.secret(), job.destination_secret))
     fail(Errc::io, "a further connection of job {} is for something else", job.id);
-  send_welcome(link, job, 1);
+  link.send(welcome_to(job, 1));
 }
 
 }  // namespace ferry
