@@ -16,6 +16,7 @@ namespace {
 std::atomic<pid_t> process{0};
 std::atomic<int> connection{-1};
 std::atomic<int> event{-1};
+std::atomic<helper::StopEvent*> work{nullptr};
 
 void on_signal(int) {
   const int saved = errno;  // of whatever was interrupted
@@ -25,7 +26,14 @@ void on_signal(int) {
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t ignored = write(fd, &one, sizeof one);
   }
+  if (helper::StopEvent* stop = work) stop->stop();
   errno = saved;
+}
+
+// A signal may still be on its way on another thread when the work has ended: it never goes.
+helper::StopEvent& work_event() {
+  static helper::StopEvent& kept = *new helper::StopEvent;
+  return kept;
 }
 
 void catch_signals() {
@@ -52,6 +60,20 @@ SignalsToGroup::SignalsToGroup(pid_t group, int happens) {
 SignalsToGroup::~SignalsToGroup() {
   process = 0;
   event = -1;
+}
+
+SignalsStop::SignalsStop() {
+  work_event().reset();
+  work = &work_event();
+  catch_signals();
+}
+
+SignalsStop::~SignalsStop() {
+  work = nullptr;
+}
+
+const helper::StopEvent& SignalsStop::event() const {
+  return work_event();
 }
 
 SignalsCut::SignalsCut(int socket) {
