@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "error/error.h"
+#include "migrate/guest_names.h"
 #include "migrate/receive_image.h"
 #include "xen/uuid.h"
 
@@ -201,16 +202,10 @@ struct Arrival {
   bool known;  // its journal was here before
 };
 
-constexpr size_t kMostNameBytes = 255;
-
-// A name is part of paths in xenstore and of messages.
 void check_hello(const v1::MigrateHello& hello) {
   if (hello.secret().size() != kSecretBytes || hello.uuid().size() != sizeof(DomainUuid))
     fail(Errc::io, "whoever called does not speak ferry's protocol");
-  const std::string& name = hello.name();
-  if (name.empty() || name.size() > kMostNameBytes || name.find('/') != std::string::npos ||
-      std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == 127; }))
-    fail(Errc::unsupported, "a guest with such a name is not taken");
+  check_name(hello.name());
 }
 
 // Only who began the job has anything to say about it. A renewed certificate may vouch for more
