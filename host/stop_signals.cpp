@@ -13,6 +13,7 @@
 namespace ferry::host {
 namespace {
 
+std::atomic<bool> came{false};
 std::atomic<pid_t> process{0};
 std::atomic<int> connection{-1};
 std::atomic<int> event{-1};
@@ -20,6 +21,7 @@ std::atomic<helper::StopEvent*> work{nullptr};
 
 void on_signal(int) {
   const int saved = errno;  // of whatever was interrupted
+  came = true;
   if (const pid_t pid = process) kill(pid, SIGTERM);
   if (const int socket = connection; socket >= 0) shutdown(socket, SHUT_RDWR);
   if (const int fd = event; fd >= 0) {
@@ -41,6 +43,10 @@ void catch_signals() {
 }
 
 }  // namespace
+
+bool a_stop_signal_came() {
+  return came;
+}
 
 SignalsTo::SignalsTo(pid_t pid) {
   process = pid;

@@ -7,6 +7,9 @@
 
 namespace ferry::host {
 
+// Whether one came since any of these was first made.
+bool a_stop_signal_came();
+
 // While it lives, those that we get go to this process as SIGTERM. Afterwards they are without
 // effect: what comes then must not end half way.
 class SignalsTo {

@@ -299,8 +299,11 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   hello.set_wants_progress(true);
   tell_what_was_taken_back(job, hello);
   const FileLock lock = lock_for_us(job.id);
+  std::shared_ptr<void> greeting =
+      request.while_greeting ? request.while_greeting(info.domid) : nullptr;
   const uint32_t streams = greet_in_time(link, hello, job);
   const std::vector<Link*> links = open_streams(link, request, job, streams);
+  greeting.reset();
 
   Sender sender(life, custody, &link, job, request.limits);
   sender.start();

@@ -33,7 +33,8 @@ std::vector<std::string> ask_other_host(const CheckArguments& arguments, ThisHos
     return {e.what()};  // nor could the question be put
   }
   const Peer peer = peer_named(arguments.host, arguments.via);
-  const auto other = call(peer);
+  const auto other = call(peer, arguments.json);
+  const auto cut = other->cut_on_signals();
   const v1::MigrateAnswer answer =
       ask(other->link(), question_about(host.xen(), host.life(), guest.domid), peer.text);
   other->link().hang_up();
