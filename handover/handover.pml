@@ -258,8 +258,8 @@ end_serve:
           fi
         }
      :: says == given_away && message == running && RESUMED -> needs_operator = 1
-     :: says == given_away && message == running && !RESUMED ->
-        atomic {
+     :: atomic {                           /* one look, by number and uuid, and it goes */
+          says == given_away && message == running && !RESUMED ->
           assert(!MISTAKEN_HERE);
           assert(source_copy != runs_here);
           source_copy = no_copy

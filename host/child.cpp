@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "error/error.h"
+#include "host/terminal.h"
 #include "text/say.h"
 
 namespace ferry::host {
@@ -39,8 +40,9 @@ Pipe make_pipe() {
 // Between fork and exec: nothing but system calls and setenv, since we have no threads here.
 [[noreturn]] void become(const std::vector<std::string>& arguments,
                          const std::vector<std::string>& environment,
-                         const std::vector<int>& inherit) {
+                         const std::vector<int>& inherit, int terminal) {
   setpgid(0, 0);
+  LentTerminal::take(terminal);
   for (int signal_number : kStopSignals) signal(signal_number, SIG_DFL);
   signal(SIGPIPE, SIG_DFL);
   signal(SIGXFSZ, SIG_DFL);
@@ -54,7 +56,7 @@ Pipe make_pipe() {
 }  // namespace
 
 Child::Child(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
-             const std::vector<int>& inherit, Pipes pipes) {
+             const std::vector<int>& inherit, Pipes pipes, int terminal) {
   Pipe to, from;
   if (pipes == Pipes::both) {
     to = make_pipe();
@@ -67,7 +69,7 @@ Child::Child(const std::vector<std::string>& arguments, const std::vector<std::s
       dup2(to.read.get(), STDIN_FILENO);
       dup2(from.write.get(), STDOUT_FILENO);
     }
-    become(arguments, environment, inherit);
+    become(arguments, environment, inherit, terminal);
   }
   input_ = std::move(to.write);
   output_ = std::move(from.read);
@@ -77,6 +79,11 @@ Child::~Child() {
   if (waited_) return;
   kill(pid_, SIGKILL);
   wait();
+}
+
+bool Child::is_stopped() const {
+  siginfo_t info = {};
+  return waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WNOHANG) == 0 && info.si_pid != 0;
 }
 
 void Child::close() {

@@ -17,9 +17,10 @@ class Child {
 
   // arguments[0] is looked up in PATH. environment: NAME=value to add. inherit: descriptors it
   // keeps. It gets a process group of its own, so that Ctrl-C in a terminal reaches it only through
-  // us, after we decided what it means. Throws Error(io).
+  // us, after we decided what it means. terminal: lent to that group (LentTerminal); -1: none.
+  // Throws Error(io).
   Child(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
-        const std::vector<int>& inherit, Pipes pipes = Pipes::both);
+        const std::vector<int>& inherit, Pipes pipes = Pipes::both, int terminal = -1);
   ~Child();  // closes the pipes; ends the child with SIGKILL if it was not waited for
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -29,6 +30,9 @@ class Child {
   int output() const { return output_.get(); }
   // The child has to see the end of its input.
   void close_input() { input_.reset(); }
+
+  // By the terminal, or by somebody.
+  bool is_stopped() const;
 
   // Closes both pipes.
   void close();

@@ -16,7 +16,7 @@ void wait(int fd, short events, const Cutter& cutter) {
   pollfd fds[] = {{fd, events, 0}, {cutter.descriptor(), POLLIN, 0}};
   while (poll(fds, 2, -1) < 0 && errno == EINTR) {
   }
-  if (fds[1].revents) fail(Errc::io, "the connection to the other host was cut");
+  if (fds[1].revents) fail(Errc::io, "{}", cutter.why());
 }
 
 void do_not_block(int fd) {
@@ -29,8 +29,15 @@ Cutter::Cutter() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!event_) fail_errno(Errc::internal, errno, "cannot make an event");
 }
 
-void Cutter::cut() const noexcept {
+const char* Cutter::why() const {
+  const char* why = why_;
+  return why ? why : "the connection to the other host was cut";
+}
+
+void Cutter::cut(const char* why) noexcept {
   const int saved = errno;
+  const char* none = nullptr;
+  why_.compare_exchange_strong(none, why);
   eventfd_write(event_.get(), 1);
   errno = saved;
 }

@@ -1,6 +1,7 @@
 // A pipe to or from a program that may hang: whoever reads or writes it can be woken for good.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "io/byte_stream.h"
@@ -12,12 +13,15 @@ namespace ferry::host {
 class Cutter {
  public:
   Cutter();  // throws Error(internal)
-  void cut() const noexcept;
+  // why: what they say of it, a text for ever; the first one counts.
+  void cut(const char* why = nullptr) noexcept;
+  const char* why() const;
   bool is_cut() const;
   int descriptor() const { return event_.get(); }
 
  private:
   Descriptor event_;
+  std::atomic<const char*> why_{nullptr};
 };
 
 // The descriptor is non-blocking from now on; it must outlive this. Both throw Error(io) once they

@@ -5,6 +5,8 @@
 
 #include "custody/locked_save.h"
 #include "error/error.h"
+#include "host/stop_signals.h"
+#include "host/stoppable_stream.h"
 #include "xen/suspend_request.h"
 
 namespace ferry::host {
@@ -16,30 +18,46 @@ DomainLock lock_of(domid_t domid, const EngineOptions& given) {
   return DomainLock::adopt(domid, fcntl(*given.lock, F_DUPFD_CLOEXEC, 0));
 }
 
+void save_here(const Hypervisor& xen, Executor& executor, const SaveOptions& base, domid_t domid,
+               ByteSink& sink, const EngineOptions& given, const EngineCallbacks& callbacks,
+               const StopFlag* stop) {
+  // Its guests stand still while the engine has the machine.
+  if (given.live)
+    fail(Errc::unsupported,
+         "guests of a simulated host stand still while they are saved: save it without --live");
+  SaveOptions options = base;
+  if (const auto level = given.settings.find<"level">()) options.level = static_cast<int>(*level);
+  options.config.emplace().ParseFromString(given.config);
+  SaveCallbacks own;
+  own.suspend = [&] {
+    if (!callbacks.suspend())
+      fail(Errc::guest, "domain {} was asked to suspend and would not", raw(domid));
+  };
+  own.progress = [&](const Progress& p) {
+    if (callbacks.progress) callbacks.progress(p.what, p.pages_done, p.pages_total);
+  };
+  own.stop = stop;
+  SuspendUndoWithoutLibxl undo(xen);
+  GuestCustody guest(xen, undo, domid, lock_of(domid, given));
+  save_domain_locked(guest, sink, executor, options, own, [] {});
+}
+
 }  // namespace
 
 SaveEngine engine_here(const Hypervisor& xen, Executor& executor, const SaveOptions& base) {
   return [&xen, &executor, base](domid_t domid, int fd, const EngineOptions& given,
                                  const EngineCallbacks& callbacks) {
-    // Its guests stand still while the engine has the machine.
-    if (given.live)
-      fail(Errc::unsupported,
-           "guests of a simulated host stand still while they are saved: save it without --live");
     FdSink sink(fd, "the image");
-    SaveOptions options = base;
-    if (const auto level = given.settings.find<"level">()) options.level = static_cast<int>(*level);
-    options.config.emplace().ParseFromString(given.config);
-    SaveCallbacks own;
-    own.suspend = [&] {
-      if (!callbacks.suspend())
-        fail(Errc::guest, "domain {} was asked to suspend and would not", raw(domid));
-    };
-    own.progress = [&](const Progress& p) {
-      if (callbacks.progress) callbacks.progress(p.what, p.pages_done, p.pages_total);
-    };
-    SuspendUndoWithoutLibxl undo(xen);
-    GuestCustody guest(xen, undo, domid, lock_of(domid, given));
-    save_domain_locked(guest, sink, executor, options, own, [] {});
+    save_here(xen, executor, base, domid, sink, given, callbacks, nullptr);
+  };
+}
+
+SaveEngine stoppable_engine_here(const Hypervisor& xen, Executor& executor) {
+  return [&xen, &executor](domid_t domid, int fd, const EngineOptions& given,
+                           const EngineCallbacks& callbacks) {
+    const SignalsStop signals;
+    helper::StoppableSink sink(fd, signals.event());
+    save_here(xen, executor, {}, domid, sink, given, callbacks, &signals.event().stopped());
   };
 }
 

@@ -12,4 +12,8 @@ namespace ferry::host {
 // one; the other settings mean nothing to it.
 SaveEngine engine_here(const Hypervisor& xen, Executor& executor, const SaveOptions& base = {});
 
+// The same for a program: SIGINT, SIGTERM and SIGHUP stop it as they stop one in a child, and are
+// without effect afterwards.
+SaveEngine stoppable_engine_here(const Hypervisor& xen, Executor& executor);
+
 }  // namespace ferry::host

@@ -10,6 +10,7 @@
 #include "error/error.h"
 #include "host/child.h"
 #include "host/cuttable_pipe.h"
+#include "host/first_word.h"
 #include "host/stop_signals.h"
 #include "host/tls_settings.h"
 #include "network/preamble.h"
@@ -39,9 +40,11 @@ class CutCommand final : public OtherHost::CutOnSignals {
 // Over the standard input and output of a command, such as ssh.
 class OverCommand final : public OtherHost {
  public:
-  explicit OverCommand(const std::string& command)
-      : child_({"sh", "-c", command}, {}, {}),
-        in_(child_.output(), cutter_),
+  OverCommand(const std::string& command, bool quiet)
+      : child_({"sh", "-c", command}, {}, {}, Child::Pipes::both, terminal_.descriptor()),
+        first_(child_, terminal_, cutter_, quiet),
+        pipe_(child_.output(), cutter_),
+        in_(pipe_, first_),
         out_(child_.input(), cutter_),
         link_(
             in_, out_, [this] { child_.close_input(); }, [this] { cutter_.cut(); }) {}
@@ -50,6 +53,7 @@ class OverCommand final : public OtherHost {
   // its input for that. One that was cut is given less time; one that does not end by itself is
   // ended with all that it started.
   ~OverCommand() override {
+    first_.said();
     child_.close();
     if (child_.wait_for(cutter_.is_cut() ? kCutWithin : kEndsWithin)) return;
     kill(-child_.pid(), SIGTERM);
@@ -71,8 +75,11 @@ class OverCommand final : public OtherHost {
   static constexpr std::chrono::seconds kEndsWithin{30}, kCutWithin{5}, kDiesWithin{2};
 
   Cutter cutter_;
+  LentTerminal terminal_;
   Child child_;
-  CuttableSource in_;
+  FirstWord first_;
+  CuttableSource pipe_;
+  FirstWordSource in_;
   CuttableSink out_;
   Link link_;
 };
@@ -128,8 +135,8 @@ Peer peer_named(const std::string& host, const std::string& command) {
   return {parse_address(host).text(), false};
 }
 
-std::unique_ptr<OtherHost> call(const Peer& peer) {
-  if (peer.is_command) return std::make_unique<OverCommand>(peer.text);
+std::unique_ptr<OtherHost> call(const Peer& peer, bool quiet) {
+  if (peer.is_command) return std::make_unique<OverCommand>(peer.text, quiet);
   auto host = std::make_unique<OverTls>(parse_address(peer.text));
   const std::vector<std::string> names = host->names();
   for (const std::string& name : peer.names)

@@ -38,7 +38,8 @@ HandoverLimits handover_limits(const Settings& settings);
 Peer peer_named(const std::string& host, const std::string& command);
 
 // Calls it. Throws Error(io): it does not answer, does not accept our certificate, …, and
-// Error(unsupported) if its certificate does not vouch for all of the peer's names.
-std::unique_ptr<OtherHost> call(const Peer& peer);
+// Error(unsupported) if its certificate does not vouch for all of the peer's names. A command may
+// ask at the terminal until the other host answers. quiet: nobody is told that it is waited for.
+std::unique_ptr<OtherHost> call(const Peer& peer, bool quiet = false);
 
 }  // namespace ferry::host

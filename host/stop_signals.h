@@ -3,7 +3,12 @@
 
 #include <sys/types.h>
 
+#include "host/stop_event.h"
+
 namespace ferry::host {
+
+// Whether one came since any of these was first made.
+bool a_stop_signal_came();
 
 // While it lives, those that we get go to this process as SIGTERM. Afterwards they are without
 // effect: what comes then must not end half way.
@@ -22,6 +27,17 @@ class SignalsToGroup {
   ~SignalsToGroup();
   SignalsToGroup(const SignalsToGroup&) = delete;
   SignalsToGroup& operator=(const SignalsToGroup&) = delete;
+};
+
+// While it lives, they stop what this process does itself. One at a time.
+class SignalsStop {
+ public:
+  SignalsStop();
+  ~SignalsStop();
+  SignalsStop(const SignalsStop&) = delete;
+  SignalsStop& operator=(const SignalsStop&) = delete;
+
+  const helper::StopEvent& event() const;
 };
 
 // While it lives, they shut this connection down; whoever reads or writes it then fails.

@@ -20,10 +20,8 @@ StopWatch::StopWatch(int replies_fd) {
   sigaddset(&set, SIGHUP);
   sigprocmask(SIG_BLOCK, &set, &mask_before_);
   signals_ = signalfd(-1, &set, SFD_CLOEXEC);
-  wake_ = eventfd(0, EFD_CLOEXEC);
   end_ = eventfd(0, EFD_CLOEXEC);
-  if (signals_ < 0 || wake_ < 0 || end_ < 0)
-    fail_errno(Errc::internal, errno, "cannot watch for signals");
+  if (signals_ < 0 || end_ < 0) fail_errno(Errc::internal, errno, "cannot watch for signals");
   thread_ = std::thread([this, replies_fd] { watch(replies_fd); });
 }
 
@@ -32,13 +30,7 @@ StopWatch::~StopWatch() {
   thread_.join();
   close(signals_);
   sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
-  close(wake_);
   close(end_);
-}
-
-void StopWatch::stop() {
-  stopped_ = true;
-  eventfd_write(wake_, 1);
 }
 
 void StopWatch::watch(int replies_fd) {

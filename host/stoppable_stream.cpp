@@ -12,7 +12,7 @@
 
 namespace ferry::helper {
 
-StoppableFd::StoppableFd(int fd, const StopWatch& stop) : fd_(fd), stop_(stop) {
+StoppableFd::StoppableFd(int fd, const StopEvent& stop) : fd_(fd), stop_(stop) {
   struct stat status = {};
   if (fstat(fd, &status) != 0) fail_errno(Errc::io, errno, "the stream's descriptor is unusable");
   if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode)) return;

@@ -1,7 +1,7 @@
 // The descriptor that carries the image, read and written so that a stop is never waited out.
 #pragma once
 
-#include "host/stop_watch.h"
+#include "host/stop_event.h"
 #include "io/byte_stream.h"
 
 namespace ferry::helper {
@@ -11,7 +11,7 @@ namespace ferry::helper {
 // Error(io) when the descriptor fails.
 class StoppableFd {
  public:
-  StoppableFd(int fd, const StopWatch& stop);
+  StoppableFd(int fd, const StopEvent& stop);
   ~StoppableFd();
   StoppableFd(const StoppableFd&) = delete;
   StoppableFd& operator=(const StoppableFd&) = delete;
@@ -23,12 +23,12 @@ class StoppableFd {
  private:
   int fd_;
   int flags_ = -1;  // to be set again
-  const StopWatch& stop_;
+  const StopEvent& stop_;
 };
 
 class StoppableSink final : public ByteSink {
  public:
-  StoppableSink(int fd, const StopWatch& stop) : fd_(fd, stop) {}
+  StoppableSink(int fd, const StopEvent& stop) : fd_(fd, stop) {}
   void write(std::span<const std::byte> bytes) override;
 
  private:
@@ -37,7 +37,7 @@ class StoppableSink final : public ByteSink {
 
 class StoppableSource final : public ByteSource {
  public:
-  StoppableSource(int fd, const StopWatch& stop) : fd_(fd, stop) {}
+  StoppableSource(int fd, const StopEvent& stop) : fd_(fd, stop) {}
   size_t read(std::span<std::byte> into) override;
 
  private:

@@ -6,6 +6,7 @@
 #include "config/libxl_json.h"
 #include "error/error.h"
 #include "migrate/cpu_features.h"
+#include "migrate/guest_names.h"
 #include "xen/cpu_policy.h"
 #include "xen/domain.h"
 
@@ -36,7 +37,7 @@ class Answering {
     check_version();
     check_memory();
     check_cpu();
-    check_name();
+    check_names();
     check_devices();
     return answer_;
   }
@@ -66,14 +67,14 @@ class Answering {
       blocker(fmt::format("its CPU lacks what the guest was shown: {}", fmt::join(missing, ", ")));
   }
 
-  void check_name() {
+  void check_names() {
     try {
-      life_.find(question_.name());
+      check_name(question_.name());
+      check_names_here(life_, question_.name(), question_.uuid(), false);
     } catch (const Error& e) {
-      if (e.code() == Errc::no_domain) return;
-      throw;
+      if (e.code() != Errc::unsupported) throw;
+      blocker(e.what());
     }
-    blocker(fmt::format("it has a domain {} already", question_.name()));
   }
 
   void check_devices() {
@@ -107,7 +108,9 @@ v1::MigrateQuestion question_about(const Hypervisor& xen, Lifecycle& life, domid
   v1::MigrateQuestion question;
   question.set_version(kMigrateVersion);
   question.set_name(life.name(domid));
-  question.set_guest_bytes(get_domain(xen, domid).nr_pages * kPageSize);
+  const DomainInfo info = get_domain(xen, domid);
+  question.set_uuid(info.uuid.data(), info.uuid.size());
+  question.set_guest_bytes(info.nr_pages * kPageSize);
   question.set_xen_major(xen.major());
   question.set_xen_minor(xen.minor());
   question.set_cpuid_leaves(text_of(get_cpu_policy(xen, domid).cpuid_leaves));

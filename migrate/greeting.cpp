@@ -48,12 +48,13 @@ uint32_t greet(Link& link, const v1::MigrateHello& hello, MigrationJob& job) {
   if (welcome.version() != kMigrateVersion)
     fail(Errc::unsupported, "{} speaks version {} of the migration protocol, this host version {}",
          peer, welcome.version(), kMigrateVersion);
-  if (welcome.secret().size() != kSecretBytes)
+  if (welcome.secret().size() != kSecretBytes || welcome.challenge().size() != kSecretBytes)
     fail(Errc::io, "{} does not speak ferry's protocol", peer);
   if (job.destination_secret.empty()) job.destination_secret = welcome.secret();
   if (!same_secret(job.destination_secret, welcome.secret()))
     fail(Errc::unsupported, "{} is not the host that job {} went to", peer, job.id);
-  return std::max(answer->welcome().streams(), 1u);
+  link.show(welcome.challenge());
+  return std::max(welcome.streams(), 1u);
 }
 
 std::vector<Link*> open_streams(Link& first, const SendRequest& request, const MigrationJob& job,

@@ -5,42 +5,12 @@
 #include "xen/hypervisor.h"
 
 namespace ferry {
-namespace {
-
-bool is_taken(Lifecycle& life, const std::string& name, domid_t& by) {
-  try {
-    by = life.find(name);
-    return true;
-  } catch (const Error& e) {
-    if (e.code() != Errc::no_domain) throw;
-    return false;
-  }
-}
-
-}  // namespace
 
 IncomingCopy::IncomingCopy(Lifecycle& life, const MigrationJob& job) : life_(life), job_(job) {
 }
 
 void IncomingCopy::check_names() {
-  const bool source_is_here = is_worked_on(job_.id, true);
-  for (const DomainHere& one : life_.with_uuid(job_.uuid))
-    if (!source_is_here)
-      fail(Errc::unsupported, "this very guest is here already, as domain {} ({})", raw(one.domid),
-           one.name);
-  for (const std::string& name : {job_.name, incoming_name()}) {
-    domid_t by{};
-    if (!is_taken(life_, name, by)) continue;
-    const auto own = find_named(name);
-    if (own && source_is_here && name == job_.name) continue;  // the source's copy, on this host
-    fail(Errc::unsupported, "it has a domain {} already", name);
-  }
-}
-
-std::optional<DomainHere> IncomingCopy::find_named(const std::string& name) {
-  for (DomainHere& one : life_.with_uuid(job_.uuid))
-    if (one.name == name) return std::move(one);
-  return std::nullopt;
+  check_names_here(life_, job_.name, job_.uuid, is_worked_on(job_.id, true));
 }
 
 void IncomingCopy::number(domid_t domid) {
@@ -51,13 +21,13 @@ void IncomingCopy::number(domid_t domid) {
 
 bool IncomingCopy::look() {
   if (job_.copy) return true;
-  const auto found = find_named(incoming_name());
+  const auto found = find_named(life_, incoming_name(), job_.uuid);
   if (found) number(found->domid);
   return found.has_value();
 }
 
 std::optional<DomainHere> IncomingCopy::find() {
-  if (!job_.copy) return find_named(incoming_name());
+  if (!job_.copy) return find_named(life_, incoming_name(), job_.uuid);
   if (job_.copy->boot != this_boot()) return std::nullopt;
   for (DomainHere& one : life_.with_uuid(job_.uuid))
     if (one.domid == job_.copy->domid) return std::move(one);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "migrate/guest_names.h"
 #include "migrate/job_journal.h"
 #include "xen/lifecycle.h"
 
@@ -19,7 +20,7 @@ class IncomingCopy {
   IncomingCopy(Lifecycle& life, const MigrationJob& job);
 
   // As xl calls it until it runs.
-  std::string incoming_name() const { return job_.name + "--incoming"; }
+  std::string incoming_name() const { return ferry::incoming_name(job_.name); }
 
   // That a new copy can have its names. Throws Error(unsupported): another domain has one of them,
   // or this very guest is here already.
@@ -45,7 +46,6 @@ class IncomingCopy {
 
  private:
   void number(domid_t domid);
-  std::optional<DomainHere> find_named(const std::string& name);
   bool rename(const DomainHere& copy);
   bool unpause(const DomainHere& copy);
 

@@ -30,6 +30,7 @@ void Link::send(const v1::MigrateFrame& frame) {
 void Link::send(HandoverMessage message) {
   v1::MigrateFrame frame;
   frame.set_handover(static_cast<uint32_t>(message));
+  frame.set_challenge(shown_);
   send(frame);
 }
 
@@ -57,6 +58,7 @@ void Link::send_chunk(uint64_t number, std::span<const std::byte> bytes) {
 void Link::send_end(uint64_t chunks) {
   v1::MigrateFrame frame;
   frame.mutable_end()->set_chunks(chunks);
+  frame.set_challenge(shown_);
   send(frame);
 }
 
@@ -94,7 +96,16 @@ std::optional<v1::MigrateFrame> Link::receive() {
   v1::MigrateFrame frame;
   if (!frame.ParseFromArray(body.data(), static_cast<int>(length)))
     fail(Errc::io, "the other host does not speak ferry's protocol");
+  check_challenge(frame);
   return frame;
+}
+
+void Link::check_challenge(const v1::MigrateFrame& frame) const {
+  if (demanded_.empty() || !(frame.has_end() || frame.has_handover())) return;
+  if (frame.challenge() != demanded_)
+    fail(Errc::io,
+         "what comes is recorded, or meant for another connection: it does not show this one's "
+         "challenge");
 }
 
 // As much of it as its first line that says something. Four bytes of text are no length: they would

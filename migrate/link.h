@@ -45,15 +45,24 @@ class Link {
   void cut() const {
     if (cut_) cut_();
   }
+
+  // A destination's: what decides about the guest has to show this challenge, which the source was
+  // told in its welcome (MigrateFrame.challenge). What does not is as good as no frame.
+  void demand(std::string challenge) { demanded_ = std::move(challenge); }
+  // A source's: it is shown from now on. Both before other threads use the link.
+  void show(std::string challenge) { shown_ = std::move(challenge); }
+
   // To a source that wants to know (MigrateHello.wants_progress).
   void send_progress(uint64_t bytes);
 
  private:
   [[noreturn]] void fail_with_text(std::string text);
+  void check_challenge(const v1::MigrateFrame& frame) const;
 
   ByteSource& in_;
   ByteSink& out_;
   std::function<void()> hang_up_, cut_;
+  std::string demanded_, shown_;  // empty: none
   std::mutex sending_;
 };
 

@@ -6,17 +6,26 @@
 #include <optional>
 
 #include "error/error.h"
+#include "migrate/guest_names.h"
 #include "migrate/receive_image.h"
 #include "xen/uuid.h"
 
 namespace ferry {
 namespace {
 
-void send_welcome(Link& link, const MigrationJob& job, uint32_t streams) {
+v1::MigrateFrame welcome_to(const MigrationJob& job, uint32_t streams) {
   v1::MigrateFrame frame;
   frame.mutable_welcome()->set_version(kMigrateVersion);
   frame.mutable_welcome()->set_secret(job.destination_secret);
   frame.mutable_welcome()->set_streams(streams);
+  return frame;
+}
+
+// On the first connection, the one that decides about the guest.
+void send_welcome(Link& link, const MigrationJob& job, uint32_t streams) {
+  v1::MigrateFrame frame = welcome_to(job, streams);
+  frame.mutable_welcome()->set_challenge(new_secret());
+  link.demand(frame.welcome().challenge());
   link.send(frame);
 }
 
@@ -193,16 +202,10 @@ struct Arrival {
   bool known;  // its journal was here before
 };
 
-constexpr size_t kMostNameBytes = 255;
-
-// A name is part of paths in xenstore and of messages.
 void check_hello(const v1::MigrateHello& hello) {
   if (hello.secret().size() != kSecretBytes || hello.uuid().size() != sizeof(DomainUuid))
     fail(Errc::io, "whoever called does not speak ferry's protocol");
-  const std::string& name = hello.name();
-  if (name.empty() || name.size() > kMostNameBytes || name.find('/') != std::string::npos ||
-      std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == 127; }))
-    fail(Errc::unsupported, "a guest with such a name is not taken");
+  check_name(hello.name());
 }
 
 // Only who began the job has anything to say about it. A renewed certificate may vouch for more
@@ -321,7 +324,7 @@ ReceiveReport receive_guest(Link& link, const v1::MigrateFrame& first, const Cal
 void welcome_stream(Link& link, const v1::MigrateJoin& join, const MigrationJob& job) {
   if (job_id_of(join.job()) != job.id || !same_secret(join.secret(), job.destination_secret))
     fail(Errc::io, "a further connection of job {} is for something else", job.id);
-  send_welcome(link, job, 1);
+  link.send(welcome_to(job, 1));
 }
 
 }  // namespace ferry

@@ -11,11 +11,11 @@
 #include "migrate/first_answer.h"
 #include "migrate/greeting.h"
 #include "migrate/guest_here.h"
+#include "migrate/guest_names.h"
 #include "migrate/open_job.h"
 #include "migrate/send_image.h"
 #include "proto/xl_wrapper.h"
 #include "save/save.h"
-#include "text/printable.h"
 #include "xen/domain.h"
 
 namespace ferry {
@@ -31,16 +31,6 @@ bool was_told_to_stop(const std::exception_ptr& failure) {
   } catch (...) {
   }
   return false;
-}
-
-// A name travels as text, becomes part of others, and is what people call the guest.
-void check_name(const std::string& name) {
-  constexpr size_t kLongest = 200;
-  if (name.empty() || name.size() > kLongest || printable(name) != name)
-    fail(Errc::unsupported,
-         "the domain's name is empty, longer than {} bytes, not UTF-8, or has control characters: "
-         "give it another one first (xl rename)",
-         kLongest);
 }
 
 class Sender {
@@ -309,8 +299,11 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   hello.set_wants_progress(true);
   tell_what_was_taken_back(job, hello);
   const FileLock lock = lock_for_us(job.id);
+  std::shared_ptr<void> greeting =
+      request.while_greeting ? request.while_greeting(info.domid) : nullptr;
   const uint32_t streams = greet_in_time(link, hello, job);
   const std::vector<Link*> links = open_streams(link, request, job, streams);
+  greeting.reset();
 
   Sender sender(life, custody, &link, job, request.limits);
   sender.start();

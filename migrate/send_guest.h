@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "migrate/job_journal.h"
@@ -31,6 +32,9 @@ struct SendRequest {
   // Opens a further one, number 1, 2, …; it lasts as long as the request. Throws Error(io).
   std::function<Link*(uint32_t stream)> open_stream = {};
   HandoverLimits limits = {};
+  // What lives until the other side has answered. The domain is in custody then, and nothing has
+  // happened to it.
+  std::function<std::shared_ptr<void>(domid_t)> while_greeting = {};
 };
 
 struct SendReport {

@@ -145,6 +145,35 @@ TEST_F(MigratePrograms, a_host_that_has_such_a_guest_says_so_when_asked) {
   EXPECT_NE(asked.said.find("it has a domain web1 already"), std::string::npos) << asked.said;
 }
 
+// What is refused when it is sent is told when it is asked, in the same words.
+TEST_F(MigratePrograms, a_name_that_is_refused_is_known_when_asked) {
+  Running receiver = hosts_.receiver();
+  const auto expect_both = [&](const std::string& domain, const std::string& sentence) {
+    const TwoHosts::Result asked = hosts_.run("a", {"check", domain, hosts_.address()});
+    EXPECT_EQ(asked.status, 1) << asked.said;
+    EXPECT_NE(asked.said.find(sentence), std::string::npos) << asked.said;
+    const TwoHosts::Result sent = hosts_.run("a", {"migrate", "--quiet", domain, hosts_.address()});
+    EXPECT_EQ(sent.status, 1) << sent.said;
+    EXPECT_NE(sent.said.find(sentence), std::string::npos) << sent.said;
+    EXPECT_TRUE(hosts_.open_jobs("a").empty());
+  };
+  ASSERT_EQ(hosts_.run("b", {"create", "web1--incoming", "--memory", "2"}).status, 0);
+  expect_both("web1", "it has a domain web1--incoming already");
+  ASSERT_EQ(hosts_.run("b", {"destroy", "web1--incoming"}).status, 0);
+
+  for (const char* name : {"we/b2", "we\tb3",
+                           "we\xff"
+                           "b4"}) {
+    ASSERT_EQ(hosts_.run("a", {"create", name, "--memory", "2"}).status, 0);
+    expect_both(name, "cannot move under its name");
+    ASSERT_EQ(hosts_.run("a", {"destroy", name}).status, 0);
+  }
+
+  ASSERT_EQ(hosts_.run("a", {"save", "--keep", "web1", hosts_.path("image")}).status, 0);
+  ASSERT_EQ(hosts_.run("b", {"restore", "--name", "other1", hosts_.path("image")}).status, 0);
+  expect_both("web1", "this very guest is here already");
+}
+
 TEST_F(MigratePrograms, a_host_with_room_would_take_the_guest) {
   Running receiver = hosts_.receiver();
   const TwoHosts::Result asked = hosts_.run("a", {"check", "web1", hosts_.address()});

@@ -68,8 +68,10 @@ class TwoHosts {
   TlsFiles files_a, files_b;
   std::string path(const std::string& name) const { return folder_.path(name); }
 
- private:
+  // What ferry-sim is told on that host.
   std::map<std::string, std::string> environment(const std::string& host) const;
+
+ private:
   unsigned domains(const std::string& host);
 
   TestFolder folder_;

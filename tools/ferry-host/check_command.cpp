@@ -10,6 +10,7 @@
 #include "host/live_settings.h"
 #include "host/other_host.h"
 #include "migrate/ask_host.h"
+#include "migrate/guest_names.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/setting_options.h"
@@ -24,12 +25,18 @@ struct CheckArguments {
 
 // What the other host says against the guest.
 std::vector<std::string> ask_other_host(const CheckArguments& arguments, ThisHost& host,
-                                        domid_t domid) {
+                                        const CheckResult& guest) {
   if (arguments.host.empty() && arguments.via.empty()) return {};
+  try {
+    check_name(guest.name);
+  } catch (const Error& e) {
+    return {e.what()};  // nor could the question be put
+  }
   const Peer peer = peer_named(arguments.host, arguments.via);
-  const auto other = call(peer);
+  const auto other = call(peer, arguments.json);
+  const auto cut = other->cut_on_signals();
   const v1::MigrateAnswer answer =
-      ask(other->link(), question_about(host.xen(), host.life(), domid), peer.text);
+      ask(other->link(), question_about(host.xen(), host.life(), guest.domid), peer.text);
   other->link().hang_up();
   return {answer.blockers().begin(), answer.blockers().end()};
 }
@@ -38,7 +45,7 @@ void check(const CheckArguments& arguments, ThisHost& host) {
   const CheckResult result =
       check_guest(host.xen(), host.life(), arguments.domain,
                   [&](domid_t domid) { return host.says_it_can_suspend(domid); });
-  const std::vector<std::string> there = ask_other_host(arguments, host, result.domid);
+  const std::vector<std::string> there = ask_other_host(arguments, host, result);
   if (arguments.json) {
     const nlohmann::ordered_json out = {{"domain", result.name},
                                         {"domid", raw(result.domid)},
@@ -113,7 +120,8 @@ void add_check_command(CLI::App& app, OpenHost open) {
       app.add_subcommand("check", "Tell what would stop a guest from being saved or migrated");
   command->footer(
       "The guest is not touched. With HOST, its ferry receive is asked whether it could take the\n"
-      "guest: Xen's version, memory, CPU features, disks, bridges. Exit code 1 if anything would\n"
+      "guest: Xen's version, memory, CPU features, names, disks, bridges. Exit code 1 if anything "
+      "would\n"
       "stop a save or the migration.\n"
       "\nExamples:\n  ferry check web1\n  ferry check web1 host2.example");
   command->add_option("DOMAIN", arguments->domain, "Name or number of the domain")->required();

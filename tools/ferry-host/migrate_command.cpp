@@ -1,13 +1,19 @@
 // ferry migrate: a running guest to another host.
+#include <signal.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "config/json_text.h"
 #include "error/error.h"
+#include "host/control_socket.h"
 #include "host/other_host.h"
+#include "host/stop_signals.h"
 #include "migrate/send_guest.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
@@ -36,16 +42,39 @@ void print(const Arguments& arguments, const SendReport& report) {
   }
 }
 
+// A migration whose other side has not answered yet, for ferry job cancel.
+class Cancellable {
+ public:
+  explicit Cancellable(domid_t domid) {
+    LiveProgress waiting;
+    waiting.phase = "waiting for the other host";
+    try {
+      socket_.emplace(control_path(domid), control_, [] { kill(getpid(), SIGTERM); });
+      socket_->update(waiting);
+    } catch (const Error&) {
+      // It cannot be told that way, and goes on all the same.
+    }
+  }
+
+ private:
+  LiveControl control_;
+  std::optional<helper::ControlSocket> socket_;
+};
+
 void migrate(const Arguments& arguments, const Settings& settings, ThisHost& host) {
   ProgressLine line(arguments.quiet || arguments.json);
   SendRequest request{arguments.domain, peer_named(arguments.host, arguments.via)};
-  const auto other = call(request.peer);
+  const auto other = call(request.peer, arguments.quiet || arguments.json);
   request.peer.names = other->names();
   request.streams = static_cast<uint32_t>(settings.get<"streams">());
   request.open_stream = [&](uint32_t stream) { return other->open_stream(stream); };
-  std::unique_ptr<OtherHost::CutOnSignals> handing_over;
+  bool greeting = true;
+  std::unique_ptr<OtherHost::CutOnSignals> cut = other->cut_on_signals();
   request.limits = handover_limits(settings);
+  request.while_greeting = [](domid_t domid) { return std::make_shared<Cancellable>(domid); };
   const StreamEngine engine = [&](const StreamOrder& order) {
+    greeting = false;
+    cut.reset();  // the engine hears of signals itself
     EngineCallbacks callbacks;
     callbacks.suspend = order.suspend;
     callbacks.progress = [&](const std::string& what, uint64_t done, uint64_t total) {
@@ -53,9 +82,17 @@ void migrate(const Arguments& arguments, const Settings& settings, ThisHost& hos
     };
     const EngineOptions options{.settings = settings, .live = true, .lock = order.lock};
     host.engine()(order.domid, order.fd, options, callbacks);
-    handing_over = other->cut_on_signals();
+    cut = other->cut_on_signals();
   };
-  const SendReport report = send_guest(host.xen(), host.life(), engine, other->link(), request);
+  const SendReport report = [&] {
+    try {
+      return send_guest(host.xen(), host.life(), engine, other->link(), request);
+    } catch (const Error& e) {
+      if (!greeting || !a_stop_signal_came()) throw;
+      fail(Errc::aborted, "the migration was told to stop before it began; {} runs on here",
+           arguments.domain);
+    }
+  }();
   line.finish();
   print(arguments, report);
 }

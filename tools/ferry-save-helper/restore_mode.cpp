@@ -8,6 +8,7 @@
 
 #include "error/run_main.h"
 #include "host/report.h"
+#include "host/stop_watch.h"
 #include "host/stoppable_stream.h"
 #include "host/stream_kind.h"
 #include "restore/restore.h"

@@ -16,6 +16,7 @@
 #include "error/run_main.h"
 #include "ferry/v1/image.pb.h"
 #include "host/report.h"
+#include "host/stop_watch.h"
 #include "host/stoppable_stream.h"
 #include "io/descriptor.h"
 #include "migrate/open_job.h"

@@ -21,8 +21,8 @@ SaveReport save(const std::string& path, const SaveRequest& request,
                 const ProgressCallback& progress) {
   SimHost host(path, false);
   const auto executor = make_thread_executor(threads_of(request.settings));
-  return save_guest(host.xen(), host.life(), host::engine_here(host.xen(), *executor), request,
-                    progress);
+  return save_guest(host.xen(), host.life(), host::stoppable_engine_here(host.xen(), *executor),
+                    request, progress);
 }
 
 void add_ferrys_own(CLI::App& app, const Settings& settings, HostPath path) {

@@ -20,7 +20,7 @@ class MigrateHost final : public host::ThisHost {
       : host_(path, make),
         kill_switch_((install_kill_switch(host_.host()), true)),
         executor_(make_thread_executor(std::max(1u, std::thread::hardware_concurrency() / 2))),
-        here_(host::engine_here(host_.xen(), *executor_)) {
+        here_(host::stoppable_engine_here(host_.xen(), *executor_)) {
     // Its guests stand still while no command runs them: no need for rounds.
     engine_ = [this](domid_t domid, int fd, EngineOptions options,
                      const EngineCallbacks& callbacks) {

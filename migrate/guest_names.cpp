@@ -1,0 +1,46 @@
+// The names that a guest moves under.
+#include "migrate/guest_names.h"
+
+#include "error/error.h"
+#include "text/printable.h"
+#include "xen/hypervisor.h"
+
+namespace ferry {
+
+std::string incoming_name(const std::string& name) {
+  return name + "--incoming";
+}
+
+// A name travels as text, becomes part of others and of paths in xenstore, and is what people call
+// the guest.
+void check_name(const std::string& name) {
+  constexpr size_t kLongest = 200;
+  if (name.empty() || name.size() > kLongest || printable(name) != name ||
+      name.find('/') != std::string::npos)
+    fail(Errc::unsupported,
+         "a guest cannot move under its name if that is empty, longer than {} bytes, not UTF-8, or "
+         "has control characters or a slash: give it another one first (xl rename)",
+         kLongest);
+}
+
+void check_names_here(Lifecycle& life, const std::string& name, const std::string& uuid,
+                      bool source_is_here) {
+  if (!source_is_here)
+    for (const DomainHere& one : life.with_uuid(uuid))
+      fail(Errc::unsupported, "this very guest is here already, as domain {} ({})", raw(one.domid),
+           one.name);
+  for (const std::string& wanted : {name, incoming_name(name)}) {
+    if (!life.find_if_there(wanted)) continue;
+    const bool source = source_is_here && wanted == name && find_named(life, name, uuid);
+    if (!source) fail(Errc::unsupported, "it has a domain {} already", wanted);
+  }
+}
+
+std::optional<DomainHere> find_named(Lifecycle& life, const std::string& name,
+                                     const std::string& uuid) {
+  for (DomainHere& one : life.with_uuid(uuid))
+    if (one.name == name) return std::move(one);
+  return std::nullopt;
+}
+
+}  // namespace ferry

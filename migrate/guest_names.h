@@ -1,0 +1,28 @@
+// The names that a guest moves under: judged here, whether a migration is begun, received, or only
+// asked about.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "xen/lifecycle.h"
+
+namespace ferry {
+
+// As xl calls a guest that arrives, until it runs.
+std::string incoming_name(const std::string& name);
+
+// Of the name alone, at either end. Throws Error(unsupported).
+void check_name(const std::string& name);
+
+// That a guest of that name and uuid can come to this host. source_is_here: it comes from this very
+// host. Throws Error(unsupported): a name is taken, or this very guest is here already; and Error
+// if the toolstack does not answer.
+void check_names_here(Lifecycle& life, const std::string& name, const std::string& uuid,
+                      bool source_is_here);
+
+// The domain with this name and uuid.
+std::optional<DomainHere> find_named(Lifecycle& life, const std::string& name,
+                                     const std::string& uuid);
+
+}  // namespace ferry
