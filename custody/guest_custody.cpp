@@ -18,7 +18,9 @@ namespace {
 
 GuestCustody::GuestCustody(const Hypervisor& xen, SuspendUndo& undo, domid_t domid, DomainLock lock)
     : xen_(xen), undo_(undo), lock_(std::move(lock)), known_(get_domain(xen, domid)) {
-  if (known_.suspended) cpu_time_ns_ = known_.cpu_time_ns;
+  if (!known_.suspended) return;
+  cpu_time_ns_ = known_.cpu_time_ns;
+  protection_.begin();
 }
 
 GuestCustody::GuestCustody(const Hypervisor& xen, Lifecycle& life, domid_t domid, DomainLock lock)
@@ -79,6 +81,7 @@ void GuestCustody::check_untouched() {
 
 void GuestCustody::about_to_suspend() {
   asked_ = true;
+  protection_.begin();
   leave_suspend_mark(domid(), known_.uuid, job_);
   may_suspend_yet_ = true;
 }
@@ -129,6 +132,7 @@ void GuestCustody::give_back() {
   }
   forget_note();
   asked_ = may_suspend_yet_ = false;
+  protection_.end();
 }
 
 void GuestCustody::destroy() {

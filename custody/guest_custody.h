@@ -6,6 +6,7 @@
 #include <string>
 
 #include "custody/domain_lock.h"
+#include "custody/oom_protection.h"
 #include "xen/domain.h"
 #include "xen/lifecycle.h"
 
@@ -13,7 +14,8 @@ namespace ferry {
 
 // It holds the domain's lock as long as it lives; knows the domain by its number and uuid, never by
 // its name; remembers what was done in its name and undoes only that; and asks Xen again before
-// each step that cannot be taken back.
+// each step that cannot be taken back. While the guest may be suspended this process is not the
+// one that Linux ends when dom0's memory runs out.
 class GuestCustody {
  public:
   // With libxl's part, or, for a helper, without it. Throws Error: busy, no_domain.
@@ -74,6 +76,7 @@ class GuestCustody {
   bool may_suspend_yet_ = false;  // it was, and nobody has seen it do so
   bool log_may_be_on_ = false;
   std::optional<uint64_t> cpu_time_ns_;  // when it was known to be suspended
+  OomProtection protection_;             // while it may be suspended
 };
 
 }  // namespace ferry

@@ -7,6 +7,7 @@
 
 #include "save/live/live_pages.h"
 #include "save/page_batch.h"
+#include "save/size_guess.h"
 #include "save/static_records.h"
 #include "save/vcpu_records.h"
 #include "xen/tsc.h"
@@ -42,7 +43,7 @@ class Save {
     const auto m2p = std::make_shared<const MachineToPhys>(xen_);
     if (!before.suspended) {
       // Everything that can be refused is refused while the guest still runs.
-      view_running_guest(xen_, before, m2p);
+      check_room(view_running_guest(xen_, before, m2p), before);
       suspend();
     }
     const DomainInfo domain = get_domain(xen_, domid_);
@@ -66,6 +67,7 @@ class Save {
   SaveResult run_live(const DomainInfo& before) {
     const auto m2p = std::make_shared<const MachineToPhys>(xen_);
     auto first = view_running_guest(xen_, before, m2p);
+    check_room(first, before);
     const std::vector<pfn_t> first_leaves = first->leaf_pfns();
     v1::Head head = make_head(xen_, before, *first, first->nr_pfns_with_room());
     head.set_live(true);
@@ -96,6 +98,12 @@ class Save {
     writer.finish();
     return {guest_bytes, writer.bytes_written(), microseconds(Clock::now() - suspended_at_),
             pages.report()};
+  }
+
+  void check_room(const std::shared_ptr<const GuestView>& guest, const DomainInfo& domain) const {
+    if (callbacks_.check_room)
+      callbacks_.check_room(least_image_bytes(xen_, domid_, guest, options_.level),
+                            domain.nr_pages);
   }
 
   void check_stop() const {

@@ -27,6 +27,9 @@ struct SaveCallbacks {
   // Suspends the guest and returns when it is suspended; throws if it would not. Not called for a
   // guest that is suspended already.
   std::function<void()> suspend;
+  // While the guest runs, before anything of it is sent: whether there is room for an image of at
+  // least so many bytes and for a save of so many pages. Throws if there is not.
+  std::function<void(uint64_t least_bytes, uint64_t guest_pages)> check_room = {};
   ProgressSink progress;
   const StopFlag* stop = nullptr;  // looked at between batches
 };

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <fstream>
+
 #include "custody/guest_custody.h"
 #include "custody/suspend_mark.h"
 #include "migrate/send_guest.h"
@@ -159,6 +161,40 @@ TEST_F(InCustody, one_at_a_time_has_a_guest) {
   EXPECT_FALSE(runs(*host_, subject_.domid()));
   custody.give_back();
   EXPECT_TRUE(runs(*host_, subject_.domid()));
+}
+
+int oom_score() {
+  int score = 0;
+  std::ifstream("/proc/self/oom_score_adj") >> score;
+  return score;
+}
+
+// Whoever runs this may be allowed to take back only what it was raised to.
+TEST_F(InCustody, its_process_outlives_others_when_memory_runs_out) {
+  const int before = oom_score(), raised = 300;
+  std::ofstream("/proc/self/oom_score_adj") << raised;
+  ASSERT_EQ(oom_score(), raised);
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  SimLifecycle life(*host_, xen, subject_.hooks());
+  {
+    GuestCustody custody(xen, life, domid());
+    EXPECT_EQ(oom_score(), raised) << "the guest runs";
+    custody.suspend();
+    EXPECT_LE(oom_score(), 0);
+    custody.give_back();
+    EXPECT_EQ(oom_score(), raised) << "the guest runs again";
+    custody.suspend();
+  }
+  EXPECT_EQ(oom_score(), raised) << "it is nobody's any more";
+  {
+    GuestCustody custody(xen, life, domid());
+    EXPECT_LE(oom_score(), 0) << "the guest was suspended already";
+    std::optional<GuestCustody> moved(std::move(custody));
+    EXPECT_LE(oom_score(), 0);
+  }
+  EXPECT_EQ(oom_score(), raised);
+  std::ofstream("/proc/self/oom_score_adj") << before;
 }
 
 }  // namespace

@@ -6,9 +6,15 @@ name=halfway
 check "a guest starts" start_guest $name 1 128
 check "the guest counts" runs $name
 mkdir -p $work/small
-mount -t tmpfs -o size=8m tmpfs $work/small
+mount -t tmpfs -o size=2m tmpfs $work/small
 
-check "ferry save to a full disk fails in a sentence" \
+check "ferry save to a disk that is too small is refused before anything happens" \
+  fails_with 1 'takes at least [0-9]+ MiB and there is room for' ferry save $name $work/small/image
+intact "ferry, small disk"
+# As much as the guess took off for its errors, and then half of it.
+least=$(sed -n 's/.*takes at least \([0-9]*\) MiB.*/\1/p' $work/command.log)
+mount -o remount,size=$((least + 8))m $work/small
+check "ferry save to a disk that becomes full fails in a sentence" \
   fails_with 1 'No space left|disk is full' ferry save $name $work/small/image
 check "no file is left" [ -z "$(ls -A $work/small)" ]
 intact "ferry, full disk"
@@ -39,10 +45,21 @@ check "ferry's parent process is killed" \
 intact "ferry's parent killed"
 rm -rf $work/images/* $work/images/.[!.]*
 
+# are_protected N PATTERN: so many processes match, and Linux ends none of them to get memory.
+are_protected() {
+  local process seen=0
+  for process in $(processes "$2"); do
+    seen=$((seen + 1))
+    [ "$(cat /proc/$process/oom_score_adj)" = -1000 ] || { echo "process $process is not protected"; return 1; }
+  done
+  [ $seen -ge "$1" ] || { echo "$seen processes match"; return 1; }
+}
+
 # Two saves at once ------------------------------------------------------------------------------------
 stalled_pipe $work/stalled 300000
 in_background sh -c "ferry save --keep $name - >$work/stalled"
 check "a save is under way" within 30 suspended
+check "if memory runs out, its processes are not what is ended" are_protected 2 '[^ ]*(ferry-host|ferry-save-helper) '
 check "a second ferry save is refused" fails_with 1 'in other hands' ferry save $name $work/images/two
 check "the first save still has the guest" suspended
 release_pipe
@@ -57,6 +74,15 @@ check "nobody has resumed the guest" suspended
 check "ferry resume brings the guest back" ferry resume $name
 rm -rf $work/images/* $work/images/.[!.]*
 intact "both killed, then ferry resume"
+
+stalled_pipe $work/stalled 300000
+in_background env LIBXL_SAVE_HELPER=/usr/local/bin/ferry-save-helper xl save -c $name $work/stalled
+check "a save by xl is under way" within 30 suspended
+check "its helper is not what is ended either" are_protected 1 '[^ ]*ferry-save-helper '
+drain_pipe
+check "it ends well" ends_with 0 60
+check "the guest runs on after it" runs $name
+release_pipe
 
 xl destroy $name
 umount $work/small

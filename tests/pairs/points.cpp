@@ -1,11 +1,13 @@
 // An object for LD_PRELOAD that counts the points of a program: the calls of the C library that
-// change a file, a socket or another process, and what the simulated machine adds to them
-// (sim/seam/points.h). At one of them it holds the program, or kills it, before the call is made.
+// change a file, a socket or another process, hypercalls that change a domain's life, and what the
+// simulated machine adds to them (sim/seam/points.h). At one of them it holds the program, or kills
+// it, before the call is made.
 //
 //   FERRY_SIM_HOLD_AT=N,FOLDER   writes what the point is to FOLDER/held, and goes on when it can
 //   read a
 //                                1 from FOLDER/go; a 2, or nobody who holds that open, kills it
 //                                there
+//   FERRY_SIM_HOLD_AT=N:WHAT,FOLDER  the Nth of the points that begin with WHAT
 //   FERRY_SIM_KILL_AT=N          kills it there
 //   FERRY_SIM_POINTS=FILE        writes a line a point, for a dry run
 //
@@ -15,6 +17,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +26,7 @@
 
 #include <cerrno>
 #include <cstdarg>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -35,6 +39,8 @@ namespace {
 
 struct Plan {
   unsigned long hold_at = 0, kill_at = 0;
+  std::string hold_what;  // of all points, or of those that begin so
+  unsigned long reached_what = 0;
   std::string folder;
   int trace = -1;
   pid_t pid = 0;
@@ -70,8 +76,11 @@ __attribute__((constructor)) void read_plan() {
   const std::string kill_at = take_setting("FERRY_SIM_KILL_AT");
   const std::string trace = take_setting("FERRY_SIM_POINTS");
   if (hold.empty() && kill_at.empty() && trace.empty()) return;
+  const size_t comma = std::min(hold.size(), hold.find(','));
+  const size_t colon = std::min(comma, hold.find(':'));
   p.hold_at = strtoul(hold.c_str(), nullptr, 10);
-  p.folder = hold.substr(std::min(hold.size(), hold.find(',') + 1));
+  if (colon < comma) p.hold_what = hold.substr(colon + 1, comma - colon - 1);
+  if (comma < hold.size()) p.folder = hold.substr(comma + 1);
   p.kill_at = strtoul(kill_at.c_str(), nullptr, 10);
   if (!trace.empty()) p.trace = raw_open(trace, O_WRONLY | O_CREAT | O_TRUNC);
   p.pid = getpid();
@@ -107,7 +116,7 @@ void reached(const std::string& what) {
     const std::lock_guard guard(p.mutex);
     const unsigned long number = ++p.reached;
     if (p.trace >= 0) raw_write(p.trace, what + "\n");
-    if (number == p.hold_at) hold(p, what);
+    if (what.starts_with(p.hold_what) && ++p.reached_what == p.hold_at) hold(p, what);
     if (number == p.kill_at) die(p);
   }
   at_point = false;
@@ -135,6 +144,40 @@ void reached(const char* call, int fd) {
 
 void reached_open(const char* path, int flags) {
   if (flags & (O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))) reached("open " + file_name(path));
+}
+
+// As Xen's public headers and Linux's privcmd have them.
+struct Hypercall {
+  uint64_t op;
+  uint64_t arguments[5];
+};
+constexpr unsigned long kPrivcmdHypercall = _IOC(_IOC_NONE, 'P', 0, sizeof(Hypercall));
+constexpr uint64_t kDomctl = 36;
+
+const char* domctl_name(uint32_t command) {
+  switch (command) {
+    case 1:
+      return "create a domain";
+    case 2:
+      return "destroy a domain";
+    case 3:
+      return "pause a domain";
+    case 4:
+      return "unpause a domain";
+    case 27:
+      return "resume a domain";
+    default:
+      return nullptr;
+  }
+}
+
+void reached_ioctl(unsigned long request, const void* argument) {
+  if (request != kPrivcmdHypercall) return;
+  const auto& call = *static_cast<const Hypercall*>(argument);
+  if (call.op != kDomctl) return;
+  uint32_t command = 0;
+  memcpy(&command, reinterpret_cast<const void*>(call.arguments[0]), sizeof command);
+  if (const char* name = domctl_name(command)) reached(name);
 }
 
 template <typename Function>
@@ -282,6 +325,15 @@ int shutdown(int fd, int how) noexcept {
   reached("shut down", fd);
   NEXT(shutdown);
   return libc(fd, how);
+}
+int ioctl(int fd, unsigned long request, ...) noexcept {
+  va_list arguments;
+  va_start(arguments, request);
+  void* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  reached_ioctl(request, argument);
+  NEXT(ioctl);
+  return libc(fd, request, argument);
 }
 int kill(pid_t pid, int signal_number) noexcept {
   if (signal_number != SIGKILL || pid != getpid()) reached("signal a process");

@@ -6,6 +6,8 @@
 
 #include <cerrno>
 #include <chrono>
+#include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "convert/live_export.h"
@@ -16,8 +18,9 @@
 #include "error/run_main.h"
 #include "ferry/v1/image.pb.h"
 #include "host/report.h"
-#include "host/stop_watch.h"
+#include "host/room.h"
 #include "host/stoppable_stream.h"
+#include "host/stop_watch.h"
 #include "io/descriptor.h"
 #include "migrate/open_job.h"
 #include "tools/ferry-save-helper/keeper.h"
@@ -135,6 +138,9 @@ class SaveJob {
     ProgressReport progress(channel_);
     SaveCallbacks callbacks;
     callbacks.suspend = [this] { suspend(); };
+    callbacks.check_room = [this](uint64_t least_bytes, uint64_t guest_pages) {
+      check_room(least_bytes, guest_pages);
+    };
     callbacks.progress = [&](const Progress& p) { progress.update(p); };
     callbacks.stop = &stop.stopped();
     SaveOptions options = save_options(settings_, to_libxc);
@@ -150,6 +156,14 @@ class SaveJob {
                  fmt::format("saved {} bytes of guest as {} bytes of image in {} ms",
                              result.guest_bytes, result.image_bytes, result.suspended_us / 1000));
     if (result.live) channel_.log(Level::info, describe(*result.live, result.suspended_us));
+  }
+
+  void check_room(uint64_t least_bytes, uint64_t guest_pages) const {
+    host::check_room_for_image(arguments_.io_fd, least_bytes);
+    std::ostringstream meminfo;
+    meminfo << std::ifstream("/proc/meminfo").rdbuf();
+    host::check_memory_for_save(guest_pages, threads_of(settings_), arguments_.flags & kLive,
+                                meminfo.str());
   }
 
   void suspend() {

@@ -1,0 +1,63 @@
+// Whether a save has room here.
+#include "host/room.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <charconv>
+
+#include "error/error.h"
+
+namespace ferry::host {
+namespace {
+
+constexpr unsigned kMiB = 20;
+
+// A thread's copy of a batch, its record and its compressor's memory; what a live save knows of
+// each page, and the index of any.
+constexpr uint64_t kThread = 4 << kMiB;
+constexpr uint64_t kLivePage = 24, kIndexedPage = 5;
+
+// In bytes.
+std::optional<uint64_t> available(std::string_view meminfo) {
+  constexpr std::string_view kName = "MemAvailable:";
+  const size_t at = meminfo.find(kName);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = meminfo.substr(at + kName.size());
+  const size_t digits = std::min(rest.find_first_not_of(' '), rest.size());
+  uint64_t kib = 0;
+  const auto end = std::from_chars(rest.data() + digits, rest.data() + rest.size(), kib);
+  if (end.ec != std::errc()) return std::nullopt;
+  return kib << 10;
+}
+
+}  // namespace
+
+std::optional<uint64_t> free_space_behind(int fd) {
+  struct stat status = {};
+  struct statvfs there = {};
+  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  if (fstatvfs(fd, &there) != 0) return std::nullopt;
+  return uint64_t{there.f_bfree} * there.f_frsize;
+}
+
+void check_room_for_image(int fd, uint64_t least_bytes) {
+  const auto free = free_space_behind(fd);
+  if (!free || *free >= least_bytes) return;
+  fail_errno(Errc::io, ENOSPC,
+             fmt::format("the image takes at least {} MiB and there is room for {} MiB",
+                         least_bytes >> kMiB, *free >> kMiB));
+}
+
+void check_memory_for_save(uint64_t guest_pages, unsigned threads, bool live,
+                           std::string_view meminfo) {
+  const uint64_t needed = threads * kThread + guest_pages * (kIndexedPage + (live ? kLivePage : 0));
+  const auto there = available(meminfo);
+  if (!there || *there >= needed) return;
+  fail(Errc::no_memory,
+       "saving it with {} threads takes {} MiB of memory, and dom0 has {} MiB left: free some, or "
+       "set fewer threads",
+       threads, needed >> kMiB, *there >> kMiB);
+}
+
+}  // namespace ferry::host

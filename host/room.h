@@ -1,0 +1,22 @@
+// Whether a save has room here: asked while the guest still runs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace ferry::host {
+
+// What the file system of a regular file has left, in bytes; of another descriptor nothing.
+std::optional<uint64_t> free_space_behind(int fd);
+
+// Throws Error(io) if that file system surely has not enough left for an image of at least so many
+// bytes.
+void check_room_for_image(int fd, uint64_t least_bytes);
+
+// Throws Error(no_memory) if a save takes more memory than dom0 has. meminfo is the text of
+// /proc/meminfo; one that says nothing is no reason.
+void check_memory_for_save(uint64_t guest_pages, unsigned threads, bool live,
+                           std::string_view meminfo);
+
+}  // namespace ferry::host

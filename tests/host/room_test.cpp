@@ -1,0 +1,100 @@
+// A save that surely has no room is refused while the guest runs; one that may have it is not.
+#include "host/room.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "error/error.h"
+#include "io/descriptor.h"
+
+namespace {
+std::atomic<long> pretended_free{-1};  // blocks; none is what there is
+}
+
+// In front of the C library's: a disk as full as the test wants it.
+extern "C" int fstatvfs(int fd, struct statvfs* there) noexcept {
+  static auto* const libc = reinterpret_cast<decltype(fstatvfs)*>(dlsym(RTLD_NEXT, "fstatvfs"));
+  const int result = libc(fd, there);
+  if (pretended_free >= 0) there->f_bfree = static_cast<fsblkcnt_t>(pretended_free.load());
+  return result;
+}
+
+namespace ferry::host {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+
+class Room : public ::testing::Test {
+ protected:
+  void TearDown() override { pretended_free = -1; }
+  // MiB that the file system has left.
+  void leave(uint64_t mib) {
+    struct statvfs there = {};
+    ASSERT_EQ(fstatvfs(file_.get(), &there), 0);
+    pretended_free = static_cast<long>(mib * kMiB / there.f_frsize);
+  }
+  std::string refusal(int fd, uint64_t least_bytes) {
+    try {
+      check_room_for_image(fd, least_bytes);
+      return "";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Errc::io);
+      return e.what();
+    }
+  }
+
+  Descriptor file_{open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
+};
+
+TEST_F(Room, is_what_the_file_system_of_the_image_has_left) {
+  ASSERT_TRUE(file_);
+  leave(100);
+  EXPECT_EQ(free_space_behind(file_.get()), 100 * kMiB);
+  EXPECT_EQ(refusal(file_.get(), 100 * kMiB), "");
+  const std::string said = refusal(file_.get(), 101 * kMiB);
+  EXPECT_NE(said.find("at least 101 MiB and there is room for 100 MiB"), std::string::npos) << said;
+  EXPECT_NE(said.find("No space left"), std::string::npos) << said;
+}
+
+TEST_F(Room, is_nobodys_business_behind_a_pipe) {
+  leave(0);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const Descriptor in(ends[0]), out(ends[1]);
+  EXPECT_EQ(free_space_behind(out.get()), std::nullopt);
+  EXPECT_EQ(refusal(out.get(), ~uint64_t{0}), "");
+}
+
+bool has_memory(uint64_t pages, unsigned threads, bool live, std::string_view meminfo) {
+  try {
+    check_memory_for_save(pages, threads, live, meminfo);
+    return true;
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::no_memory);
+    return false;
+  }
+}
+
+TEST(MemoryForSave, grows_with_threads_and_with_what_a_live_save_knows_of_pages) {
+  constexpr std::string_view kHas64 =
+      "MemTotal:        2097152 kB\nMemFree:           10000 kB\nMemAvailable:      65536 kB\n";
+  constexpr uint64_t kPages = 1 << 20;
+  EXPECT_TRUE(has_memory(kPages, 4, false, kHas64));
+  EXPECT_TRUE(has_memory(kPages, 4, true, kHas64));
+  EXPECT_FALSE(has_memory(kPages, 32, false, kHas64));
+  EXPECT_FALSE(has_memory(3 * kPages, 4, true, kHas64));
+  EXPECT_TRUE(has_memory(3 * kPages, 4, false, kHas64));
+}
+
+TEST(MemoryForSave, is_taken_for_enough_where_the_kernel_does_not_tell) {
+  for (const std::string_view odd : {"", "MemAvailable:", "MemAvailable: many kB", "MemFree: 1 kB"})
+    EXPECT_TRUE(has_memory(1 << 20, 256, true, odd)) << odd;
+}
+
+}  // namespace
+}  // namespace ferry::host
