@@ -113,6 +113,15 @@ TEST_F(HeldMigration, a_guest_whose_name_was_taken_meanwhile_says_how_to_get_it_
   hosts_.expect_one_runs("renamed");
 }
 
+// What says it in JSON would fail when the guest is gone already.
+TEST_F(HeldMigration, a_name_that_no_text_can_hold_is_refused_before_the_guest_is_touched) {
+  ASSERT_EQ(hosts_.run("a", {"create", "web\xff", "--memory", "2"}).status, 0);
+  const TwoHosts::Result save = hosts_.run("a", {"save", "--json", "2", hosts_.path("image")});
+  EXPECT_EQ(save.status, 1) << save.said;
+  EXPECT_EQ(hosts_.run("a", {"run", "2", "--steps", "5"}).status, 0) << save.said;
+  EXPECT_FALSE(std::filesystem::exists(hosts_.path("image")));
+}
+
 TEST_F(HeldMigration, a_guest_with_a_long_name_moves) {
   const std::string name(50, 'n');
   ASSERT_EQ(hosts_.run("a", {"create", name, "--memory", "2"}).status, 0);
