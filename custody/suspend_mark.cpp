@@ -47,8 +47,9 @@ std::optional<Mark> read_mark(domid_t domid) {
 void write_mark(domid_t domid, const Mark& mark) {
   const std::string path = mark_path(domid);
   const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  if (file && write(file.get(), &mark, sizeof mark) == ssize_t{sizeof mark}) return;
-  const int os_errno = errno;
+  const ssize_t n = file ? write(file.get(), &mark, sizeof mark) : -1;
+  if (n == ssize_t{sizeof mark}) return;
+  const int os_errno = n < 0 ? errno : ENOSPC;
   unlink(path.c_str());
   fail_errno(Errc::io, os_errno, fmt::format("cannot write {}", path));
 }

@@ -14,13 +14,23 @@
 namespace ferry {
 namespace {
 
+[[noreturn]] void fail_to_write(const std::string& path, int why) {
+  unlink(path.c_str());
+  fail_errno(Errc::io, why, fmt::format("cannot write {}", path));
+}
+
+// A new file, whatever has that name: what a killed one has left may be anything.
 void write_synced(const std::string& path, std::string_view contents) {
-  const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  const bool written = file &&
-                       write(file.get(), contents.data(), contents.size()) ==
-                           static_cast<ssize_t>(contents.size()) &&
-                       fsync(file.get()) == 0;
-  if (!written) fail_errno(Errc::io, errno, fmt::format("cannot write {}", path));
+  unlink(path.c_str());
+  const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file) fail_errno(Errc::io, errno, fmt::format("cannot write {}", path));
+  while (!contents.empty()) {  // a part may be written, and why not all of it is told by the next
+    const ssize_t n = write(file.get(), contents.data(), contents.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) fail_to_write(path, n < 0 ? errno : ENOSPC);
+    contents.remove_prefix(static_cast<size_t>(n));
+  }
+  if (fsync(file.get()) != 0) fail_to_write(path, errno);
 }
 
 }  // namespace

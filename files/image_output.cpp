@@ -47,16 +47,25 @@ std::string ImageOutput::folder() const {
   return parent.empty() ? "." : parent.string();
 }
 
+// A free name: a save that was killed may have left one, and have had our process number.
+std::string ImageOutput::link_beside() const {
+  constexpr unsigned kMostNames = 1000;
+  const std::string self = fmt::format("/proc/self/fd/{}", fd_);
+  for (unsigned n = 0;; ++n) {
+    std::string name = fmt::format("{}.{}", path_, getpid());
+    if (n > 0) name += fmt::format("-{}", n);
+    if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) return name;
+    if (errno != EEXIST || n == kMostNames)
+      fail_errno(Errc::io, errno, fmt::format("cannot give the image the name {}", name));
+  }
+}
+
 void ImageOutput::commit() {
   if (!durable()) return;
   if (fsync(fd_) != 0) fail_errno(Errc::io, errno, fmt::format("cannot sync {}", path_));
   if (temporary_.empty()) {
     // A file without a name cannot take one that exists: it takes a new one, and then the old.
-    std::string name = fmt::format("{}.{}", path_, getpid());
-    const std::string self = fmt::format("/proc/self/fd/{}", fd_);
-    if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0)
-      fail_errno(Errc::io, errno, fmt::format("cannot give the image the name {}", name));
-    temporary_ = name;
+    temporary_ = link_beside();
   }
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
     fail_errno(Errc::io, errno, fmt::format("cannot give the image the name {}", path_));

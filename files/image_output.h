@@ -29,6 +29,7 @@ class ImageOutput {
 
  private:
   std::string folder() const;
+  std::string link_beside() const;
 
   std::string path_;
   std::string temporary_;  // its name until commit(), if it has one

@@ -6,6 +6,8 @@
 #include "custody/host_boot.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
+#include "text/printable.h"
+#include "text/say.h"
 
 namespace ferry {
 namespace {
@@ -77,8 +79,13 @@ void GuestHere::give_its_name_back() {
   if (!life_.name(custody_->domid()).starts_with(away_name())) return;
   try {
     life_.rename(custody_->domid(), name_);
-  } catch (const Error&) {
-    // Somebody else has its name by now. It runs, and that is what counts.
+  } catch (const Error& e) {
+    // It runs, and that is what counts.
+    const std::string now = life_.name(custody_->domid());
+    say(
+        fmt::format("ferry: {0} runs on here, but is called {1}: {2}; once the name is free, try: "
+                    "xl rename {1} {0}\n",
+                    printable(name_), printable(now), printable(e.what())));
   }
 }
 

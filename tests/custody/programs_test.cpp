@@ -91,6 +91,37 @@ TEST_F(HeldMigration, a_domain_of_the_name_for_guests_set_aside_is_in_nobodys_wa
   EXPECT_NE(state("a", "web1--migratedaway"), "");
 }
 
+TEST_F(HeldMigration, a_guest_whose_name_was_taken_meanwhile_says_how_to_get_it_again) {
+  hosts_.extra_environment["FERRY_HANDOVER_TIMEOUT"] = "2";
+  command_is(fmt::format("python3 {} 3805 | {} --host {} receive --stdio", STOP_BEFORE, FERRY_SIM,
+                         hosts_.path("b.host")));
+  Running migration = migrate();
+  ASSERT_EQ(migration.wait(), 4) << migration.said();
+  ASSERT_EQ(hosts_.run("a", {"create", "web1", "--memory", "2"}).status, 0);
+  const TwoHosts::Result back = hosts_.run("a", {"job", "abort", "--force", job()});
+  EXPECT_EQ(back.status, 0) << back.said;
+  EXPECT_EQ(state("a", "web1--migratedaway"), "running");
+  const size_t at = back.said.find("try: xl rename ");
+  ASSERT_NE(at, std::string::npos) << back.said;
+  // As told, with the simulated host's command in xl's place.
+  ASSERT_EQ(hosts_.run("a", {"destroy", "web1"}).status, 0);
+  std::istringstream words(back.said.substr(at + 15));
+  std::string from, to;
+  words >> from >> to;
+  const TwoHosts::Result renamed = hosts_.run("a", {"rename", from, to});
+  EXPECT_EQ(renamed.status, 0) << renamed.said;
+  hosts_.expect_one_runs("renamed");
+}
+
+// What says it in JSON would fail when the guest is gone already.
+TEST_F(HeldMigration, a_name_that_no_text_can_hold_is_refused_before_the_guest_is_touched) {
+  ASSERT_EQ(hosts_.run("a", {"create", "web\xff", "--memory", "2"}).status, 0);
+  const TwoHosts::Result save = hosts_.run("a", {"save", "--json", "2", hosts_.path("image")});
+  EXPECT_EQ(save.status, 1) << save.said;
+  EXPECT_EQ(hosts_.run("a", {"run", "2", "--steps", "5"}).status, 0) << save.said;
+  EXPECT_FALSE(std::filesystem::exists(hosts_.path("image")));
+}
+
 TEST_F(HeldMigration, a_guest_with_a_long_name_moves) {
   const std::string name(50, 'n');
   ASSERT_EQ(hosts_.run("a", {"create", name, "--memory", "2"}).status, 0);

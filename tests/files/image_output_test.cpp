@@ -10,6 +10,8 @@
 #include <fstream>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "error/error.h"
 
 namespace ferry {
@@ -68,6 +70,19 @@ TEST_F(ImageOutputTest, replaces_what_has_the_name) {
   output.commit();
   EXPECT_EQ(contents(), "new");
   EXPECT_EQ(files(), 1u);
+}
+
+// A save that was killed while it took the name's place, and had our number.
+TEST_F(ImageOutputTest, is_not_disturbed_by_what_a_killed_one_has_left) {
+  const std::string left = fmt::format("{}.{}", path_, getpid());
+  std::ofstream(path_) << "old image";
+  std::ofstream(left) << "somebody's";
+  ImageOutput output(path_);
+  put(output);
+  output.commit();
+  EXPECT_EQ(contents(), "new");
+  EXPECT_TRUE(fs::exists(left));
+  EXPECT_EQ(files(), 2u);
 }
 
 TEST_F(ImageOutputTest, refuses_a_folder_that_is_not_there_and_a_name_that_is_a_folder) {

@@ -30,6 +30,8 @@ std::string text_of(const std::string& path) {
   return text.str();
 }
 
+}  // namespace
+
 uint16_t free_port() {
   const std::vector<Descriptor> probe = listen_tcp({"127.0.0.1", 0});
   sockaddr_in address = {};
@@ -37,8 +39,6 @@ uint16_t free_port() {
   getsockname(probe.front().get(), reinterpret_cast<sockaddr*>(&address), &size);
   return ntohs(address.sin_port);
 }
-
-}  // namespace
 
 Running::Running(std::vector<std::string> command, std::map<std::string, std::string> environment,
                  std::string output)

@@ -39,6 +39,9 @@ class Running {
   std::string output_;
 };
 
+// Of loopback, for somebody who listens there soon.
+uint16_t free_port();
+
 class TwoHosts {
  public:
   TwoHosts();

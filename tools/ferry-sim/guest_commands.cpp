@@ -1,4 +1,4 @@
-// ferry-sim create, list, run, unpause and destroy.
+// ferry-sim create, list, run, unpause, rename and destroy.
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -112,6 +112,12 @@ void unpause(const std::string& path, const std::string& name) {
   host.life().unpause(host.life().find(name));
 }
 
+void rename(const std::string& path, const std::string& name, const std::string& to) {
+  SimHost host(path, false);
+  check_name(host.life(), to);
+  host.life().rename(host.life().find(name), to);
+}
+
 void destroy(const std::string& path, const std::string& name) {
   SimHost host(path, false);
   host.life().destroy(host.life().find(name));
@@ -149,6 +155,12 @@ void add_guest_commands(CLI::App& app, HostPath host) {
   command = app.add_subcommand("unpause", "Let a paused guest run again");
   command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
   command->callback([guest, host] { unpause(*host, guest->name); });
+
+  auto to = std::make_shared<std::string>();
+  command = app.add_subcommand("rename", "Give a guest another name");
+  command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
+  command->add_option("NAME", *to, "Its new name")->required();
+  command->callback([guest, to, host] { rename(*host, guest->name, *to); });
 
   command = app.add_subcommand("destroy", "Destroy a guest");
   command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
