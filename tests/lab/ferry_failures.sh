@@ -19,6 +19,14 @@ check "ferry save to a disk that becomes full fails in a sentence" \
 check "no file is left" [ -z "$(ls -A $work/small)" ]
 intact "ferry, full disk"
 
+# 256 threads take a GiB.
+available=$(awk '/^MemAvailable/ { printf "%d", $2 / 1024 }' /proc/meminfo)
+[ "$available" -lt 800 ] || dd if=/dev/zero of=$work/fill bs=1M count=$((available - 700)) 2>/dev/null
+check "ferry save is refused if dom0 has too little memory" \
+  fails_with 1 'takes [0-9]+ MiB of memory, and dom0 has [0-9]+ MiB left' ferry save --threads 256 $name $work/one
+rm -f $work/fill
+intact "ferry, little memory"
+
 check "ferry save to a reader that closes fails" \
   fails_with 1 'pipe' sh -c "mkfifo $work/c2; head -c 1000000 $work/c2 >/dev/null & ferry save --keep $name - >$work/c2"
 intact "ferry, closed pipe"

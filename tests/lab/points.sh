@@ -5,6 +5,7 @@
 #
 # points.sh [FROM [TO]]: only these cases. Needs --with …/libferry-points.so.
 name=web1
+check_seconds=400
 . "$LAB_TESTS/lib.sh"
 # Every instruction is emulated: what takes milliseconds elsewhere takes seconds here.
 export FERRY_MAX_DOWNTIME=3000 FERRY_MAX_ROUNDS=1 FERRY_LEVEL=0 FERRY_THREADS=1 FERRY_HANDOVER_TIMEOUT=120 WORKLOAD_MIB=8
@@ -12,7 +13,6 @@ points=/usr/local/bin/libferry-points.so
 helper=/usr/local/bin/ferry-save-helper
 # What `ferry COMMAND` becomes: a program that is to be held has to be started itself.
 ferry=/usr/local/libexec/ferry-host
-export CHECK_SECONDS=400
 from=${1:-1} to=${2:-999} number=0
 
 # The commands, each in place of its shell; $own is "first" or "second" ----------------------------------
@@ -41,7 +41,8 @@ script() { # PART PROGRAM…
     echo '#!/bin/sh'
     # What a receiver starts is not held.
     [ $its != receiver ] || echo "export LIBXL_SAVE_HELPER=$helper"
-    [ $its != $part ] || echo "export LD_PRELOAD=$points FERRY_SIM_HOLD_AT='$hold'"
+    # Once: the operator's commands call the receiver again.
+    [ $its != $part ] || echo "! rm $work/$own.hold 2>/dev/null || export LD_PRELOAD=$points FERRY_SIM_HOLD_AT='$hold'"
     echo "exec $* \"\$@\""
   } >$file
   chmod 755 $file
@@ -53,6 +54,7 @@ chmod 755 $work/here
 # begin OWN COMMAND PART HOLD: what it says is in OWN.log, how it ended in OWN.status.
 begin() {
   own=$1 part=$3 hold=$4
+  : >$work/$own.hold
   script helper $helper
   script receiver $ferry receive --stdio
   {
@@ -180,7 +182,7 @@ clear_up() {
 judge() {
   within 40 settles || { echo "this is left: $copies"; ferry job list; return 1; }
   # Killed when its image was good already and the guest was about to be destroyed.
-  if [ $running = 0 ] && [ -n "$(image_of killed)" ]; then destroy_all && look; fi
+  if [ $running = 0 ] && [ -n "$(image_of killed)" ]; then destroy_all; look; fi
   if [ $there = 0 ]; then
     bring_back || return 1
   else
@@ -192,7 +194,7 @@ judge() {
   goes_on
 }
 # Nothing half made is left, and nobody who is still at it: a receiver, that is.
-settles() { ! pidof ferry-host >/dev/null && look && [ $there -le 1 ] && [ -z "$(open_jobs)" ]; }
+settles() { ! pidof ferry-host >/dev/null && { look; [ $there -le 1 ]; } && [ -z "$(open_jobs)" ]; }
 # Of a command that moves the guest out and succeeded, or was killed.
 image_of() {
   local who file
@@ -270,12 +272,10 @@ meet xl_migrate command '1:pause a domain' go save
 note "$number points, $((($(now_ms) - began) / 1000)) s"
 
 # What the guest would say if its memory were older than its disk.
-if [ $to = 999 ]; then
-  check "a copy of the guest is kept" ferry save --quiet --keep $name $work/old.image
-  check "the guest goes on" goes_on
-  xl destroy $name
-  check "an old image is restored by force" ferry restore --force $work/old.image
-  check "its memory is older than its disk, and it says so" within 60 not is_sound_all
-fi
+check "a copy of the guest is kept" ferry save --quiet --keep $name $work/old.image
+check "the guest goes on" goes_on
+xl destroy $name
+check "an old image is restored by force" ferry restore --force $work/old.image
+check "its memory is older than its disk, and it says so" within 60 not is_sound_all
 destroy_all
 end_of_checks
