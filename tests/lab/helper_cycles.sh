@@ -1,6 +1,5 @@
 # Unmodified xl with LIBXL_SAVE_HELPER=ferry-save-helper: three cycles of save and restore, checkpoints, sizes.
 . "$LAB_TESTS/lib.sh"
-stock_helper=/usr/lib/xen-4.17/bin/libxl-save-helper
 export LIBXL_SAVE_HELPER=/usr/local/bin/ferry-save-helper
 
 is_ferry_image() { # the xl file holds no libxc stream (eight 0xff bytes open one)

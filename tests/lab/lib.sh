@@ -8,6 +8,10 @@ failures=0
 work=/run/lab # tmpfs
 mkdir -p $work
 
+# The Xen that runs here, and its own save helper.
+xen_release=$(cat /sys/hypervisor/version/major).$(cat /sys/hypervisor/version/minor)
+stock_helper=/usr/lib/xen-$xen_release/bin/libxl-save-helper
+
 # check WHAT COMMAND…: one check; COMMAND's output is shown only if it fails. It has check_seconds, then everything
 # that this script has started is ended, and the check has failed.
 : "${check_seconds:=300}"
