@@ -34,7 +34,6 @@ class Answering {
       : xen_(xen), life_(life), devices_(devices), question_(question) {}
 
   v1::MigrateAnswer run() {
-    check_version();
     check_memory();
     check_cpu();
     check_names();
@@ -45,14 +44,6 @@ class Answering {
  private:
   void blocker(std::string sentence) { answer_.add_blockers(std::move(sentence)); }
 
-  // A newer Xen takes what an older one sends, and not the other way round.
-  void check_version() {
-    const auto theirs = std::pair(question_.xen_major(), question_.xen_minor());
-    if (theirs > std::pair(xen_.major(), xen_.minor()))
-      blocker(fmt::format("it has Xen {}.{}, older than the {}.{} that the guest runs on",
-                          xen_.major(), xen_.minor(), theirs.first, theirs.second));
-  }
-
   void check_memory() {
     const uint64_t needed = question_.guest_bytes() / kPageSize, free = free_pages(xen_);
     if (needed > free)
@@ -60,11 +51,21 @@ class Answering {
                           free * kPageSize >> 20, needed * kPageSize >> 20));
   }
 
+  // An older Xen takes what a newer one sends, as long as it knows what the guest was shown.
+  std::string who_lacks() const {
+    const auto theirs = std::pair(question_.xen_major(), question_.xen_minor());
+    if (theirs <= std::pair(xen_.major(), xen_.minor())) return "its CPU lacks";
+    return fmt::format(
+        "its CPU or its Xen {}.{}, older than the {}.{} that the guest runs on, lacks",
+        xen_.major(), xen_.minor(), theirs.first, theirs.second);
+  }
+
   void check_cpu() {
     const auto guest = std::as_bytes(std::span(question_.cpuid_leaves()));
     const auto missing = missing_cpu_features(guest, most_cpu_policy(xen_).cpuid_leaves);
     if (!missing.empty())
-      blocker(fmt::format("its CPU lacks what the guest was shown: {}", fmt::join(missing, ", ")));
+      blocker(
+          fmt::format("{} what the guest was shown: {}", who_lacks(), fmt::join(missing, ", ")));
   }
 
   void check_names() {

@@ -14,6 +14,6 @@ extern "C" {
 #include <xen/io/protocols.h>
 #include <xen/version.h>
 
-// Exported by libxenctrl.so.4.17, declared in no header: types of up to 1024 frames, in place.
+// Exported by libxenctrl, declared in no header: types of up to 1024 frames, in place.
 int xc_get_pfn_type_batch(xc_interface* xch, uint32_t dom, unsigned int num, xen_pfn_t* arr);
 }

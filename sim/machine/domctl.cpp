@@ -7,6 +7,7 @@
 #include "sim/machine/domains.h"
 #include "sim/machine/frame_pool.h"
 #include "sim/machine/log_dirty.h"
+#include "sim/machine/release.h"
 #include "sim/machine/vcpus.h"
 
 namespace ferry::sim {
@@ -16,6 +17,7 @@ namespace {
 long get_info(Host& host, xen_domctl& op) {
   Domain* d = host.find_domain(op.domain);
   if (!d) {
+    if (!release().info_goes_on_to_next) return -ESRCH;
     if (op.domain >= DOMID_FIRST_RESERVED) return -EINVAL;
     d = next_domain(host, op.domain);
     if (!d) return -ESRCH;

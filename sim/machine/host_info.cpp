@@ -2,34 +2,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <string_view>
 
 #include "sim/machine/domains.h"
 #include "sim/machine/domctl.h"
+#include "sim/machine/release.h"
 #include "sim/machine/vcpus.h"
 
 namespace ferry::sim {
 
 namespace {
-
-// The release whose headers this machine was built with.
-struct Release {
-  int major, minor;
-};
-
-constexpr Release parse_release(std::string_view text) {
-  Release release{0, 0};
-  int* number = &release.major;
-  for (const char c : text) {
-    if (c == '.')
-      number = &release.minor;
-    else
-      *number = *number * 10 + (c - '0');
-  }
-  return release;
-}
-
-constexpr Release kRelease = parse_release(FERRY_XEN_RELEASE);
 
 void get_physinfo(Host& host, xen_sysctl_physinfo& info) {
   const HostState& s = host.state();
@@ -114,9 +95,9 @@ long sysctl(Host& host, Domain& caller, xen_sysctl* op) {
 long xen_version(Host& host, Domain& caller, int command, void* arg) {
   switch (command) {
     case XENVER_version:
-      return kRelease.major << 16 | kRelease.minor;
+      return release().major << 16 | release().minor;
     case XENVER_extraversion:
-      return put_string(arg, sizeof(xen_extraversion_t), ".7");
+      return put_string(arg, sizeof(xen_extraversion_t), release().extra_version);
     case XENVER_compile_info: {
       if (!arg) return -EFAULT;
       memset(arg, 0, sizeof(xen_compile_info_t));

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "sim/machine/frame_pool.h"
+#include "sim/machine/release.h"
 
 namespace ferry::sim {
 
@@ -75,7 +76,7 @@ void mark_dirty(Host& host, mfn_t mfn) {
 
 int shadow_op(Host& host, Domain& caller, Domain& d, xen_domctl_shadow_op& op) {
   if (&caller == &d) return -EINVAL;
-  if (d.dying) return 0;
+  if (d.dying) return release().shadow_op_on_dying;
   if (d.max_vcpus == 0 || !d.vcpus[0].exists) return -EINVAL;
   const bool shadow = host.state().shadow_paging;
   switch (op.op) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "sim/machine/pte.h"
+#include "sim/machine/release.h"
 #include "sim/machine/vcpus.h"
 
 namespace ferry::sim {
@@ -162,9 +163,10 @@ int set_msrs(Domain& d, xen_domctl_vcpu_msrs& msrs) {
     const xen_domctl_vcpu_msr_t& in = msrs.msrs.p[n];
     unsigned i = 0;
     while (i < 7 && kVcpuMsrs[i] != in.index) ++i;
-    if (in.reserved || i == 7 || !good_msr(in.index, in.value)) {
+    const bool unknown = i == 7;
+    if (in.reserved || unknown || !good_msr(in.index, in.value)) {
       msrs.msr_count = n;  // the one that is at fault
-      return -EINVAL;
+      return unknown && !in.reserved ? release().unknown_msr : -EINVAL;
     }
     v->msrs[i] = in.value;
   }

@@ -6,6 +6,7 @@
 
 #include "sim/machine/foreign_map.h"
 #include "sim/machine/grants.h"
+#include "sim/machine/release.h"
 #include "sim/machine/step.h"
 #include "sim/seam/binding.h"
 #include "sim/seam/mappings.h"
@@ -55,7 +56,7 @@ int resource_frames(Host& host, uint16_t domid, unsigned type, unsigned id, unsi
   Domain* d = host.find_domain(domid);
   if (!d) return ESRCH;
   if (type != XENMEM_resource_grant_table || id != XENMEM_resource_grant_table_id_shared)
-    return type == XENMEM_resource_grant_table ? EINVAL : EOPNOTSUPP;
+    return type == XENMEM_resource_grant_table ? EINVAL : -release().unknown_resource;
   for (unsigned long i = 0; i < count; ++i) {
     mfn_t mfn;
     if (int rc = grant_table_frame(host, *d, static_cast<uint32_t>(first + i), mfn)) return -rc;

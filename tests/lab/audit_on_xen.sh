@@ -1,5 +1,5 @@
 # The audit against Xen itself: variants of an image of a real Linux, harmless ones and broken ones, are judged by the
-# audit and restored. Needs ferry_audit_on_xen (tools/lab --with build/release/tests/ferry_audit_on_xen).
+# audit and restored. Needs ferry_audit_on_xen (tools/lab --with ferry_audit_on_xen).
 . "$LAB_TESTS/lib.sh"
 export WORKLOAD_MIB=8
 image=$work/web.ferry

@@ -1,11 +1,8 @@
 # Unmodified xl with LIBXL_SAVE_HELPER=ferry-save-helper: three cycles of save and restore, checkpoints, sizes.
 . "$LAB_TESTS/lib.sh"
-stock_helper=/usr/lib/xen-4.17/bin/libxl-save-helper
 export LIBXL_SAVE_HELPER=/usr/local/bin/ferry-save-helper
 
-is_ferry_image() { # the xl file holds no libxc stream (eight 0xff bytes open one)
-  ferry inspect "$1" && ! head -c 4096 "$1" | xxd -p -c 4096 | grep -q ffffffffffffffff00000003
-}
+is_ferry_image() { ferry inspect "$1" && ! holds_stream_of_xen "$1"; }
 
 cycle() { # NAME N
   local name=$1 image=$work/$1.img tick
@@ -29,6 +26,7 @@ done
 # The same guest saved by both engines within a moment.
 check "checkpoint by the stock helper" env LIBXL_SAVE_HELPER=$stock_helper xl save -c vcpus2 $work/xl.img
 check "a checkpointed guest runs on" runs vcpus2
+check "that checkpoint is a stream of Xen's own" holds_stream_of_xen $work/xl.img
 check "checkpoint by ferry" xl save -c vcpus2 $work/ferry.img
 check "ferry's checkpointed guest runs on" runs vcpus2
 check "the checkpoint is a ferry image" is_ferry_image $work/ferry.img

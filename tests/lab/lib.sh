@@ -8,6 +8,10 @@ failures=0
 work=/run/lab # tmpfs
 mkdir -p $work
 
+# The Xen that runs here, and its own save helper.
+xen_release=$(cat /sys/hypervisor/version/major).$(cat /sys/hypervisor/version/minor)
+stock_helper=/usr/lib/xen-$xen_release/bin/libxl-save-helper
+
 # check WHAT COMMAND…: one check; COMMAND's output is shown only if it fails. It has check_seconds, then everything
 # that this script has started is ended, and the check has failed.
 : "${check_seconds:=300}"
@@ -30,7 +34,7 @@ check() {
 }
 
 # Ends a check that takes too long. It runs beside the script until that has ended; the number on which it works is that
-# of the script's latest check.
+# of the script's latest check; of a script without checks, as the second host's is, it ends nothing.
 end_slow_checks() {
   local number= since=$(now_ms) now seen
   while sleep 2 && kill -0 $$ 2>/dev/null; do
@@ -39,7 +43,7 @@ end_slow_checks() {
     # A second host that only does what it is told has no checks.
     if [ "$seen" != "$number" ] || [ -z "$seen" ]; then
       number=$seen since=$now
-    elif [ $((now - since)) -gt $((check_seconds * 1000)) ]; then
+    elif [ -n "$number" ] && [ $((now - since)) -gt $((check_seconds * 1000)) ]; then
       { echo "ended after $check_seconds s; there ran:"; (ps -ef 2>/dev/null || ps) | grep -v "\["; xl list; } >>$work/check.log 2>&1
       kill $(children_of $$)
       since=$now
@@ -100,6 +104,8 @@ seconds() {
 }
 size_of() { stat -c %s "$1"; }
 now_ms() { awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime; }
+# holds_stream_of_xen FILE: a file of xl with Xen's own stream (of version 3) in it, which begins with these bytes.
+holds_stream_of_xen() { head -c 8192 "$1" | xxd -p | tr -d '\n' | grep -q ffffffffffffffff58454e4600000003; }
 mode_of() { stat -c %a "$1"; }
 
 (

@@ -5,7 +5,6 @@ name=mover
 . "$LAB_TESTS/lib.sh"
 . "$LAB_TESTS/failing.sh"
 . "$LAB_TESTS/pause.sh"
-stock_helper=/usr/lib/xen-4.17/bin/libxl-save-helper
 export LIBXL_SAVE_HELPER=/usr/local/bin/ferry-save-helper
 
 # The receiver runs on this very host: "ssh" is a script that drops the host's name.

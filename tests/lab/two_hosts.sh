@@ -7,11 +7,6 @@ name=mover
 # Every instruction is emulated: what takes milliseconds elsewhere takes seconds here.
 export FERRY_MAX_DOWNTIME=3000 FERRY_MAX_ROUNDS=3 FERRY_LEVEL=1 FERRY_TLS_CA=$COMMON/ca.pem
 
-# A guest that came by migration has its console under the name it had while it came.
-guest_log() {
-  local came=/var/log/xen/console/guest-$1--incoming.log
-  if [ -e "$came" ]; then echo "$came"; else echo /var/log/xen/console/guest-"$1".log; fi
-}
 receive() { # CERTIFICATE [OPTION…]: ferry receive in the background
   local certificate=$1
   shift
@@ -19,14 +14,12 @@ receive() { # CERTIFICATE [OPTION…]: ferry receive in the background
   echo $! >$work/receive.pid
   within 30 listens
 }
-listens() { netstat -ltn 2>/dev/null | grep -q ' 0.0.0.0:8002 '; }
 # What the second host's receiver says about a check that failed.
 theirs() { there "sed 's/^/#   there: /' $work/receive.log"; }
 stop_receiving() {
   kill "$(cat $work/receive.pid)"
   within 20 not listens
 }
-no_open_job() { [ "$(ferry job list | wc -l)" = 1 ] || { ferry job list; return 1; }; }
 
 if [ "$LAB_HOST" = 2 ]; then
   serve_commands
@@ -49,19 +42,6 @@ certify here host1.lab
 certify there host2.lab
 certify there-wrong host3.lab
 export FERRY_TLS_CERT=$COMMON/here.pem FERRY_TLS_KEY=$work/here.key
-
-# longest_pause FROM: milliseconds between two ticks from tick FROM on, at most, on both hosts' consoles together.
-longest_pause() {
-  { cat $work/ticks; there cat $work/ticks | awk -v ahead="$ahead" '{ print $1, $2 - ahead }'; } | longest_gap "$1"
-}
-# How many milliseconds the second host's clock is ahead of this one's; half of the way there and back may be wrong.
-compare_clocks() {
-  local before theirs
-  before=$(now_ms)
-  theirs=$(there now_ms)
-  way=$(($(now_ms) - before))
-  ahead=$((theirs - before - way / 2))
-}
 
 check "the second host answers" there true
 compare_clocks

@@ -4,23 +4,8 @@ name=device
 . "$LAB_TESTS/two_hosts_lib.sh"
 # Every instruction is emulated: what takes milliseconds elsewhere takes seconds here.
 export FERRY_MAX_DOWNTIME=3000 FERRY_MAX_ROUNDS=1 FERRY_LEVEL=1
-# Who may call is another test's subject: here one certificate, its own authority, is for both hosts.
-export FERRY_TLS_CA=$work/cert.pem FERRY_TLS_CERT=$work/cert.pem FERRY_TLS_KEY=$work/key.pem
+use_one_certificate
 
-# A guest that came by migration has its console under the name it had while it came.
-guest_log() {
-  local came=/var/log/xen/console/guest-$1--incoming.log
-  if [ -e "$came" ]; then echo "$came"; else echo /var/log/xen/console/guest-"$1".log; fi
-}
-take_certificate() {
-  cp $COMMON/cert.pem $COMMON/key.pem $work/ && chmod 600 $work/key.pem
-}
-receive() {
-  ferry receive >$work/receive.log 2>&1 &
-  echo $! >$work/receive.pid
-  within 30 listens
-}
-listens() { netstat -ltn 2>/dev/null | grep -q ' 0.0.0.0:8002 '; }
 # goes_on: it counts and writes to its disk; on the network it is asked for from the first host.
 goes_on() { runs $name && writes $name; }
 
@@ -29,9 +14,7 @@ if [ "$LAB_HOST" = 2 ]; then
   exit
 fi
 
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2 -subj '/CN=lab' \
-  -addext subjectAltName=DNS:host1.lab,DNS:host2.lab -keyout $COMMON/key.pem -out $COMMON/cert.pem 2>/dev/null
-take_certificate
+make_one_certificate
 check "the second host answers" there take_certificate
 check "a guest with a disk and a network starts" start_guest $name 2 128 "$(disk_line)" "$(network_line 1)" ||
   { end_there; end_of_checks; exit 1; }

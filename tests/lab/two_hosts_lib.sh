@@ -41,3 +41,47 @@ there() {
   return "$(cat $COMMON/status."$n")"
 }
 end_there() { order ''; }
+
+# Guests that came, and receivers ---------------------------------------------------------------------
+
+# A guest that came by migration has its console under the name it had while it came.
+guest_log() {
+  local came=/var/log/xen/console/guest-$1--incoming.log
+  if [ -e "$came" ]; then echo "$came"; else echo /var/log/xen/console/guest-"$1".log; fi
+}
+listens() { netstat -ltn 2>/dev/null | grep -q ' 0.0.0.0:8002 '; }
+no_open_job() { [ "$(ferry job list | wc -l)" = 1 ] || { ferry job list; return 1; }; }
+
+# Where who may call is not the subject, one certificate, its own authority, is for both hosts: both call
+# use_one_certificate, the first one makes it, and the second one takes it.
+use_one_certificate() {
+  export FERRY_TLS_CA=$work/cert.pem FERRY_TLS_CERT=$work/cert.pem FERRY_TLS_KEY=$work/key.pem
+  receive() {
+    ferry receive >$work/receive.log 2>&1 &
+    echo $! >$work/receive.pid
+    within 30 listens
+  }
+}
+make_one_certificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2 -subj '/CN=lab' \
+    -addext subjectAltName=DNS:host1.lab,DNS:host2.lab -keyout $COMMON/key.pem -out $COMMON/cert.pem 2>/dev/null
+  take_certificate
+}
+take_certificate() {
+  cp $COMMON/cert.pem $COMMON/key.pem $work/ && chmod 600 $work/key.pem
+}
+
+# The pause of a guest that changes hosts: needs pause.sh, and watch_ticks on both ---------------------------
+
+# longest_pause FROM: milliseconds between two ticks from tick FROM on, at most, on both hosts' consoles together.
+longest_pause() {
+  { cat $work/ticks; there cat $work/ticks | awk -v ahead="$ahead" '{ print $1, $2 - ahead }'; } | longest_gap "$1"
+}
+# How many milliseconds the second host's clock is ahead of this one's; half of the way there and back may be wrong.
+compare_clocks() {
+  local before theirs
+  before=$(now_ms)
+  theirs=$(there now_ms)
+  way=$(($(now_ms) - before))
+  ahead=$((theirs - before - way / 2))
+}

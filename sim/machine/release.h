@@ -1,0 +1,23 @@
+// What differs between the releases of Xen that the simulated machine answers as: that of the
+// headers it was built with.
+#pragma once
+
+namespace ferry::sim {
+
+// Each was seen on real Xen 4.17 and 4.20 (tests/conformance). Errors are negative errnos.
+struct Release {
+  int major, minor;
+  const char* extra_version;  // of the Xen that was asked
+  // XEN_DOMCTL_getdomaininfo of a number without a domain tells of the next domain; else ESRCH.
+  bool info_goes_on_to_next;
+  // XEN_DOMCTL_shadow_op on a dying domain, which does nothing.
+  int shadow_op_on_dying;
+  // XEN_DOMCTL_set_vcpu_msrs with an MSR that Xen does not carry.
+  int unknown_msr;
+  // XENMEM_acquire_resource of a type that there is not.
+  int unknown_resource;
+};
+
+const Release& release();
+
+}  // namespace ferry::sim
