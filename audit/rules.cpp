@@ -77,6 +77,15 @@ constinit const Rule no_cpu_policy{
     "Without a CPU policy a restore falls back to the host's default, and the guest may find "
     "features missing that it uses."};
 
+constinit const Rule config_trust{
+    "config.trust", kWarning, Level::structure,
+    "The configuration asks for ordinary disks, networks and kernels only, and libxl reads it as "
+    "it "
+    "looks.",
+    "It makes dom0 run programs and open files and devices, as root. A host with the usual "
+    "settings "
+    "refuses what is named, unless it saved the image itself or somebody vouches for it."};
+
 constinit const Rule index_kind{
     "index.kind", kError, Level::structure,
     "The index names the kind that the last record with a pfn gives it.",
@@ -367,6 +376,7 @@ constexpr const Rule* kRules[] = {
     &rule::record_repeated,
     &rule::record_order,
     &rule::no_cpu_policy,
+    &rule::config_trust,
     &rule::index_kind,
     &rule::index_record,
     &rule::index_totals,

@@ -39,7 +39,7 @@ const Rule* find_rule(std::string_view id);
 namespace rule {
 extern const Rule framing, index_unreadable, unknown_record;
 extern const Rule digest, body, page_batch;
-extern const Rule record_missing, record_repeated, record_order, no_cpu_policy;
+extern const Rule record_missing, record_repeated, record_order, no_cpu_policy, config_trust;
 extern const Rule index_kind, index_record, index_totals, index_others;
 extern const Rule page_missing, populated_count, populated_runs, stale_frame_lists;
 extern const Rule leaf_list, leaf_kind, stray_leaf, p2m_entry, p2m_absent, p2m_foreign;

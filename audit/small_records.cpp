@@ -6,6 +6,7 @@
 #include "audit/guest_pages.h"
 #include "audit/p2m.h"
 #include "audit/vcpus.h"
+#include "config/judge_config.h"
 
 namespace ferry::audit {
 namespace {
@@ -31,7 +32,8 @@ class SmallRecords {
       case v1::Record::kHead:
         return once(heads_, "Head", place);
       case v1::Record::kConfig:
-        return once(configs_, "Config", place);
+        once(configs_, "Config", place);
+        return check_config(record.config().libxl_json(), place);
       case v1::Record::kTsc:
         once(tscs_, "Tsc", place);
         return check_tsc(record.tsc(), place);
@@ -51,6 +53,16 @@ class SmallRecords {
       default:
         return;
     }
+  }
+
+  // Also what xl has of it around the image.
+  void check_config(const std::string& text, const Place& place) {
+    for (const ConfigFinding& finding : asks_for(text))
+      findings_.add(rule::config_trust, place, [&] {
+        return fmt::format("{} is not taken unseen: {}.",
+                           finding.key + (finding.value.empty() ? "" : " " + finding.value),
+                           finding.why);
+      });
   }
 
   void finish() {
@@ -96,6 +108,7 @@ class SmallRecords {
 void check_small_records(const ImageFile& image, PageMap& map, GuestFacts& facts,
                          Findings& findings) {
   SmallRecords records(image, map, facts, findings);
+  if (image.place().in_xl_file) records.check_config(image.place().xl_config, {});
   uint64_t offset = 0;
   for (uint64_t distance : image.index_root().other_offsets()) {
     offset += distance;

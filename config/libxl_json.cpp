@@ -2,6 +2,9 @@
 #include "config/libxl_json.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
+#include <vector>
 
 #include "text/printable.h"
 
@@ -41,6 +44,22 @@ ordered_json parse_small(const std::string& text) {
   return ordered_json::parse(text, nullptr, false);
 }
 
+// Of what is known to be small, and JSON. libxl takes the first of two, other parsers the last.
+std::string key_that_comes_twice(const std::string& text) {
+  std::vector<std::set<std::string>> open;
+  std::optional<std::string> twice;
+  const auto look = [&](int, ordered_json::parse_event_t event, ordered_json& parsed) {
+    if (event == ordered_json::parse_event_t::object_start) open.emplace_back();
+    if (event == ordered_json::parse_event_t::object_end) open.pop_back();
+    if (event == ordered_json::parse_event_t::key &&
+        !open.back().insert(parsed.get<std::string>()).second)
+      twice = parsed.get<std::string>();
+    return true;
+  };
+  const bool whole = !ordered_json::parse(text, look, false).is_discarded();
+  return whole && twice ? fmt::format("it has the key {} twice", *twice) : std::string();
+}
+
 }  // namespace
 
 std::string fault_of_config(const std::string& text) {
@@ -54,7 +73,7 @@ std::string fault_of_config(const std::string& text) {
   if (!is_utf8(text)) return "it is not UTF-8";
   const ordered_json config = parse_small(text);
   if (config.is_discarded()) return "it is no JSON";
-  return config.is_object() ? std::string() : "it is no object";
+  return config.is_object() ? key_that_comes_twice(text) : "it is no object";
 }
 
 ordered_json parse_config(const std::string& text) {

@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "config/libxl_json.h"
+#include "config/own_mark.h"
 #include "custody/guest_custody.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
@@ -15,6 +16,7 @@
 #include "proto/xl_wrapper.h"
 #include "save/save.h"
 #include "text/printable.h"
+#include "text/say.h"
 
 namespace ferry {
 namespace {
@@ -58,6 +60,16 @@ class GuestSave {
       fail(Errc::unsupported, "the domain's name is not UTF-8: {}", config_.name());
     config_.set_uuid(domain_.uuid.data(), domain_.uuid.size());
     config_.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
+    mark_config();
+  }
+
+  // Without a mark the image is as good, and a restore asks whoever gives it to vouch for it.
+  void mark_config() {
+    try {
+      config_.set_mark(own_mark(config_.libxl_json()));
+    } catch (const Error& e) {
+      say(fmt::format("ferry: the image is not marked as this host's own: {}\n", e.what()));
+    }
   }
 
   void save(const ImageOutput& output) {

@@ -60,15 +60,16 @@ class Connection {
       if (is_plain(name)) caller_.names.push_back(std::move(name));
   }
 
-  void serve(const std::vector<std::string>& allowed, const OpenHost& open) {
+  void serve(const KnownSources& sources, const OpenHost& open) {
     // Read before anything is refused: a socket closed with bytes unread takes the reason with it.
     const v1::MigrateFrame first = first_frame(*link_);
-    check_allowed(allowed);
+    check_allowed(sources.allowed);
     if (first.has_join()) return relay(first);
     ask_server(first.has_hello() ? job_id_of(first.hello().job()) : "", "", -1);
     const SignalsCut stop(tls_->socket());  // whoever ends us ends the link, and we leave in order
     const auto host = open();
-    tell(receive_job({*link_, first, caller_, control_.get()}, *host));
+    const bool trusted = is_among(sources.trusted);
+    tell(receive_job({*link_, first, caller_, control_.get(), trusted}, *host));
   }
 
  private:
@@ -76,12 +77,15 @@ class Connection {
     const auto& names = caller_.names;
     if (names.empty()) refuse(fmt::format("the certificate of {} names no host", address_));
     caller_.text = fmt::format("{} ({})", names.front(), address_);
-    const auto is_allowed = [&](const std::string& name) {
-      return std::find(allowed.begin(), allowed.end(), name) != allowed.end();
-    };
-    if (allowed.empty() || std::any_of(names.begin(), names.end(), is_allowed)) return;
+    if (allowed.empty() || is_among(allowed)) return;
     refuse(fmt::format("guests are taken from {} only, not from {}", fmt::join(allowed, ", "),
                        caller_.text));
+  }
+
+  bool is_among(const std::vector<std::string>& known) const {
+    return std::any_of(caller_.names.begin(), caller_.names.end(), [&](const std::string& name) {
+      return std::find(known.begin(), known.end(), name) != known.end();
+    });
   }
 
   void ask_server(const std::string& job, const std::string& stream, int descriptor) {
@@ -141,11 +145,11 @@ CallerSays caller_says(const std::string& message) {
           message.substr(stream_ends + 1)};
 }
 
-int serve_connection(Descriptor socket, Descriptor control, const std::vector<std::string>& allowed,
+int serve_connection(Descriptor socket, Descriptor control, const KnownSources& sources,
                      const OpenHost& open) {
   return run_main("ferry", [&] {
     Connection connection(std::move(socket), std::move(control));
-    connection.serve(allowed, open);
+    connection.serve(sources, open);
     return static_cast<int>(Exit::done);
   });
 }

@@ -27,9 +27,14 @@ struct CallerSays {
 };
 CallerSays caller_says(const std::string& message);
 
-// To its end; the exit status. Only what is proven opens the host. allowed: names of sources; none:
-// all that the authority vouches for.
-int serve_connection(Descriptor socket, Descriptor control, const std::vector<std::string>& allowed,
+// Names of sources, as their certificates have them.
+struct KnownSources {
+  std::vector<std::string> allowed;  // none: all that the authority vouches for
+  std::vector<std::string> trusted;  // with how their guests are configured
+};
+
+// To its end; the exit status. Only what is proven opens the host.
+int serve_connection(Descriptor socket, Descriptor control, const KnownSources& sources,
                      const OpenHost& open);
 
 }  // namespace ferry::host

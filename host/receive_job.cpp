@@ -68,8 +68,9 @@ class Streams {
 
 }  // namespace
 
-ReceiveHost receive_host(ThisHost& host) {
+ReceiveHost receive_host(ThisHost& host, bool trusted) {
   ReceiveHost serve;
+  serve.trusts = [trusted](const Caller&) { return trusted; };
   serve.make = [&](const MigrationJob& incoming) { return host.incoming(incoming); };
   serve.answer = [&](const v1::MigrateQuestion& question) {
     return answer(host.xen(), host.life(), host.devices(), question);
@@ -79,7 +80,7 @@ ReceiveHost receive_host(ThisHost& host) {
 
 ReceiveReport receive_job(const ReceiveJob& job, ThisHost& host) {
   Streams streams(job.control);
-  ReceiveHost serve = receive_host(host);
+  ReceiveHost serve = receive_host(host, job.trusted);
   serve.most_streams = kMostStreams;
   serve.more_links = [&](const MigrationJob& of, uint32_t count) {
     return streams.more(of, count);

@@ -10,14 +10,16 @@ struct ReceiveJob {
   Link& link;  // the first one
   const v1::MigrateFrame& first;
   Caller caller;
-  int control;  // where further connections come from (receive_caller.h)
+  int control;           // where further connections come from (receive_caller.h)
+  bool trusted = false;  // the source, with how its guests are configured
 };
 
 // Serves it to its end. Throws Error.
 ReceiveReport receive_job(const ReceiveJob& job, ThisHost& host);
 
-// What this host gives and answers to whoever sends a guest; no further connections.
-ReceiveHost receive_host(ThisHost& host);
+// What this host gives and answers to whoever sends a guest; no further connections. trusted: the
+// source may configure it as it likes.
+ReceiveHost receive_host(ThisHost& host, bool trusted);
 
 // What an operator wants to know of it; throws the Error for what did not end well.
 void tell(const ReceiveReport& report);

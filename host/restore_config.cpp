@@ -2,8 +2,12 @@
 #include "host/restore_config.h"
 
 #include "config/config_record.h"
+#include "config/json_text.h"
+#include "config/judge_config.h"
 #include "config/libxl_json.h"
+#include "config/own_mark.h"
 #include "text/printable.h"
+#include "text/say.h"
 #include "xen/uuid.h"
 
 namespace ferry::host {
@@ -21,17 +25,51 @@ bool is_taken(Lifecycle& life, const std::string& name) {
   }
 }
 
+constexpr char kWayOut[] =
+    "--trust-config takes it all the same, --config takes a configuration of yours instead";
+
+JudgedConfig judged(const std::string& text, const std::string& called, bool trusted) {
+  JudgedConfig config = judge_config(text, Errc::bad_image, called, trust_places());
+  if (!trusted) require_trust(config, called, kWayOut);
+  return config;
+}
+
+JudgedConfig config_of_image(const ImageFile& image, bool trusted) {
+  const XlHeader header = config_header(image);
+  if (!(header.mandatory_flags & kXlFlagJson))
+    fail(Errc::unsupported, "the image's configuration is not JSON; restore it with xl restore");
+  const std::optional<v1::Config> own =
+      image.place().in_xl_file ? std::nullopt : config_record(image);
+  return judged(header.config, "the image's configuration",
+                trusted || (own && is_own_mark(own->mark(), own->libxl_json())));
+}
+
+// The guest stays the one it was, by its uuid, whatever else the operator's file changes.
+JudgedConfig config_of_operator(const ImageFile& image, const std::string& text) {
+  JudgedConfig own = judged(text, "the configuration of --config", true);
+  const Json saved = parse_config(config_header(image).config);
+  const std::string uuid = text_at(saved, "/c_info/uuid");
+  if (!uuid.empty()) own.json["c_info"]["uuid"] = uuid;
+  return own;
+}
+
 }  // namespace
 
 RestoreConfig restore_config(const ImageFile& image, const RestoreAs& as) {
   if (!is_utf8(as.name)) fail(Errc::usage, "a name has to be UTF-8, and {} is not", as.name);
-  RestoreConfig config{config_header(image), {}};
-  if (!(config.header.mandatory_flags & kXlFlagJson))
-    fail(Errc::unsupported, "the image's configuration is not JSON; restore it with xl restore");
-  config.json = require_config(config.header.config, Errc::bad_image, "the image's configuration");
+  JudgedConfig judged = as.config.empty() ? config_of_image(image, as.trust_config)
+                                          : config_of_operator(image, as.config);
+  RestoreConfig config{{kXlFlagJson | kXlFlagStreamV2, {}}, std::move(judged.json), {}};
+  config.dropped = std::move(judged.dropped);
   if (!as.name.empty()) config.json["c_info"]["name"] = as.name;
-  config.header.config = config.json.dump();
+  config.header.config = json_text(config.json, -1);
   return config;
+}
+
+void tell_dropped(const RestoreConfig& config) {
+  for (const std::string& key : config.dropped)
+    say(fmt::format("ferry: {} is left out of the configuration: libxl does not know it\n",
+                    printable(key)));
 }
 
 // Two copies of a guest write to the same disks and answer to the same addresses.
@@ -51,7 +89,7 @@ void refuse_second_copy(RestoreConfig& config, Lifecycle& life, const RestoreAs&
   if (!name.empty() && is_taken(life, name))
     fail(Errc::busy, "there is a domain {} on this host already; --name gives it another name",
          name);
-  config.header.config = config.json.dump();
+  config.header.config = json_text(config.json, -1);
 }
 
 }  // namespace ferry::host

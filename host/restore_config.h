@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -13,20 +14,28 @@ namespace ferry::host {
 
 // What the operator wants.
 struct RestoreAs {
-  std::string file;    // for messages
-  std::string name;    // another name for the domain, or empty
-  bool force = false;  // although the guest still runs here
+  std::string file;           // for messages
+  std::string name;           // another name for the domain, or empty
+  bool force = false;         // although the guest still runs here
+  bool trust_config = false;  // the operator vouches for the image's configuration
+  std::string config = {};    // the operator's own, libxl's JSON, instead of it; empty: none
 };
 
 // The header of the xl file that makes the guest, and its configuration once more, parsed.
 struct RestoreConfig {
   XlHeader header;
   nlohmann::ordered_json json;
+  std::vector<std::string> dropped;  // keys of the image's that libxl does not know
 };
 
-// From the image, with the name that was asked for. Needs no host. Throws Error(bad_image) for a
-// configuration that no host of ours takes, Error(unsupported) for one that is not JSON.
+// From the image, with the name that was asked for, as it was judged (config/judge_config.h) and
+// written anew. Needs no Xen. Throws Error(bad_image) for a configuration that no host of ours
+// takes, Error(unsupported) for one that is not JSON, or that asks for more than is taken unseen,
+// from an image that this host did not save and nobody vouches for.
 RestoreConfig restore_config(const ImageFile& image, const RestoreAs& as);
+
+// For people: what was left out of the image's configuration.
+void tell_dropped(const RestoreConfig& config);
 
 // Throws Error(busy) if the guest or its name is on this host already; gives it a new uuid where a
 // second copy is forced.

@@ -60,7 +60,7 @@ void XlIncoming::begin(const v1::MigrateHello& hello) {
                                 std::vector<int>{});
   xl_may_live_ = false;
   if (!expect(kReady)) fail_as_xl();
-  take(encode_xl_header({hello.xl_flags(), hello.libxl_json()}));
+  take(encode_xl_header({kXlFlagJson | kXlFlagStreamV2, hello.libxl_json()}));
   wait_for_domain();
 }
 

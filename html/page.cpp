@@ -57,6 +57,7 @@ std::vector<Section> sections(const Report& report) {
   all.push_back({"rounds", "Rounds", rounds(report)});
   all.push_back({"vcpus", "vCPUs", vcpus_table(report.summary), true});
   all.push_back({"records", "Records", records_table(report.summary), true});
+  all.push_back({"asks-for", "Asks for", asks_for_table(report), true});
   all.push_back({"config", "Configuration", config_table(report), true});
   return all;
 }

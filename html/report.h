@@ -1,6 +1,7 @@
 // All that a page says of an image.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +18,8 @@ struct Report {
   std::string name = {};  // of the guest; empty if the image does not say
   std::string uuid = {};
   std::vector<std::pair<std::string, std::string>> config = {};  // in words
+  // What of it is not taken unseen: key, value, why.
+  std::vector<std::array<std::string, 3>> asks_for = {};
   audit::Summary summary;
   audit::Result audit;
   // Of the pages; empty if they cannot be read, and then why.

@@ -143,6 +143,17 @@ std::string vcpus_table(const audit::Summary& summary) {
   return table.html();
 }
 
+std::string asks_for_table(const Report& report) {
+  if (report.asks_for.empty())
+    return "<p>Ordinary disks, networks and kernels only, as far as names tell.</p>\n";
+  Table table("Not taken unseen", {{"setting"}, {"value"}, {"why"}});
+  const size_t shown = std::min(report.asks_for.size(), kMostRows);
+  for (size_t i = 0; i < shown; ++i)
+    table.row({report.asks_for[i][0], report.asks_for[i][1], report.asks_for[i][2]});
+  table.note(and_more(report.asks_for.size(), shown, "settings"));
+  return table.html();
+}
+
 std::string config_table(const Report& report) {
   if (report.config.empty()) return "<p>The image has no configuration that ferry can read.</p>\n";
   Table table("As libxl has it", {{"setting"}, {"value"}});

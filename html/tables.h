@@ -14,5 +14,6 @@ std::string page_tables_table(const audit::Census& census);
 std::string records_table(const audit::Summary& summary);
 std::string vcpus_table(const audit::Summary& summary);
 std::string config_table(const Report& report);
+std::string asks_for_table(const Report& report);
 
 }  // namespace ferry::html

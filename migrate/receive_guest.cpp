@@ -7,6 +7,7 @@
 
 #include "error/error.h"
 #include "migrate/guest_names.h"
+#include "migrate/judge_hello.h"
 #include "migrate/receive_image.h"
 #include "xen/uuid.h"
 
@@ -187,10 +188,17 @@ v1::MigrateFrame any_first_frame(Link& link) {
   return std::move(*frame);
 }
 
-v1::MigrateFrame answer_to(const v1::MigrateQuestion& question, const ReceiveHost& host) {
+bool is_trusted(const Caller& caller, const ReceiveHost& host) {
+  return host.trusts && host.trusts(caller);
+}
+
+v1::MigrateFrame answer_to(const v1::MigrateQuestion& question, const Caller& caller,
+                           const ReceiveHost& host) {
   if (!host.answer) fail(Errc::unsupported, "no questions are answered here");
   v1::MigrateFrame frame;
   *frame.mutable_answer() = host.answer(question);
+  for (std::string& sentence : against_config(question.libxl_json(), is_trusted(caller, host)))
+    frame.mutable_answer()->add_blockers(std::move(sentence));
   return frame;
 }
 
@@ -271,7 +279,8 @@ void clear_earlier_tries(const MigrationJob& job, const v1::MigrateHello& hello,
       clear_earlier_try(other, hello, host);
 }
 
-Arrival prepare(Link& link, const v1::MigrateHello& hello, const Caller& caller,
+// hello: its configuration becomes what the toolstack is to get.
+Arrival prepare(Link& link, v1::MigrateHello& hello, const Caller& caller,
                 const ReceiveHost& host) {
   const std::string id = job_id_of(hello.job());
   check_hello(hello);
@@ -282,6 +291,8 @@ Arrival prepare(Link& link, const v1::MigrateHello& hello, const Caller& caller,
     fail(Errc::unsupported, "job {} is not known here: its journal is gone", id);
   if (known) check_caller(*known, hello, caller);
   if (known && !hello.settle()) fail(Errc::unsupported, "job {} was here before", id);
+
+  if (!known) hello.set_libxl_json(judged_config(hello, is_trusted(caller, host)));
 
   MigrationJob job = known ? *known : new_job(id, hello, caller);
   std::optional<FileLock> uuid_lock = lock_arrival(job.uuid);
@@ -303,19 +314,19 @@ v1::MigrateFrame first_frame(Link& link) {
 ReceiveReport receive_guest(Link& link, const v1::MigrateFrame& first, const Caller& caller,
                             const ReceiveHost& host) {
   if (first.has_question()) {
-    link.send(or_refuse(link, [&] { return answer_to(first.question(), host); }));
+    link.send(or_refuse(link, [&] { return answer_to(first.question(), caller, host); }));
     return {Received::asked, {}, {}};
   }
   if (!first.has_hello())
     or_refuse(link, [] { fail(Errc::io, "a further connection came instead of a first one"); });
-  const Arrival arrival =
-      or_refuse(link, [&] { return prepare(link, first.hello(), caller, host); });
+  v1::MigrateHello hello = first.hello();
+  const Arrival arrival = or_refuse(link, [&] { return prepare(link, hello, caller, host); });
   Receiver& receiver = *arrival.receiver;
   if (arrival.known) {
     or_refuse(link, [&] { receiver.restart(); });
     send_welcome(link, receiver.job(), 1);
   } else {
-    receiver.stream(first.hello(), host);
+    receiver.stream(hello, host);
   }
   receiver.serve();
   return receiver.report();

@@ -62,6 +62,8 @@ struct ReceiveHost {
   std::function<std::unique_ptr<IncomingGuest>(const MigrationJob&)> make;
   // Whether this host could take a guest; nothing: such questions are refused.
   std::function<v1::MigrateAnswer(const v1::MigrateQuestion&)> answer = {};
+  // Whether that source's guests may be configured as it likes. None are by default.
+  std::function<bool(const Caller&)> trusts = {};
   // At most so many connections a job.
   uint32_t most_streams = 1;
   // Waits for as many further connections of this source for the job. Throws Error(io).

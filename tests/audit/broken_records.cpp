@@ -68,6 +68,19 @@ std::vector<BrokenImage> record_cases() {
       {"record.missing", "populated", [] { return without(v1::Record::kPopulated); }},
       {"record.missing", "p2m_frames", [] { return without(v1::Record::kP2MFrames); }},
       {"record.no-cpu-policy", "gone", [] { return without(v1::Record::kCpuPolicy); }},
+      {"config.trust", "device_model",
+       [] {
+         return changed([](G& guest) {
+           guest.config.emplace().set_libxl_json(
+               R"({"c_info": {}, "b_info": {"device_model": "/tmp/qemu"}})");
+         });
+       }},
+      {"config.trust", "twice",
+       [] {
+         return changed([](G& guest) {
+           guest.config.emplace().set_libxl_json(R"({"c_info": {"name": "a", "name": "b"}})");
+         });
+       }},
       {"record.order", "policy", late_policy},
       {"tsc.mode", "three", [] { return changed([](G& guest) { guest.tsc.set_mode(3); }); }},
       {"cpu-policy.leaf", "unknown", [] { return changed_leaf(4, 0, 0x5000); }},

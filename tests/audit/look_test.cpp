@@ -12,6 +12,7 @@
 
 #include "tests/audit/image_builder.h"
 #include "tests/audit/run_program.h"
+#include "tests/config/dangerous_configs.h"
 
 namespace ferry::test {
 namespace {
@@ -115,6 +116,31 @@ TEST_F(Look, inspect_shows_configuration_rounds_and_what_is_in_the_pages) {
   EXPECT_EQ(all["contents"]["kernel"], "Linux version 6.1.0 (builder@host) #1 SMP");
   EXPECT_EQ(all["contents"]["rounds"][0]["pages"]["ZERO"], 21);
   EXPECT_EQ(all["contents"]["page_tables"][0]["tables"], 3);
+}
+
+TEST_F(Look, what_nobody_should_take_unseen_is_listed) {
+  guest_.config.emplace();
+  for (const DangerousConfig& config : dangerous_configs()) {
+    guest_.config->set_libxl_json(config.json());
+    SetUp();
+    const json asks_for = json::parse(ferry({"inspect", "--json"}).out)["asks_for"];
+    const auto is_listed = [&](const json& one) {
+      return one["key"].get<std::string>().starts_with(config.key);
+    };
+    EXPECT_TRUE(std::any_of(asks_for.begin(), asks_for.end(), is_listed)) << config.patch;
+    const json findings = json::parse(ferry({"audit", "--json"}).out)["findings"];
+    const auto is_found = [&](const json& one) {
+      return one["rule"] == "config.trust" &&
+             one["sentence"].get<std::string>().starts_with(config.key);
+    };
+    EXPECT_TRUE(std::any_of(findings.begin(), findings.end(), is_found)) << config.patch;
+  }
+  EXPECT_THAT(ferry({"inspect"}).out, HasSubstr("\nasks for what is not taken unseen\nusbdevs [{"));
+  EXPECT_THAT(ferry({"inspect", "--html", "-"}).out, HasSubstr("<td>usbdevs</td>"));
+  guest_.config->set_libxl_json(ordinary_config().dump());
+  SetUp();
+  EXPECT_TRUE(json::parse(ferry({"inspect", "--json"}).out)["asks_for"].empty());
+  EXPECT_EQ(json::parse(ferry({"audit", "--json"}).out)["warnings"], 0);
 }
 
 TEST_F(Look, walk_says_where_it_ends) {

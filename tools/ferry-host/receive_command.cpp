@@ -20,10 +20,11 @@ namespace {
 
 struct Arguments {
   bool stdio = false;
+  bool trust_config = false;
   Settings said;
 };
 
-void receive_over_stdio(const OpenHost& open) {
+void receive_over_stdio(bool trusted, const OpenHost& open) {
   if (isatty(STDOUT_FILENO))
     fail(Errc::usage, "another ferry has to be at the other end: ferry migrate --via starts this");
   FdSource in(STDIN_FILENO, "the source");
@@ -31,15 +32,17 @@ void receive_over_stdio(const OpenHost& open) {
   Link link(in, out);
   const v1::MigrateFrame first = first_frame(link);
   const auto host = open();
-  tell(receive_guest(link, first, {"standard input", {}}, receive_host(*host)));
+  tell(receive_guest(link, first, {"standard input", {}}, receive_host(*host, trusted)));
 }
 
 void receive_over_tcp(const Settings& settings, const OpenHost& open) {
   TlsContext{tls_files()};  // what is wrong with them is said now, not at the first guest
-  const auto allowed = settings.find<"receive_from">().value_or(std::vector<std::string>());
+  const std::vector<std::string> none;
+  const KnownSources sources = {settings.find<"receive_from">().value_or(none),
+                                settings.find<"trust_config_from">().value_or(none)};
   ReceiveServer server(open_listeners(parse_address(settings.get<"listen">())),
                        [&](Descriptor socket, Descriptor control) {
-                         return serve_connection(std::move(socket), std::move(control), allowed,
+                         return serve_connection(std::move(socket), std::move(control), sources,
                                                  open);
                        });
   server.run();
@@ -57,10 +60,15 @@ void add_receive_command(CLI::App& app, const Settings& settings, OpenHost open)
       "\nExample:\n  ferry receive --allow host1.example");
   auto* stdio =
       command->add_flag("--stdio", arguments->stdio, "One guest, over standard input and output");
+  command
+      ->add_flag("--trust-config", arguments->trust_config,
+                 "With --stdio: take any configuration of the guest, whatever programs, files and "
+                 "devices it names")
+      ->needs(stdio);
   const std::vector<CLI::Option*> over_tcp = add_settings(*command, kReceive, arguments->said);
   for (CLI::Option* option : over_tcp) option->excludes(stdio);
   command->callback([arguments, settings, open = std::move(open)] {
-    arguments->stdio ? receive_over_stdio(open)
+    arguments->stdio ? receive_over_stdio(arguments->trust_config, open)
                      : receive_over_tcp(arguments->said.over(settings), open);
   });
 }

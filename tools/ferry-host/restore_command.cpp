@@ -14,6 +14,7 @@
 #include "error/error.h"
 #include "host/child.h"
 #include "host/engine.h"
+#include "host/operator_config.h"
 #include "host/restore_config.h"
 #include "host/stop_signals.h"
 #include "proto/image_file.h"
@@ -29,6 +30,7 @@ namespace ferry::host {
 namespace {
 
 struct Arguments : RestoreAs {
+  std::string config_file;
   bool paused = false;
 };
 
@@ -99,10 +101,12 @@ void print_restored(Lifecycle& life, const std::string& name, bool paused) {
   }
 }
 
-void restore(const Arguments& arguments) {
+void restore(Arguments& arguments) {
   const ImageFile image = ImageFile::open(arguments.file);
   check_head(image.head());
+  if (!arguments.config_file.empty()) arguments.config = operator_config(arguments.config_file);
   RestoreConfig config = restore_config(image, arguments);
+  tell_dropped(config);
   Hypervisor xen;
   LibxlLifecycle life;
   refuse_second_copy(config, life, arguments);
@@ -124,10 +128,20 @@ void add_restore_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("restore", "Restore a PV guest from a file");
   command->footer(
       "Takes what ferry save wrote, and what xl save wrote with ferry's helper.\n"
+      "An image that another host saved is restored with ordinary disks, networks and kernels "
+      "only\n(docs/trust.md).\n"
       "\nExample:\n  ferry restore /var/lib/xen/save/web1.ferry");
   command->add_option("FILE", arguments->file, "The saved guest")->required();
   command->add_flag("--paused", arguments->paused, "Leave the guest paused");
   command->add_option("--name", arguments->name, "Give the domain another name");
+  CLI::Option* trust = command->add_flag(
+      "--trust-config", arguments->trust_config,
+      "Take the image's configuration, whatever programs, files and devices it names");
+  command
+      ->add_option("--config", arguments->config_file,
+                   "Take this one instead: as for xl create, or libxl's JSON")
+      ->type_name("CONFIG")
+      ->excludes(trust);
   command->add_flag("--force", arguments->force, "Restore even if the guest still runs here");
   command->callback([arguments] { restore(*arguments); });
 }

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "host/operator_config.h"
 #include "host/restore_config.h"
 #include "proto/image_file.h"
 #include "sim_toolstack/restore_guest.h"
@@ -16,12 +17,16 @@ namespace ferry::sim {
 namespace {
 
 struct Arguments : host::RestoreAs {
+  std::string config_file;
   bool paused = false;
 };
 
-void restore(const std::string& path, const Arguments& arguments) {
+void restore(const std::string& path, Arguments& arguments) {
   const ImageFile image = ImageFile::open(arguments.file);
+  if (!arguments.config_file.empty())
+    arguments.config = host::operator_config(arguments.config_file);
   host::RestoreConfig config = host::restore_config(image, arguments);
+  host::tell_dropped(config);
   SimHost host(path, true);
   host::refuse_second_copy(config, host.life(), arguments);
   const auto executor = make_thread_executor(std::max(1u, std::thread::hardware_concurrency() / 2));
@@ -42,6 +47,10 @@ void add_restore_command(CLI::App& app, HostPath host) {
   command->add_option("FILE", arguments->file, "The image")->required();
   command->add_option("--name", arguments->name, "Another name for the guest");
   command->add_flag("--paused", arguments->paused, "Leave it paused");
+  CLI::Option* trust = command->add_flag("--trust-config", arguments->trust_config,
+                                         "Take the image's configuration, whatever it names");
+  command->add_option("--config", arguments->config_file, "Take this one instead, libxl's JSON")
+      ->excludes(trust);
   command->add_flag("--force", arguments->force, "Also if the guest is on this host already");
   command->callback([arguments, host] { restore(*host, *arguments); });
 }

@@ -32,9 +32,11 @@ void run_inspect(const InspectArguments& arguments) {
   const nlohmann::ordered_json config = config_as_json(summary);
   if (!arguments.json)
     return print(summary_as_text(arguments.file, name, summary) + config_as_text(config) +
-                 rounds_as_text(summary) + (census ? census_as_text(*census) : std::string()));
+                 asks_for_as_text(config_asks_for(summary)) + rounds_as_text(summary) +
+                 (census ? census_as_text(*census) : std::string()));
   auto json = nlohmann::ordered_json::parse(summary_as_json(arguments.file, name, summary));
   if (!config.is_null()) json["config"] = config;
+  json["asks_for"] = asks_for_as_json(config_asks_for(summary));
   if (census) json["contents"] = census_as_json(*census);
   print(json_text(json) + "\n");
 }

@@ -34,6 +34,13 @@ void read_pages(const ImageFile& image, Executor& executor, html::Report& report
   }
 }
 
+std::vector<std::array<std::string, 3>> asks_for_rows(const audit::Summary& summary) {
+  std::vector<std::array<std::string, 3>> rows;
+  for (const ConfigFinding& finding : config_asks_for(summary))
+    rows.push_back({finding.key, finding.value, finding.why});
+  return rows;
+}
+
 }  // namespace
 
 std::string write_html(const std::string& file, const ImageFile& image,
@@ -46,6 +53,7 @@ std::string write_html(const std::string& file, const ImageFile& image,
                       .name = guest_name(summary),
                       .uuid = uuid_of(summary),
                       .config = config_in_words(config_as_json(summary)),
+                      .asks_for = asks_for_rows(summary),
                       .summary = summary,
                       .audit = audit::run(image, {.keep = kFindingsOfRule}, *executor)};
   read_pages(image, *executor, report);

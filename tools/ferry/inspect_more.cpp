@@ -53,6 +53,25 @@ ordered_json config_as_json(const audit::Summary& summary) {
           {"pcidevs", devices_of(config, "pcidevs", {"domain", "bus", "dev", "func"})}};
 }
 
+std::vector<ConfigFinding> config_asks_for(const audit::Summary& summary) {
+  // What a restore goes by: around an image in a file of xl, not in it.
+  if (summary.place.in_xl_file) return asks_for(summary.place.xl_config);
+  return asks_for(summary.config ? summary.config->libxl_json() : std::string());
+}
+
+std::string asks_for_as_text(const std::vector<ConfigFinding>& findings) {
+  std::string text;
+  for (const ConfigFinding& finding : findings) text += finding_in_words(finding) + "\n";
+  return text.empty() ? text : "\nasks for what is not taken unseen\n" + text;
+}
+
+ordered_json asks_for_as_json(const std::vector<ConfigFinding>& findings) {
+  ordered_json list = ordered_json::array();
+  for (const ConfigFinding& finding : findings)
+    list.push_back({{"key", finding.key}, {"value", finding.value}, {"why", finding.why}});
+  return list;
+}
+
 std::vector<std::pair<std::string, std::string>> config_in_words(const ordered_json& config) {
   std::vector<std::pair<std::string, std::string>> rows;
   if (config.is_null()) return rows;
