@@ -136,7 +136,7 @@ TEST_F(Look, what_nobody_should_take_unseen_is_listed) {
     EXPECT_TRUE(std::any_of(findings.begin(), findings.end(), is_found)) << config.patch;
   }
   EXPECT_THAT(ferry({"inspect"}).out, HasSubstr("\nasks for what is not taken unseen\nusbdevs [{"));
-  EXPECT_THAT(ferry({"inspect", "--html", "-"}).out, HasSubstr("<td>usbdevs</td>"));
+  EXPECT_THAT(ferry({"inspect", "--html", "-"}).out, HasSubstr("<th scope=\"row\">usbdevs</th>"));
   guest_.config->set_libxl_json(ordinary_config().dump());
   SetUp();
   EXPECT_TRUE(json::parse(ferry({"inspect", "--json"}).out)["asks_for"].empty());

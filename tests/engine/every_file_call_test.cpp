@@ -2,6 +2,7 @@
 // folders.
 #include <gtest/gtest.h>
 
+#include "config/own_mark.h"
 #include "pipeline/seeded_executor.h"
 #include "tests/engine/file_faults.h"
 #include "tests/engine/promises.h"
@@ -9,8 +10,19 @@
 namespace ferry::sim {
 namespace {
 
+// An image that is not marked as this host's own is as good, and so is the save of a process that
+// Linux may end when memory runs out. A write follows the call that opened its file.
+bool goes_without(const std::vector<std::string>& calls, uint64_t nth) {
+  std::string call = calls[nth - 1];
+  if (call == "write" && nth > 1) call = calls[nth - 2];
+  return call.find("config.key") != std::string::npos ||
+         call.find("oom_score_adj") != std::string::npos;
+}
+
 class EveryFileCall : public ::testing::TestWithParam<std::tuple<Afterwards, bool>> {
  protected:
+  void SetUp() override { own_mark("makes this host's key, which later saves only read"); }
+
   static GuestSpec spec() {
     GuestSpec spec;
     spec.pages = 300;
@@ -55,20 +67,20 @@ TEST_P(EveryFileCall, can_fail) {
   for (uint64_t n = 1; !HasFailure(); ++n) {
     Ended ended;
     std::string call;
-    bool failed = false;
+    bool failed = false, matters = true;
     {
       FileFaults faults(n);
       ended = save(faults);
       failed = faults.failed();
-      if (failed) call = faults.calls()[n - 1];
+      if (failed) {
+        call = faults.calls()[n - 1];
+        matters = !goes_without(faults.calls(), n);
+      }
     }
     SCOPED_TRACE(fmt::format("call {}: {}", n, call));
     const Result result = judge(ended);
-    if (!failed) {
-      EXPECT_EQ(result, Result::done);
-      break;
-    }
-    EXPECT_EQ(result, Result::failed) << "nobody noticed";
+    EXPECT_EQ(result, failed && matters ? Result::failed : Result::done);
+    if (!failed) break;
     ++calls;
   }
   EXPECT_GT(calls, 8u);

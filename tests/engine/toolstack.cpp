@@ -93,9 +93,11 @@ Workplace::Workplace() {
   folder_ = (fs::is_directory(memory) ? memory : fs::temp_directory_path()) / "ferry-test-XXXXXX";
   if (!mkdtemp(folder_.data())) fail_errno(Errc::io, errno, "cannot make a folder for a test");
   setenv("FERRY_RUN_DIR", folder_.c_str(), 1);
+  setenv("FERRY_STATE_DIR", kept().c_str(), 1);
 }
 
 Workplace::~Workplace() {
+  fs::remove_all(kept());
   fs::remove_all(folder_);
 }
 

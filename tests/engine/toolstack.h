@@ -12,8 +12,8 @@
 
 namespace ferry::sim {
 
-// A folder for images, locks and notes (FERRY_RUN_DIR) of this process, in memory where that can be
-// had, and gone with the object.
+// A folder for images, locks and notes (FERRY_RUN_DIR) of this process, and one for what a host
+// keeps (FERRY_STATE_DIR), in memory where that can be had, and gone with the object.
 class Workplace {
  public:
   Workplace();
@@ -30,6 +30,8 @@ class Workplace {
   bool clear();
 
  private:
+  std::string kept() const { return folder_ + ".kept"; }
+
   std::string folder_;
 };
 

@@ -97,7 +97,7 @@ TEST_F(Page, shows_findings_with_rule_severity_place_and_sentence) {
   EXPECT_THAT(page, HasSubstr("<small>L2 table, pfn 0x6, entry 100, record "));
   EXPECT_THAT(page, HasSubstr("<li>and 35 more</li>"));
   EXPECT_THAT(page, HasSubstr("<span class=\"severity\">warning</span> <code>pt.linear</code>"));
-  EXPECT_THAT(page, HasSubstr("Audit: 41 errors, 1 warning"));
+  EXPECT_THAT(page, HasSubstr("Audit: 41 errors, 2 warnings"));
 }
 
 TEST_F(Page, takes_every_text_for_text) {
