@@ -36,7 +36,7 @@ constexpr size_t kMostQueued = 256;
 // Before we look who has come meanwhile.
 constexpr unsigned kMostStarts = 4;
 constexpr size_t kMostJobs = 64;
-constexpr size_t kMostStreams = 16 * kMostJobs;
+constexpr size_t kMostRelayed = 16 * kMostJobs;
 
 sigset_t signals() {
   sigset_t set;
@@ -220,7 +220,7 @@ void ReceiveServer::serve(Process& process) {
 void ReceiveServer::place_stream(Process& process, const std::string& stream, int descriptor) {
   Process* server = server_of(process.job);
   if (!server || server->names != process.names || descriptor < 0 ||
-      count(Stage::relaying) >= kMostStreams)
+      count(Stage::relaying) >= kMostRelayed)
     return refuse(process, fmt::format("job {} has no use for this connection", process.job));
   pass_message(server->control.get(), stream, descriptor);
   process.stage = Stage::relaying;
