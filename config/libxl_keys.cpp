@@ -209,6 +209,8 @@ constexpr Key kDiskKeyList[] = {kBackendDomid,
                                 word_of("transport", "unknown"),
                                 u32("irq", Rule::drop),
                                 u64("base", Rule::drop),
+                                not_true("colo_enable"),
+                                not_true("colo_restore_enable"),  // libxl writes it of every disk
                                 {"colo*", Form::scalar, Rule::refuse, kColo},
                                 text("active_disk", Rule::refuse, kFile),
                                 text("hidden_disk", Rule::refuse, kFile),

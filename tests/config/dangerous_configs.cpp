@@ -17,7 +17,8 @@ Json ordinary_config() {
                "type.pv": {"slack_memkb": 0}, "arch_arm": {}, "arch_x86": {},
                "max_grant_frames": 64, "tsc_mode": "default"},
     "disks": [{"pdev_path": "/srv/web1/disk.img", "vdev": "xvda", "backend": "qdisk",
-               "format": "raw", "readwrite": 1, "discard_enable": "True"}],
+               "format": "raw", "readwrite": 1, "discard_enable": "True",
+               "colo_restore_enable": "False"}],
     "nics": [{"devid": 0, "mac": "00:16:3e:00:00:01", "bridge": "xenbr0", "script": "vif-bridge",
               "nictype": "vif"}],
     "on_reboot": "restart", "on_crash": "destroy"

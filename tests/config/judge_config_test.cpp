@@ -57,6 +57,24 @@ TEST(JudgeConfig, an_ordinary_guest_passes_as_it_is) {
   EXPECT_EQ(refusal(with(R"({"disks": [{"pdev_path": "/dev/dm-3", "vdev": "xvda"}]})")), "");
 }
 
+// What libxl 4.17 itself says of a guest with a disk and an interface once it runs.
+TEST(JudgeConfig, a_guest_as_libxl_tells_of_it_passes_as_it_is) {
+  const std::string text = R"({
+    "c_info": {"type": "pv", "name": "web1", "domid": 4294967295,
+               "uuid": "ff24cf05-f2d4-4140-b21f-3829c912820d", "run_hotplug_scripts": "True"},
+    "b_info": {"max_vcpus": 2, "avail_vcpus": [0, 1], "max_memkb": 131072, "target_memkb": 131072,
+               "video_memkb": 0, "sched_params": {"sched": "credit2", "weight": 256, "cap": 0},
+               "claim_mode": "True", "kernel": "/boot/vmlinuz", "cmdline": "console=hvc0 \"x y\"",
+               "ramdisk": "/boot/initrd", "type.pv": {}, "arch_arm": {},
+               "arch_x86": {"msr_relaxed": "False"}},
+    "disks": [{"pdev_path": "/dev/dm-3", "vdev": "xvda", "format": "raw", "readwrite": 1,
+               "colo_restore_enable": "False"}],
+    "nics": [{"devid": 0, "mac": "00:16:3e:00:00:01", "bridge": "xenbr0", "nictype": "vif"}],
+    "on_reboot": "restart", "on_crash": "preserve", "on_soft_reset": "soft_reset"})";
+  EXPECT_EQ(refusal(text), "");
+  EXPECT_TRUE(judge(text).dropped.empty());
+}
+
 TEST(JudgeConfig, each_dangerous_one_is_refused_by_its_key) {
   EXPECT_GE(test::dangerous_configs().size(), 60u);
   for (const test::DangerousConfig& config : test::dangerous_configs())

@@ -19,7 +19,7 @@ check() {
   local what=$1
   shift
   checks=$((checks + 1))
-  echo $checks >$work/check.number
+  echo $checks >$work.check
   if "$@" >$work/check.log 2>&1; then
     echo "ok $checks - $what"
   else
@@ -39,7 +39,7 @@ end_slow_checks() {
   local number= since=$(now_ms) now seen
   while sleep 2 && kill -0 $$ 2>/dev/null; do
     now=$(now_ms)
-    seen=$(cat $work/check.number 2>/dev/null)
+    seen=$(cat $work.check 2>/dev/null)
     # A second host that only does what it is told has no checks.
     if [ "$seen" != "$number" ] || [ -z "$seen" ]; then
       number=$seen since=$now

@@ -14,12 +14,6 @@ receive() { # CERTIFICATE [OPTION…]: ferry receive in the background
   echo $! >$work/receive.pid
   within 30 listens
 }
-# What the second host's receiver says about a check that failed.
-theirs() { there "sed 's/^/#   there: /' $work/receive.log"; }
-stop_receiving() {
-  kill "$(cat $work/receive.pid)"
-  within 20 not listens
-}
 
 if [ "$LAB_HOST" = 2 ]; then
   serve_commands

@@ -50,6 +50,12 @@ guest_log() {
   if [ -e "$came" ]; then echo "$came"; else echo /var/log/xen/console/guest-"$1".log; fi
 }
 listens() { netstat -ltn 2>/dev/null | grep -q ' 0.0.0.0:8002 '; }
+# What the second host's receiver says about a check that failed.
+theirs() { there "sed 's/^/#   there: /' $work/receive.log"; }
+stop_receiving() {
+  kill "$(cat $work/receive.pid)"
+  within 20 not listens
+}
 no_open_job() { [ "$(ferry job list | wc -l)" = 1 ] || { ferry job list; return 1; }; }
 
 # Where who may call is not the subject, one certificate, its own authority, is for both hosts: both call
