@@ -3,7 +3,11 @@
 . "$LAB_TESTS/lib.sh"
 
 inspects() { ferry inspect "$1" | grep -q "$2"; }
-no_finding() { ferry audit "$1" | tee $work/audit.log | grep -q ': clean; .*judged: full'; cat $work/audit.log; [ $(wc -l <$work/audit.log) -eq 1 ]; }
+# Nothing but that the lab's kernels lie where a guest's usually do not.
+no_finding() {
+  ferry audit "$1" | tee $work/audit.log
+  grep -q ': clean, .*judged: full' $work/audit.log && [ "$(grep -vc '^warning config.trust: b_info' $work/audit.log)" -eq 1 ]
+}
 # The kernel's text begins with the same bytes wherever it is mapped; its page is read-only data.
 kernel_text() { ferry cat --vaddr 0xffffffff81000000 --length 4096 "$1" | wc -c | grep -qx 4096; }
 walks() { ferry walk "$1" 0xffffffff81000000 | tail -n 1 | grep -q 'a data page'; }

@@ -20,6 +20,25 @@ make_faulty_helper() {
   : >$work/fault
 }
 receive_faultily() { make_faulty_helper && FERRY_SAVE_HELPER=$work/helper receive; }
+# Over a command: its receiver stops itself.
+port=8023
+offer_silent_command() {
+  make_faulty_helper
+  echo "kill -STOP \$(cat $work/stopped)" >$work/fault
+  printf '#!/bin/sh\necho $$ >%s\nFERRY_SAVE_HELPER=%s exec ferry receive --stdio 2>>%s\n' \
+    $work/stopped $work/helper $work/receive.log >$work/silent
+  chmod 755 $work/silent
+  nc -ll -p $port -e $work/silent >/dev/null 2>&1 &
+  echo $! >$work/nc.pid
+  within 10 is_offered
+}
+is_offered() { netstat -ltn 2>/dev/null | grep -q ":$port "; }
+clear_receiver() {
+  kill -KILL $(receivers) $(processes '[^ ]*xl restore') $(processes '[^ ]*xl .*migrate-receive') $(cat $work/nc.pid 2>/dev/null)
+  xl destroy $name--incoming
+  rm -rf /var/lib/ferry/jobs
+  within 20 only && within 20 not listens
+}
 receivers() { processes '[^ ]*ferry-host receive'; }
 
 if [ "$LAB_HOST" = 2 ]; then
@@ -75,16 +94,13 @@ there ': >$work/fault; cp /etc/xen/scripts/block $work/block
 comes_back "a hotplug script that hangs" "$silence" ferry migrate $name host2.lab
 there 'cp $work/block /etc/xen/scripts/block'
 
-# Over a command, to this very host, which is another one as far as it knows.
-make_faulty_helper
-echo 'kill -STOP $(cat '$work/stopped')' >$work/fault
-printf '#!/bin/sh\necho $$ >%s\nFERRY_STATE_DIR=%s FERRY_SAVE_HELPER=%s exec ferry receive --stdio\n' \
-  $work/stopped $work/theirs $work/helper >$work/silent
-chmod 755 $work/silent
-comes_back "a command that goes silent" "$silence" ferry migrate $name --via $work/silent
-kill -KILL "$(cat $work/stopped)"
-xl destroy $name--incoming
-check "nothing but the guest is left here" within 20 only $name
+# What hangs there goes on hanging, so it is ended by hand.
+check "the other host is cleared" there clear_receiver
+
+check "a command that goes silent listens there" there offer_silent_command
+comes_back "a command that goes silent" "$silence" ferry migrate $name --via "nc host2.lab $port"
+check "the other host is cleared of that too" there clear_receiver
+check "a receiver listens there again" there receive_faultily
 
 # A minute in which the receiver reads nothing, in the midst of the memory of a guest that runs.
 sending() { is_running '[^ ]*ferry-save-helper --save' && sleep 3; }
@@ -101,7 +117,7 @@ check "then the migration ends" within 200 has_ended $migrating
 wait $migrating
 check "well" [ $? = 0 ]
 note "it says: $(tail -n 1 $work/busy.log)"
-check "the guest is gone here" only
+check "the guest is gone here" within 20 only
 check "it runs there" there runs $name
 check "so does its disk" there writes $name
 check "nothing else is left there" there only $name
