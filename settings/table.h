@@ -126,7 +126,7 @@ inline constexpr Setting kSettings[] = {
     {.name = "run_dir", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
      .standard = "/run/ferry", .help = "locks, notes and sockets"},
     {.name = "state_dir", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
-     .standard = "/var/lib/ferry/jobs", .help = "journals of migrations"},
+     .standard = "/var/lib/ferry/jobs", .help = "journals of migrations, and the key of this host's marks"},
     {.name = "kernel_folders", .user = User::host, .kind = Kind::names, .lowest = 1, .highest = 65'535,
      .standard = "/boot,/var/lib/xen,/srv,/usr/lib/xen,/usr/lib/grub-xen,/usr/lib/xen-common",
      .help = "where kernels and ramdisks of guests may lie that somebody else configured"},
