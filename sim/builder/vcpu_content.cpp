@@ -2,6 +2,7 @@
 #include "sim/builder/vcpu_content.h"
 
 #include <cstring>
+#include <optional>
 
 #include "error/error.h"
 #include "sim/machine/hypercall.h"
@@ -79,7 +80,8 @@ vcpu_guest_context_t make_context(Workshop& shop, unsigned id, const VcpuPages& 
   for (char& byte : c.fpu_ctxt.x) byte = static_cast<char>(random.next());
   c.gdt_frames[0] = shop.mfn(pages.gdt);
   c.gdt_ents = 16 + random.below(497);
-  uint64_t kernel = g.kernel_l4, user = 0;
+  uint64_t kernel = g.kernel_l4;
+  std::optional<uint64_t> user;  // pfn 0 may be a table too
   if (!processes.empty() && random.chance(75)) {
     const AddressSpace& process = processes[random.below(processes.size())];
     kernel = process.kernel_l4;
@@ -87,7 +89,7 @@ vcpu_guest_context_t make_context(Workshop& shop, unsigned id, const VcpuPages& 
     if (id && random.chance(30)) c.flags &= ~static_cast<unsigned long>(VGCF_in_kernel);
   }
   c.ctrlreg[3] = shop.mfn(kernel) << kPageShift;
-  c.ctrlreg[1] = user ? shop.mfn(user) << kPageShift : 0;
+  c.ctrlreg[1] = user ? shop.mfn(*user) << kPageShift : 0;
   c.vm_assist = 1ul << VMASST_TYPE_writable_pagetables;
   if (g.spec.m2p_strict) c.vm_assist |= 1ul << VMASST_TYPE_m2p_strict;
   return c;

@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 
 #include <fmt/format.h>
 
@@ -97,7 +98,12 @@ void for_seeds(uint64_t by_default, Run run) {
     running_seed[crashed.copy(running_seed, sizeof running_seed - 1)] = 0;
     {
       SCOPED_TRACE(replay);
-      run(seed);
+      // gtest would end the whole test here, and name no seed.
+      try {
+        run(seed);
+      } catch (const std::exception& e) {
+        ADD_FAILURE() << "seed " << seed << " threw: " << e.what();
+      }
     }
     if (!::testing::Test::HasFailure()) continue;
     fmt::print("seed {} failed; {}\n", seed, replay);
