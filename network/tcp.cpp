@@ -106,16 +106,29 @@ std::vector<Descriptor> listen_tcp(const Address& at) {
   return listening;
 }
 
-std::string peer_of(int socket) {
+namespace {
+
+// getsockname or getpeername
+std::string end_of(int socket, int (*ask)(int, sockaddr*, socklen_t*)) {
   sockaddr_storage address = {};
   socklen_t size = sizeof address;
   char host[NI_MAXHOST], port[NI_MAXSERV];
-  if (getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+  if (ask(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
       getnameinfo(reinterpret_cast<sockaddr*>(&address), size, host, sizeof host, port, sizeof port,
                   NI_NUMERICHOST | NI_NUMERICSERV) != 0)
     return "an unknown address";
   const bool v6 = std::strchr(host, ':') != nullptr;
   return fmt::format("{}{}{}:{}", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+}  // namespace
+
+std::string peer_of(int socket) {
+  return end_of(socket, getpeername);
+}
+
+std::string own_end_of(int socket) {
+  return end_of(socket, getsockname);
 }
 
 }  // namespace ferry

@@ -28,7 +28,8 @@ void tune_tcp(int socket);
 // own time-out does not tell a peer that is gone from one that lives and is too busy to read.
 bool peer_is_gone(int socket);
 
-// The other end, as ADDRESS:PORT.
+// The other end and this one, as ADDRESS:PORT.
 std::string peer_of(int socket);
+std::string own_end_of(int socket);
 
 }  // namespace ferry

@@ -230,7 +230,8 @@ TEST_F(Cli, wrong_usage_is_refused_with_2) {
   expect_refusal(ferry({}), 2, "which command");
   expect_refusal(ferry({"fly"}), 2, "no command fly");
   expect_refusal(ferry({"audit"}), 2, "needs a FILE");
-  expect_refusal(ferry({"inspect"}), 2, "FILE is required");
+  expect_refusal(ferry({"inspect"}), 2, "FILE is required .ferry inspect --help says more");
+  expect_refusal(ferry({"--fast"}), 2, "no option --fast");
   expect_refusal(ferry({"audit", "--level", "deep", "x"}), 2, "deep");
   expect_refusal(ferry({"audit", "--threads", "0", "x"}), 2, "threads");
   expect_refusal(ferry({"inspect", "--fast", "x"}), 2, "fast");

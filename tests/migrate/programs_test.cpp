@@ -218,11 +218,13 @@ TEST_F(MigratePrograms, a_receiver_takes_the_sockets_that_systemd_opened) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   EXPECT_EQ(moved.status, 0) << moved.said << receiver.said();
+  EXPECT_NE(receiver.said().find("listening at 127.0.0.1:" + port), std::string::npos);
   EXPECT_TRUE(hosts_.runs_on("b"));
 }
 
 TEST_F(MigratePrograms, a_receiver_that_is_told_to_end_lets_its_jobs_finish) {
   Running receiver = hosts_.receiver();
+  EXPECT_NE(receiver.said().find("listening at 127.0.0.1:"), std::string::npos);
   EXPECT_EQ(migrate().status, 0);
   receiver.send(SIGTERM);
   EXPECT_EQ(receiver.wait(10), 0);

@@ -94,7 +94,10 @@ TEST_F(FerrySim, guests_of_the_same_kind_are_different_guests) {
 
 TEST_F(FerrySim, mistakes_are_told_in_a_sentence) {
   EXPECT_NE(run(2, "list").find("ferry-sim create makes one"), std::string::npos);
-  EXPECT_NE(run(2, "create").find("NAME is required"), std::string::npos);
+  EXPECT_NE(run(2, "create").find("NAME is required (ferry-sim create --help"), std::string::npos);
+  EXPECT_NE(run(2, "job").find("which command? (ferry-sim job --help"), std::string::npos);
+  EXPECT_NE(run(2, "job stop").find("no command job stop (ferry-sim job --help"),
+            std::string::npos);
   run(0, "create web1 --memory 8");
   EXPECT_NE(run(2, "create web1").find("already"), std::string::npos);
   EXPECT_NE(run(2, "create web2 --host-memory 64").find("host ferry-sim.host is there already"),

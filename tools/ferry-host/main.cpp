@@ -4,6 +4,7 @@
 
 #include "custody/resume_guest.h"
 #include "error/run_main.h"
+#include "error/usage_error.h"
 #include "host/engine.h"
 #include "host/xl_incoming.h"
 #include "migrate/open_job.h"
@@ -79,7 +80,7 @@ int main(int argc, char** argv) {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
       if (e.get_exit_code() == 0) return app.exit(e);  // --help
-      ferry::complain("ferry", fmt::format("{} (--help says more)", e.what()));
+      ferry::complain("ferry", ferry::usage_sentence(app, e));
       return static_cast<int>(ferry::Exit::usage);
     }
     return 0;

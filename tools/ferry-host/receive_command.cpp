@@ -12,6 +12,7 @@
 #include "host/receive_server.h"
 #include "host/tls_settings.h"
 #include "network/listeners.h"
+#include "network/tcp.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/setting_options.h"
 
@@ -35,16 +36,22 @@ void receive_over_stdio(bool trusted, const OpenHost& open) {
   tell(receive_guest(link, first, {"standard input", {}}, receive_host(*host, trusted)));
 }
 
+void tell_where(const std::vector<Descriptor>& listeners) {
+  for (const Descriptor& listener : listeners)
+    fmt::print("listening at {}\n", own_end_of(listener.get()));
+  std::fflush(stdout);
+}
+
 void receive_over_tcp(const Settings& settings, const OpenHost& open) {
   TlsContext{tls_files()};  // what is wrong with them is said now, not at the first guest
   const std::vector<std::string> none;
   const KnownSources sources = {settings.find<"receive_from">().value_or(none),
                                 settings.find<"trust_config_from">().value_or(none)};
-  ReceiveServer server(open_listeners(parse_address(settings.get<"listen">())),
-                       [&](Descriptor socket, Descriptor control) {
-                         return serve_connection(std::move(socket), std::move(control), sources,
-                                                 open);
-                       });
+  std::vector<Descriptor> listeners = open_listeners(parse_address(settings.get<"listen">()));
+  tell_where(listeners);
+  ReceiveServer server(std::move(listeners), [&](Descriptor socket, Descriptor control) {
+    return serve_connection(std::move(socket), std::move(control), sources, open);
+  });
   server.run();
 }
 

@@ -136,7 +136,8 @@ void add_running_commands(CLI::App& job, const OpenHost& open) {
 
   command =
       add("set", "Change a live save or migration while it runs", "Name or number of the domain");
-  command->footer("Example:\n  ferry job set --bandwidth 50 web1");
+  command->footer(
+      "What is not given stays as it is.\n\nExample:\n  ferry job set --bandwidth 50 web1");
   add_settings(*command, kJobSet, arguments->said);
   command->callback([arguments, open] { set(*arguments, open); });
 

@@ -6,6 +6,7 @@
 
 #include "custody/resume_guest.h"
 #include "error/run_main.h"
+#include "error/usage_error.h"
 #include "host/engine_here.h"
 #include "migrate/open_job.h"
 #include "settings/environment.h"
@@ -65,7 +66,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& e) {
-    complain("ferry-sim", fmt::format("{} (ferry-sim --help says more)", e.what()));
+    complain("ferry-sim", usage_sentence(app, e));
     return static_cast<int>(Exit::usage);
   }
 }

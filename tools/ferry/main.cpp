@@ -1,15 +1,11 @@
 // ferry: one command, with a subcommand for everything that can be done with a saved guest.
 #include "error/run_main.h"
+#include "error/usage_error.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/host_command.h"
 
 namespace ferry {
 namespace {
-
-int refuse(std::string_view sentence) {
-  complain("ferry", sentence);
-  return static_cast<int>(Exit::usage);
-}
 
 int run_command_line(int argc, char** argv) {
   CLI::App app("Saves, restores, migrates and audits Xen PV guests.", "ferry");
@@ -26,17 +22,13 @@ int run_command_line(int argc, char** argv) {
   add_convert_command(app, exit);
   for (const HostCommand& command : host_commands())  // only for the list in --help
     app.add_subcommand(command.name, command.what)->prefix_command()->group("Host commands");
-  if (argc < 2) return refuse("which command? (ferry --help lists all)");
-  const std::string name = argv[1];
-  const auto named = app.get_subcommands([&](CLI::App* sub) { return sub->get_name() == name; });
-  if (!name.starts_with('-') && named.empty())
-    return refuse(fmt::format("there is no command {} (ferry --help lists all)", name));
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return refuse(fmt::format("{} (ferry --help says more)", error.what()));
+    complain("ferry", usage_sentence(app, error));
+    return static_cast<int>(Exit::usage);
   }
   return static_cast<int>(exit);
 }
