@@ -124,7 +124,7 @@ give_up() {
   within 30 ended first
 }
 comes_to_point() {
-  local tries=60
+  local tries=180
   while ! read -r -t 1 point <&7; do
     tries=$((tries - 1))
     [ $tries -gt 0 ] && ! ended first || { echo "the first does not come to that point"; return 1; }
