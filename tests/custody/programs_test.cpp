@@ -93,7 +93,7 @@ TEST_F(HeldMigration, a_domain_of_the_name_for_guests_set_aside_is_in_nobodys_wa
 
 TEST_F(HeldMigration, a_guest_whose_name_was_taken_meanwhile_says_how_to_get_it_again) {
   hosts_.extra_environment["FERRY_HANDOVER_TIMEOUT"] = "2";
-  command_is(fmt::format("python3 {} 3805 | {} --host {} receive --stdio", STOP_BEFORE, FERRY_SIM,
+  command_is(fmt::format("python3 {} 3805 | {} --host {} receive --stdio", GATE, FERRY_SIM,
                          hosts_.path("b.host")));
   Running migration = migrate();
   ASSERT_EQ(migration.wait(), 4) << migration.said();

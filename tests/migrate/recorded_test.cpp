@@ -32,7 +32,7 @@ class Recorded : public ::testing::TestWithParam<bool> {
   // A command that records what the source says; it may get lost on its way to the other host.
   void via(const std::string& recording, const std::string& lost_from = {}) {
     std::string command = fmt::format("tee {}", hosts_.path(recording));
-    if (!lost_from.empty()) command += fmt::format(" | python3 {} {}", STOP_BEFORE, lost_from);
+    if (!lost_from.empty()) command += fmt::format(" | python3 {} {}", GATE, lost_from);
     std::ofstream(hosts_.path("via.sh")) << command << " | " << receiver("b") << "\n";
   }
   TwoHosts::Result migrate() {

@@ -1,0 +1,24 @@
+# Stands in the way of what one side of a migration says: hands on frame by frame (length 4, little-endian, and
+# body) until one whose body begins with the given hex. There it ends; or, given two files, it makes the second and
+# waits for the first.
+#
+# usage: gate.py HEX [OPEN REACHED] <FRAMES >FRAMES
+import os
+import sys
+import time
+
+stop, files = bytes.fromhex(sys.argv[1]), sys.argv[2:]
+source, sink = sys.stdin.buffer, sys.stdout.buffer
+while True:
+    head = source.read(4)
+    if len(head) < 4:
+        break
+    body = source.read(int.from_bytes(head, "little"))
+    if body.startswith(stop):
+        if not files:
+            break
+        open(files[1], "w").close()
+        while not os.path.exists(files[0]):
+            time.sleep(0.01)
+    sink.write(head + body)
+    sink.flush()
