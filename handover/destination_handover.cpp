@@ -65,15 +65,21 @@ void DestinationHandover::give_up() {
   guest_.discard();
 }
 
-// A go. Whatever fails before the guest can run leaves one that never ran.
+// A go. What fails before the guest can run leaves it as it is; a journal that says it failed may
+// hold the state all the same, so nothing is promised of it.
 void DestinationHandover::run() {
-  if (!guest_.present()) return give_up();
+  if (!guest_.present()) {
+    give_up();
+    return answer();
+  }
   try {
     write(DestinationState::about_to_run);
-  } catch (const std::exception&) {
-    return give_up();
+  } catch (const std::exception& e) {
+    outbox_.because(e.what());
+    return outbox_.send(HandoverMessage::cannot_run);
   }
   let_run();
+  answer();
 }
 
 void DestinationHandover::let_run() {
@@ -84,15 +90,16 @@ void DestinationHandover::let_run() {
     if (guest_.present()) throw;  // who starts from the journal tries again
     return note(DestinationState::may_have_run);
   }
-  ran ? note(DestinationState::runs) : give_up();
+  if (ran) note(DestinationState::runs);
 }
 
 void DestinationHandover::on(HandoverMessage message) {
   if (state_ == DestinationState::receiving) return failed();  // nothing is said before the end
-  if (state_ == DestinationState::held) {
-    if (message == HandoverMessage::go) run();
-    if (message == HandoverMessage::forget || message == HandoverMessage::kept) give_up();
-  }
+  const bool open = state_ == DestinationState::held || state_ == DestinationState::about_to_run;
+  const bool dropped = message == HandoverMessage::forget || message == HandoverMessage::kept;
+  if (state_ == DestinationState::held && message == HandoverMessage::go) return run();
+  if (state_ == DestinationState::about_to_run && !dropped) let_run();
+  if (open && dropped) give_up();
   answer();
 }
 
@@ -106,8 +113,9 @@ void DestinationHandover::answer() {
       return outbox_.send(HandoverMessage::never_ran);
     case DestinationState::may_have_run:
       return outbox_.send(HandoverMessage::may_have_run);
-    case DestinationState::receiving:
     case DestinationState::about_to_run:
+      return outbox_.send(HandoverMessage::cannot_run);
+    case DestinationState::receiving:
       return;
   }
 }

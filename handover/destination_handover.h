@@ -2,14 +2,19 @@
 //
 //                complete            go                    it runs
 //    receiving ────────────→ held ─────────→ about_to_run ─────────→ runs
-//        │                    │                    │
-//        │ failed, link lost  │ forget, kept       │ this host went down in between
-//        └────→ never_ran ←───┘                    └──────→ may_have_run
+//        │                    │                │   │
+//        │ failed, link lost  │ forget, kept   │   │ this host went down in between
+//        └────→ never_ran ←───┴────────────────┘   └──────→ may_have_run
 //
 // "About to run" is written before the guest can run, so as long as it is not written the guest
 // never ran, and never_ran is final: a go that comes late is refused. Without a copy nothing can
 // run here either, so a journal that cannot be written does not keep never_ran from being said; and
 // a copy that runs all the same, because somebody unpaused it, is never thrown away.
+//
+// A whole copy is never thrown away on this side's word alone: the source's may be gone by then. So
+// after a go that cannot be followed (the journal cannot be written, the copy surely cannot run)
+// the copy stays, paused, and cannot_run asks. It promises nothing: only forget and kept, which the
+// source says while it has a copy, end in never_ran.
 #pragma once
 
 #include "handover/message.h"

@@ -22,6 +22,7 @@
  *   NO_RECHECK         the source does not look whether its copy is still suspended
  *   NO_GONE_CHECK      nor whether it is still there
  *   NO_UNPAUSED_CHECK  the destination does not look whether its copy runs before it throws it away
+ *   NO_KEEPING         nor does it keep one that is whole until the source says that it has one
  *   NO_JOURNAL_CHECK   a write that failed is taken for one that did not
  *   NO_RUN_CHECK       a copy that is not there is said to run
  *   NAME_IDENTITY      a domain is known by its name
@@ -36,7 +37,7 @@
 #define UNDER_WAY 2                /* messages each way at one time */
 #endif
 
-mtype = { received, running, never_ran, may_have_run, go, status, forget, kept };  /* messages */
+mtype = { received, running, never_ran, may_have_run, cannot_run, go, status, forget, kept };  /* messages */
 mtype = { sending, given_away, taken_back, done };                              /* the source's journal */
 mtype = { receiving, held, about_to_run, runs, will_never_run, unknown };       /* the destination's */
 mtype = { no_copy, suspended, runs_here };                                      /* a copy of the guest */
@@ -49,6 +50,7 @@ bit holds_lock = 1;                /* the source's program lives */
 bit go_out, drop_out;              /* said once, it may arrive at any time */
 bit unpaused_by_hand;              /* the destination's copy */
 bit fork_by_hand, lost_by_hand;    /* somebody did what is assumed that nobody does */
+bit given, whole;                  /* the source knows that it gave it away, the destination that it has it */
 bit hangs;                         /* the destination's program does nothing any more */
 bit needs_operator;
 bit calm;                          /* nothing fails any more */
@@ -169,21 +171,28 @@ inline say_go_or(otherwise) {
   }
 }
 
+/* The destination says that it may have run, whether or not it could write that down. */
+#define UNKNOWN_THERE (destination == unknown || destination == about_to_run && destination_copy == no_copy)
+
 /* What an operator does who is asked, knows what happened, and sees what the other host does. */
 inline operator_decides() {
   atomic {
     needs_operator = 0;
     if
-    :: destination == unknown && (destination_ran || source_copy == no_copy) ->
+    :: UNKNOWN_THERE && (destination_ran || source_copy == no_copy) ->
        assert(source_copy != runs_here || fork_by_hand);
        source_copy = no_copy;
        source = done;
        says = done
-    :: destination == unknown && !destination_ran && source_copy != no_copy ->
+    :: UNKNOWN_THERE && !destination_ran && source_copy != no_copy ->
        source = taken_back;
        says = taken_back;
        resume_at_source()
-    :: source_copy == no_copy && destination == held && !source_ran ->
+    :: !UNKNOWN_THERE && source_copy == no_copy && !source_ran &&
+       (destination == held || destination == about_to_run) ->
+#ifdef DOUBLES
+       named_alike_there = 0;          /* where that is why it cannot run */
+#endif
        source = given_away;
        says = given_away;
        go_out = 1;
@@ -192,7 +201,8 @@ inline operator_decides() {
                                   destination == held && source_ran) ->
        source = taken_back;
        says = taken_back
-    :: destination == about_to_run || destination == runs  /* it will say so, or has */
+    :: destination == runs ||              /* it will say so, or has */
+       !UNKNOWN_THERE && destination == about_to_run && (source_copy != no_copy || source_ran)
     :: else -> assert(fork_by_hand)        /* nobody is asked who need not be */
     fi
   }
@@ -204,7 +214,10 @@ active proctype Source() {
   goto end_serve;
 start:
   holds_lock = 0;
-  atomic { holds_lock = 1; says = source; failed = 0; back = 0; otherwise = 0 };
+  atomic {
+    holds_lock = 1; says = source; failed = 0; back = 0; otherwise = 0;
+    if :: says == given_away -> given = 1 :: else fi
+  };
   if
   :: says == sending -> take_back()       /* no go was ever sent */
   :: says == taken_back && !GONE -> resume_at_source()
@@ -231,7 +244,7 @@ end_serve:
         write(source, given_away);
         if
         :: failed -> take_back(); goto start
-        :: else -> says = given_away
+        :: else -> atomic { says = given_away; given = 1 }
         fi;
         MAY_DIE(start);
         say_go_or(otherwise);
@@ -272,6 +285,8 @@ end_serve:
      :: says == given_away && message == never_ran && !GONE -> take_back()
      :: says == given_away && message == may_have_run && GONE -> source = done; says = done
      :: says == given_away && message == may_have_run && !GONE -> needs_operator = 1
+     :: says == given_away && message == cannot_run ->
+        atomic { if :: GONE -> needs_operator = 1 :: else -> say_drop(forget) fi }
      :: says == taken_back && !calm -> say_drop(kept)
      :: says == taken_back && calm         /* the program has ended */
      :: says == done
@@ -304,7 +319,6 @@ inline give_up() {
        :: FOUND_THERE ->
           assert(destination_copy != runs_here && (!destination_ran || fork_by_hand));
           destination_copy = no_copy;
-          if :: failed && source_copy == no_copy -> lost_by_hand = 1 :: else fi
        :: else
        fi
     fi
@@ -315,7 +329,15 @@ inline let_run() {
   atomic {
     assert(!MISTAKEN_THERE);
     if
-    :: FOUND_THERE -> destination_copy = runs_here; destination_ran = 1; says = runs
+#ifdef DOUBLES                             /* its name is taken: it surely has not run */
+    :: FOUND_THERE && named_alike_there && !destination_ran
+    :: FOUND_THERE && !(named_alike_there && !destination_ran) ->
+#else
+    :: FOUND_THERE ->
+#endif
+       destination_copy = runs_here;
+       destination_ran = 1;
+       says = runs
 #ifdef NO_RUN_CHECK
     :: !FOUND_THERE -> says = runs
 #else
@@ -324,7 +346,7 @@ inline let_run() {
     fi
   };
   MAY_DIE(start);
-  write(destination, says)
+  if :: says != about_to_run -> write(destination, says) :: else fi
 }
 
 active proctype Destination() {
@@ -332,8 +354,7 @@ active proctype Destination() {
   bit failed;
   goto end_serve;
 start:
-  says = destination;
-  failed = 0;
+  atomic { says = destination; failed = 0; if :: says != receiving -> whole = 1 :: else fi };
   if
   :: says == receiving || says == will_never_run -> give_up()
   :: says == about_to_run && FOUND_THERE -> let_run()
@@ -352,7 +373,7 @@ end_serve:
      write(destination, held);
      if
      :: failed -> give_up(); say(to_source, never_ran); goto start
-     :: else -> says = held
+     :: else -> atomic { says = held; whole = 1 }
      fi;
      MAY_DIE(start);
      say(to_source, received)
@@ -380,11 +401,16 @@ end_serve:
            write(destination, about_to_run);
            MAY_DIE(start);
            if
+#ifdef NO_KEEPING
            :: failed -> give_up()
-           :: else -> let_run()
+#else
+           :: failed -> say(to_source, cannot_run); goto end_serve
+#endif
+           :: else -> says = about_to_run; let_run()
            fi
         fi
-     :: says == held && (message == forget || message == kept) -> give_up()
+     :: says == about_to_run && message != forget && message != kept -> let_run()
+     :: (says == held || says == about_to_run) && (message == forget || message == kept) -> give_up()
      :: says == held && message != go && message != forget && message != kept
      :: says == runs || says == will_never_run || says == unknown
      fi;
@@ -392,6 +418,7 @@ end_serve:
 answer:
      if
      :: says == held -> say(to_source, received)
+     :: says == about_to_run -> say(to_source, cannot_run)
      :: says == runs -> say(to_source, running)
      :: says == will_never_run -> say(to_source, never_ran)
      :: says == unknown -> say(to_source, may_have_run)
@@ -415,7 +442,7 @@ active proctype Meddler() {
      :: source_copy == suspended ->                                   /* xl destroys it */
         source_copy = no_copy;
         if
-        :: destination_copy == no_copy || drop_out ||
+        :: destination_copy == no_copy || drop_out || !whole ||
            destination == receiving || destination == will_never_run -> lost_by_hand = 1
         :: else
         fi
@@ -424,7 +451,7 @@ active proctype Meddler() {
         destination_ran = 1;
         unpaused_by_hand = 1;
         if
-        :: source != given_away || source_ran || destination != held -> fork_by_hand = 1
+        :: source != given_away || !given || source_ran || destination != held || !whole -> fork_by_hand = 1
         :: else
         fi
      :: destination_copy == runs_here && TROUBLES > 1 ->              /* xl pauses it */
@@ -477,7 +504,7 @@ end:
   :: atomic { LOST -> assert(!LOST) }
   :: atomic { timeout ->                   /* calm, and nothing is left to do */
        assert(fork_by_hand || lost_by_hand || STOPPED_BY_OTHERS || HERE != THERE ||
-              (hangs && source != sending));
+              (hangs && (source != sending || source_copy == no_copy)));
        break }
   od
 }

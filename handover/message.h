@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace ferry {
@@ -30,18 +31,26 @@ enum class HandoverMessage : uint8_t {
   status = 6,  // what has become of it?
   forget = 7,  // if it has not run yet, it shall not: it is wanted back
   kept = 8,    // it runs here again: yours is to go
+
+  // from the destination, too
+  cannot_run = 9,  // it is whole and paused here, and could not be let run: is it wanted back?
 };
 
 inline std::string_view name_of(HandoverMessage message) {
   constexpr std::string_view kNames[] = {"",   "received", "running", "never-ran", "may-have-run",
-                                         "go", "status",   "forget",  "kept"};
+                                         "go", "status",   "forget",  "kept",      "cannot-run"};
   return kNames[static_cast<uint8_t>(message)];
 }
 
 // The message with that number, if there is one.
 inline std::optional<HandoverMessage> handover_of(uint8_t number) {
-  if (number < 1 || number > 8) return std::nullopt;
+  if (number < 1 || number > 9) return std::nullopt;
   return static_cast<HandoverMessage>(number);
+}
+
+// Whether the destination says it.
+constexpr bool is_of_destination(HandoverMessage message) {
+  return message < HandoverMessage::go || message == HandoverMessage::cannot_run;
 }
 
 // Sends a message; what is sent may get lost. Throws only what ends the program.
@@ -49,6 +58,8 @@ class HandoverOutbox {
  public:
   virtual ~HandoverOutbox() = default;
   virtual void send(HandoverMessage message) = 0;
+  // Why the next one is sent, for people.
+  virtual void because(const std::string& /*why*/) {}
 };
 
 // Keeps a state: durable when write() returns, or else it throws and nothing may depend on it.

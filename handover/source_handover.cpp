@@ -90,6 +90,8 @@ void SourceHandover::on_while_given_away(HandoverMessage message) {
       return on_never_ran();
     case HandoverMessage::may_have_run:
       return on_may_have_run();
+    case HandoverMessage::cannot_run:
+      return on_cannot_run();
     default:
       return;  // not the destination's to say
   }
@@ -129,6 +131,14 @@ void SourceHandover::on_may_have_run() {
   }
   if (!gone) return on_running();
   write(SourceState::done);
+}
+
+// The copy there is kept until we have said that there is one here.
+void SourceHandover::on_cannot_run() {
+  if (guest_.look() == SourceCopy::gone)
+    needs_operator_ = true;
+  else
+    outbox_.send(HandoverMessage::forget);
 }
 
 void SourceHandover::link_lost() {

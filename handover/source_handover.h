@@ -85,6 +85,7 @@ class SourceHandover {
   void on_running();
   void on_never_ran();
   void on_may_have_run();
+  void on_cannot_run();
   void take_back(bool tell = false);
   void write(SourceState state);
 

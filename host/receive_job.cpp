@@ -99,9 +99,12 @@ void tell(const ReceiveReport& report) {
            report.reason.empty() ? "its source keeps it" : report.reason);
     case Received::held:
       fail(Errc::needs_operator,
-           "{} is whole and paused here, but the link broke before its source gave it away; it is "
-           "settled when the source calls again; on the source, try: ferry job resume {}",
-           name, report.job.id);
+           "{} is whole and paused here, but {}; it is settled when the source calls again; on the "
+           "source, try: ferry job resume {}",
+           name,
+           report.reason.empty() ? "the link broke before its source gave it away"
+                                 : fmt::format("cannot be let run: {}", report.reason),
+           report.job.id);
     case Received::asked:
       return;
     case Received::unknown:

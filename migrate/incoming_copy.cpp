@@ -74,10 +74,20 @@ bool IncomingCopy::unpause(const DomainHere& copy) {
   const auto now = find();
   if (now && (now->runs() || now->ended)) return true;
   // Only one that still had the name of an arriving domain has surely not run before.
-  if (now && copy.name == incoming_name())
+  if (now && copy.name == incoming_name()) {
+    call_it_arriving(*now);
     return cannot_run(fmt::format("its copy there cannot run: {}", why));
+  }
   fail(Errc::needs_operator, "{} was let run as domain {}, and does not: {}", job_.name,
        raw(copy.domid), why);
+}
+
+// Its name is what tells, when it is tried again, that it has not run.
+void IncomingCopy::call_it_arriving(const DomainHere& copy) {
+  try {
+    life_.rename(copy.domid, incoming_name());
+  } catch (const Error&) {  // then the next try leaves open whether it ran
+  }
 }
 
 bool IncomingCopy::cannot_run(std::string why) {

@@ -48,6 +48,7 @@ class IncomingCopy {
   void number(domid_t domid);
   bool rename(const DomainHere& copy);
   bool unpause(const DomainHere& copy);
+  void call_it_arriving(const DomainHere& copy);
 
   Lifecycle& life_;
   MigrationJob job_;

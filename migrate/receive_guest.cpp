@@ -38,20 +38,24 @@ void tell_refusal(Link& link, const Error& reason) {
   }
 }
 
-// What the handover says; the reason goes before a refusal to run.
+// What the handover says; the reason goes before what says that the guest does not run.
 class ReceiverOutbox final : public HandoverOutbox {
  public:
   ReceiverOutbox(Link& link, const IncomingGuest& guest) : link_(&link), guest_(guest) {}
   void send(HandoverMessage message) override {
-    if (message == HandoverMessage::never_ran && !guest_.why().empty())
-      tell_refusal(*link_, Error(Errc::internal, guest_.why()));
+    const bool refuses =
+        message == HandoverMessage::never_ran || message == HandoverMessage::cannot_run;
+    if (refuses && !why().empty()) tell_refusal(*link_, Error(Errc::internal, why()));
     out_.send(message);
   }
+  void because(const std::string& why) override { why_ = why; }
+  const std::string& why() const { return guest_.why().empty() ? why_ : guest_.why(); }
 
  private:
   Link* const link_;
   const IncomingGuest& guest_;
   LinkOutbox out_{link_};
+  std::string why_;
 };
 
 class Receiver {
@@ -144,12 +148,13 @@ class Receiver {
         break;
       case DestinationState::receiving:
       case DestinationState::held:
+      case DestinationState::about_to_run:
         what = Received::held;
         break;
       default:
         break;
     }
-    return {what, journal_.job(), reason_.empty() ? guest_.why() : reason_};
+    return {what, journal_.job(), reason_.empty() ? outbox_.why() : reason_};
   }
 
  private:

@@ -19,7 +19,8 @@ namespace ferry {
 // - The copy is paused until run(). After leave() the program can end and the copy stays as it is.
 // - present() is true as long as that domain exists, under whatever name.
 // - run() can be repeated. True: the domain exists and was let run. False: it cannot, and surely
-//   never did; why() says why. It throws if there is no domain, or nobody knows what became of it.
+//   never did; why() says why, and it stays as it is. It throws if there is no domain, or nobody
+//   knows what became of it.
 // - discard() destroys that domain and no other; none is fine.
 // - A toolstack that does not answer makes each of them throw. It is never taken for "not there".
 class IncomingGuest : public DestinationGuest {
@@ -39,7 +40,8 @@ class IncomingGuest : public DestinationGuest {
 enum class Received {
   runs,       // the guest runs here
   never_ran,  // it does not, and nothing of it is left
-  held,       // it is whole and paused here, and the link broke: only the source can settle it
+  held,       // it is whole and paused here, and the link broke or it cannot run: only the source
+              // can settle it
   unknown,    // it may have run here when this host went down
   asked,      // nothing: it was a question, which has been answered
 };
@@ -47,7 +49,7 @@ enum class Received {
 struct ReceiveReport {
   Received what = Received::never_ran;
   MigrationJob job;
-  std::string reason;  // of never_ran
+  std::string reason;  // of never_ran, and of held if it cannot run
 };
 
 // Who calls, as far as that is proven.

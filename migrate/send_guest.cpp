@@ -221,10 +221,12 @@ class Sender {
       case SourceCopy::gone:
         fail(Errc::needs_operator,
              "{} is not here any more, though no migration has destroyed it; the copy on {} may be "
-             "the only one, and is left as it is; if it is to run there, try: ferry job resume "
+             "the only one, and is left as it is{}; if it is to run there, try: ferry job resume "
              "--force "
              "{}",
-             name(), job.peer.text, job.id);
+             name(), job.peer.text,
+             refusal_.empty() ? "" : fmt::format(", and could not be let run: {}", refusal_),
+             job.id);
       case SourceCopy::suspended:
         break;
     }

@@ -50,8 +50,8 @@ class HeldMigration : public ::testing::Test {
     return hosts_.start("a",
                         {"migrate", "--quiet", "web1", "--via", "sh " + hosts_.path("via.sh")});
   }
-  bool is_held() {
-    return within(60, [&] { return std::filesystem::exists(hosts_.path("reached")); });
+  bool is_held(double seconds = 60) {
+    return within(seconds, [&] { return std::filesystem::exists(hosts_.path("reached")); });
   }
   void open_gate() { std::ofstream(hosts_.path("open")) << ""; }
 

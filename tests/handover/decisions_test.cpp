@@ -172,7 +172,7 @@ TEST(Handover, regression_a_copy_that_vanished_before_go_never_ran) {
   EXPECT_EQ(ends.w.to_source.front(), HandoverMessage::never_ran);
 }
 
-TEST(Handover, a_copy_whose_journal_cannot_be_written_is_given_up_and_that_is_said) {
+TEST(Handover, a_copy_whose_journal_cannot_say_that_it_is_whole_is_given_up_and_that_is_said) {
   FullDisk full;
   Ends ends;
   ends.w.at_destination = Copy::suspended;
@@ -181,14 +181,64 @@ TEST(Handover, a_copy_whose_journal_cannot_be_written_is_given_up_and_that_is_sa
   EXPECT_THROW(arriving.complete(), std::runtime_error);
   EXPECT_EQ(ends.w.at_destination, Copy::none);
   EXPECT_EQ(ends.w.to_source.front(), HandoverMessage::never_ran);
+}
 
-  ends.w.at_destination = Copy::suspended;
+TEST(Handover, a_whole_copy_that_cannot_be_let_run_goes_once_the_source_says_it_has_one) {
+  FullDisk full;
+  Ends ends;
+  ends.given_away_and_held();
+  DestinationHandover destination(DestinationState::held, full, ends.destination_side,
+                                  ends.destination_side);
+  SourceHandover source = ends.source();
+  destination.on(HandoverMessage::go);
+  EXPECT_EQ(ends.w.at_destination, Copy::suspended);
+  ASSERT_EQ(ends.w.to_source.front(), HandoverMessage::cannot_run);
   ends.w.to_source.clear();
-  DestinationHandover held(DestinationState::held, full, ends.destination_side,
-                           ends.destination_side);
-  held.on(HandoverMessage::go);
+
+  source.on(HandoverMessage::cannot_run);
+  EXPECT_EQ(source.state(), SourceState::given_away) << "that promises nothing";
+  ASSERT_EQ(ends.w.to_destination.front(), HandoverMessage::forget);
+  destination.on(HandoverMessage::forget);
   EXPECT_EQ(ends.w.at_destination, Copy::none);
-  EXPECT_EQ(ends.w.to_source.front(), HandoverMessage::never_ran);
+  source.on(ends.w.to_source.front());
+  EXPECT_EQ(ends.w.at_source, Copy::running);
+}
+
+TEST(Handover, regression_the_last_copy_is_kept_when_the_journal_cannot_be_written) {
+  FullDisk full;
+  Ends ends;
+  ends.given_away_and_held();
+  ends.w.at_source = Copy::none;  // destroyed by hand after the go
+  SourceHandover source = ends.source();
+  DestinationHandover without_journal(DestinationState::held, full, ends.destination_side,
+                                      ends.destination_side);
+  without_journal.on(HandoverMessage::go);
+  EXPECT_EQ(ends.w.at_destination, Copy::suspended);
+  source.on(ends.w.to_source.front());
+  EXPECT_TRUE(source.needs_operator());
+  EXPECT_TRUE(ends.w.to_destination.empty()) << "nobody is told to drop the last copy";
+
+  SourceHandover forced = ends.source();
+  DestinationHandover destination = ends.destination();
+  forced.force_give_away();
+  forced.on(HandoverMessage::received);
+  destination.on(ends.w.to_destination.front());
+  EXPECT_EQ(ends.w.at_destination, Copy::running);
+}
+
+TEST(Handover, regression_the_last_copy_is_kept_when_its_name_is_taken) {
+  Ends ends;
+  ends.given_away_and_held();
+  ends.w.at_source = Copy::none;
+  ends.w.destination_double = Double::same_name;
+  DestinationHandover destination = ends.destination();
+  destination.on(HandoverMessage::go);
+  EXPECT_EQ(ends.w.at_destination, Copy::suspended);
+  EXPECT_EQ(ends.w.to_source.front(), HandoverMessage::cannot_run);
+
+  ends.w.destination_double = Double::none;
+  destination.on(HandoverMessage::status);
+  EXPECT_EQ(ends.w.at_destination, Copy::running);
 }
 
 TEST(Handover, a_copy_that_somebody_unpaused_is_kept_and_named) {

@@ -87,6 +87,15 @@ TEST(HandoverRemedy, without_seeing_that_a_copy_runs_it_is_thrown_away) {
   expect_missed({.by_hand = true}, {.look_unpaused = false}, run_copy_discarded);
 }
 
+// Two at once: no journal here to let it run by, and the other copy is gone.
+TEST(HandoverRemedy, a_whole_copy_dropped_before_the_source_says_that_it_has_one_is_the_last) {
+  expect_missed({.most = 2, .failures = true, .by_hand = true}, {.keeps_whole = false}, is_lost);
+}
+
+TEST(HandoverRemedy, a_copy_whose_name_is_taken_is_the_last_one_too) {
+  expect_missed({.most = 2, .by_hand = true, .doubles = true}, {.keeps_whole = false}, is_lost);
+}
+
 TEST(HandoverRemedy, a_journal_whose_failures_nobody_sees_lets_two_copies_run) {
   expect_missed({.failures = true}, {.journal_checked = false}, runs_twice);
 }

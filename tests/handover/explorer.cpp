@@ -109,6 +109,7 @@ struct Quiet {
 void operator_decides(Quiet& quiet) {
   const World& w = quiet.w;
   const bool theirs = w.destination_ran || (w.at_source == Copy::none && !w.source_ran);
+  if (theirs) quiet.w.destination_double = Double::none;  // its name is free again
   if (!theirs) quiet.source([](SourceHandover& s) { s.force_take_back(); });
   quiet.talk([theirs](SourceHandover& s) {
     if (theirs) s.force_give_away();
@@ -321,12 +322,12 @@ void Explorer::third_host(const World& w, size_t from) {
   if (!troubles_.third_host || remedies_.binding || w.troubles == 0) return;
   World next = w;
   --next.troubles;
-  for (uint8_t number = 1; number <= 8; ++number) {
-    const HandoverMessage message = *handover_of(number);
-    if (number >= 5 && w.destination_up)
+  for (uint8_t number = 1; const auto said = handover_of(number); ++number) {
+    const HandoverMessage message = *said;
+    if (!is_of_destination(message) && w.destination_up)
       destination_does(next, {"a third host says", message, {}}, from,
                        [message](DestinationHandover& d) { d.on(message); });
-    if (number < 5 && w.source_up)
+    if (is_of_destination(message) && w.source_up)
       source_does(next, {"a third host says", message, {}}, from,
                   [message](SourceHandover& s) { s.on(message); });
   }

@@ -203,11 +203,18 @@ bool DestinationSide::runs() {
   return steps.remedies.look_unpaused && find() == Found::ours && w.at_destination == Copy::running;
 }
 
+// It has it once it ran.
+bool DestinationSide::cannot_get_its_name() const {
+  return steps.remedies.identity == Identity::domain && w.destination_double == Double::same_name &&
+         !w.destination_ran;
+}
+
 bool DestinationSide::run() {
   steps.before(Step::act);
   const Found found = find();
   if (found == Found::nothing && steps.remedies.run_checked) throw std::runtime_error("gone");
   if (found == Found::other) w.wrong |= other_domain_touched;
+  if (cannot_get_its_name()) return false;
   if (found == Found::ours) {
     w.at_destination = Copy::running;
     w.destination_ran = true;
@@ -223,14 +230,16 @@ void DestinationSide::discard() {
   if (find() == Found::ours) {
     if (w.at_destination == Copy::running || (w.destination_ran && !w.fork_by_hand))
       w.wrong |= run_copy_discarded;
-    // Two at once: destroyed by hand there, and no journal here to let it run by.
-    if (steps.write_refused && w.at_source == Copy::none) w.lost_by_hand = true;
     w.at_destination = Copy::none;
   }
   steps.after();
 }
 
 void DestinationSide::send(HandoverMessage message) {
+  if (message == HandoverMessage::cannot_run && !steps.remedies.keeps_whole) {
+    discard();
+    message = HandoverMessage::never_ran;
+  }
   steps.before(Step::say);
   if (w.linked) w.to_source.push(message);
 }

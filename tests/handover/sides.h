@@ -94,7 +94,6 @@ class Steps {
   World& world;
   const Remedies& remedies;
   bool disturbed = false;
-  bool write_refused = false;
   bool resuming = false;  // Xen may refuse that, or give no answer: the guest then stays suspended
 
  private:
@@ -116,7 +115,6 @@ void write_state(Steps& steps, State state, State World::*journal) {
     steps.world.*journal = state;
     steps.after();
   } catch (const std::exception&) {
-    steps.write_refused = true;
     if (steps.remedies.journal_checked) throw;
   }
 }
@@ -160,6 +158,7 @@ struct DestinationSide final : HandoverJournal<DestinationState>, DestinationGue
     return find_copy(w.at_destination, w.destination_renamed, w.destination_double,
                      steps.remedies.identity);
   }
+  bool cannot_get_its_name() const;
   Steps& steps;
   World& w;
 };

@@ -270,6 +270,8 @@ TEST_P(IncomingContract, a_rename_or_a_start_that_is_refused_is_a_sure_no) {
     life_.get()->*refused = true;
     EXPECT_FALSE(guest->run());
     EXPECT_FALSE(guest->why().empty());
+    EXPECT_FALSE(guest->run()) << "tried again";
+    EXPECT_TRUE(copy()) << "the last copy, perhaps";
     guest->discard();
     EXPECT_FALSE(copy());
     life_.get()->*refused = false;
