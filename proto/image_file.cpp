@@ -89,7 +89,7 @@ std::vector<uint64_t> absolute(const google::protobuf::RepeatedField<uint64_t>& 
 }  // namespace
 
 struct ImageFile::State {
-  explicit State(const std::string& path) : file(path) {}
+  explicit State(InputFile opened) : file(std::move(opened)) {}
 
   void open();
   void read_end();
@@ -235,8 +235,12 @@ ImageFile::ImageFile(ImageFile&&) noexcept = default;
 ImageFile& ImageFile::operator=(ImageFile&&) noexcept = default;
 
 ImageFile ImageFile::open(const std::string& path) {
+  return open(InputFile(path));
+}
+
+ImageFile ImageFile::open(InputFile file) {
   ImageFile image;
-  image.state_ = std::make_unique<State>(path);
+  image.state_ = std::make_unique<State>(std::move(file));
   image.state_->named([&] { image.state_->open(); });
   return image;
 }

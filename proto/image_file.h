@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "io/byte_stream.h"
+#include "io/input_file.h"
 #include "p2m/frames.h"
 #include "proto/pages.h"
 #include "proto/record.h"
@@ -44,6 +45,7 @@ class ImageFile {
   // Opens a bare image or an xl save file that holds one. A file that is neither is refused with
   // Error(bad_image) saying what it seems to be.
   static ImageFile open(const std::string& path);
+  static ImageFile open(InputFile file);
   ~ImageFile();
   ImageFile(ImageFile&&) noexcept;
   ImageFile& operator=(ImageFile&&) noexcept;

@@ -10,6 +10,7 @@
 #include "text/printable.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/output.h"
+#include "tools/ferry/reader.h"
 
 namespace ferry {
 namespace {
@@ -21,6 +22,7 @@ struct AuditArguments {
   std::string explain;
   bool list_rules = false;
   bool json = false;
+  bool no_sandbox = false;
   std::string level = "full";
   size_t limit = 20;
   unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, audit::kMostThreads);
@@ -97,7 +99,8 @@ ordered_json prediction_as_json(const audit::Prediction& prediction) {
   return json;
 }
 
-std::string report_as_json(const AuditArguments& arguments, const audit::Result& result) {
+std::string report_as_json(const AuditArguments& arguments, const audit::Result& result,
+                           const sandbox::Confinement& confinement) {
   ordered_json rules = ordered_json::array(), findings = ordered_json::array();
   for (const audit::Rule* rule : audit::all_rules()) {
     if (const uint64_t count = result.findings.count(*rule); count != 0) {
@@ -111,6 +114,7 @@ std::string report_as_json(const AuditArguments& arguments, const audit::Result&
                          {"verdict", result.clean() ? "clean" : "bad"},
                          {"level", arguments.level},
                          {"judged", audit::level_name(result.judged)},
+                         {"sandbox", sandbox_as_json(confinement)},
                          {"image_bytes", result.bytes},
                          {"records", result.records},
                          {"errors", result.findings.count(audit::Severity::error)},
@@ -152,12 +156,39 @@ std::string report_as_text(const AuditArguments& arguments, const audit::Result&
 }
 
 // What could not even be opened as an image is a finding too, for whoever reads --json.
-void print_refusal(const AuditArguments& arguments, const Error& error) {
+void print_refusal(const AuditArguments& arguments, const Error& error,
+                   const sandbox::Confinement& confinement) {
   if (!arguments.json || error.code() != Errc::bad_image) return;
   audit::Result result{.findings = audit::Findings(arguments.limit),
                        .judged = audit::Level::format};
   result.findings.add(audit::rule::framing, {}, "{}", error.what());
-  print(report_as_json(arguments, result));
+  print(report_as_json(arguments, result, confinement));
+}
+
+Exit judge(const AuditArguments& arguments, const InputFile& file,
+           const sandbox::Confinement& confinement) {
+  const std::unique_ptr<Executor> executor = arguments.threads == 1
+                                                 ? std::make_unique<InlineExecutor>()
+                                                 : make_thread_executor(arguments.threads);
+  const audit::Options options{.level = level_of(arguments.level), .keep = arguments.limit};
+  try {
+    const audit::Result result = audit::run(ImageFile::open(file), options, *executor);
+    print(arguments.json ? report_as_json(arguments, result, confinement)
+                         : report_as_text(arguments, result));
+    return result.clean() ? Exit::done : Exit::bad_image;
+  } catch (const Error& error) {
+    print_refusal(arguments, error, confinement);
+    throw;
+  }
+}
+
+InputFile opened(const AuditArguments& arguments) {
+  try {
+    return InputFile(arguments.file);
+  } catch (const Error& error) {
+    print_refusal(arguments, error, {});
+    throw;
+  }
 }
 
 Exit run_audit(const AuditArguments& arguments) {
@@ -167,18 +198,12 @@ Exit run_audit(const AuditArguments& arguments) {
   }
   if (arguments.file.empty())
     fail(Errc::usage, "audit needs a FILE (ferry audit --help says more)");
-  const std::unique_ptr<Executor> executor = arguments.threads == 1
-                                                 ? std::make_unique<InlineExecutor>()
-                                                 : make_thread_executor(arguments.threads);
-  const audit::Options options{.level = level_of(arguments.level), .keep = arguments.limit};
-  try {
-    const audit::Result result = audit::run(ImageFile::open(arguments.file), options, *executor);
-    print(arguments.json ? report_as_json(arguments, result) : report_as_text(arguments, result));
-    return result.clean() ? Exit::done : Exit::bad_image;
-  } catch (const Error& error) {
-    print_refusal(arguments, error);
-    throw;
-  }
+  const InputFile file = opened(arguments);
+  return read_confined(file, arguments.no_sandbox,
+                       [&](const sandbox::Confinement& confinement) {
+                         return sandbox::Done{judge(arguments, file, confinement)};
+                       })
+      .exit;
 }
 
 }  // namespace
@@ -207,6 +232,7 @@ void add_audit_command(CLI::App& ferry, Exit& exit) {
       ->check(CLI::Range(1u, audit::kMostThreads).description(""))
       ->type_name("N");
   command->add_flag("--json", arguments->json, "Print JSON");
+  add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_audit(*arguments); });
 }
 

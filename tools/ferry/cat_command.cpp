@@ -8,6 +8,7 @@
 #include "tools/ferry/commands.h"
 #include "tools/ferry/guest_address.h"
 #include "tools/ferry/output.h"
+#include "tools/ferry/reader.h"
 
 namespace ferry {
 namespace {
@@ -24,6 +25,7 @@ struct CatArguments {
   bool hex = false;
   bool raw = false;
   bool json = false;
+  bool no_sandbox = false;
 };
 
 // A piece of one page, at the address that it was asked for.
@@ -36,8 +38,7 @@ struct Piece {
 
 class Printer {
  public:
-  explicit Printer(const CatArguments& arguments)
-      : json_(arguments.json), hex_(arguments.hex || (!arguments.raw && ::isatty(1) == 1)) {}
+  Printer(bool json, bool hex) : json_(json), hex_(hex) {}
 
   void put(const Piece& piece) {
     if (json_) {
@@ -84,7 +85,7 @@ class Printer {
 
 class Pages {
  public:
-  explicit Pages(const std::string& file)
+  explicit Pages(const InputFile& file)
       : image_(ImageFile::open(file)), map_(audit::PageMap::load(image_)), reader_(image_, map_) {}
 
   const ImageFile& image() const { return image_; }
@@ -134,25 +135,30 @@ void cat_addresses(Pages& pages, const CatArguments& arguments, Printer& printer
   }
 }
 
-void run_cat(const CatArguments& arguments) {
+Exit run_cat(const CatArguments& arguments) {
   if (arguments.pfns.empty() == arguments.vaddr.empty())
     fail(Errc::usage, "cat needs either PFNS or --vaddr (ferry cat --help says more)");
   constexpr uint64_t kMostJson = 4 << 20;  // bytes: they are put together in memory
   const PfnRange range = arguments.vaddr.empty() ? parse_pfn_range(arguments.pfns) : PfnRange{};
   if (arguments.json && (range.count > kMostJson / kPageSize || arguments.length > kMostJson))
     fail(Errc::usage, "--json prints at most {} bytes at once", kMostJson);
-  Pages pages(arguments.file);
-  Printer printer(arguments);
-  if (arguments.vaddr.empty())
-    cat_pfns(pages, range, printer);
-  else
-    cat_addresses(pages, arguments, printer);
-  printer.finish();
+  const InputFile file(arguments.file);
+  // Inside, no terminal can be told from a file.
+  const bool hex = arguments.hex || (!arguments.raw && ::isatty(STDOUT_FILENO) == 1);
+  return print_confined(file, arguments.no_sandbox, [&] {
+    Pages pages(file);
+    Printer printer(arguments.json, hex);
+    if (arguments.vaddr.empty())
+      cat_pfns(pages, range, printer);
+    else
+      cat_addresses(pages, arguments, printer);
+    printer.finish();
+  });
 }
 
 }  // namespace
 
-void add_cat_command(CLI::App& ferry, Exit&) {
+void add_cat_command(CLI::App& ferry, Exit& exit) {
   auto arguments = std::make_shared<CatArguments>();
   CLI::App* command = ferry.add_subcommand("cat", "Print pages of the saved guest");
   command->footer(
@@ -173,7 +179,8 @@ void add_cat_command(CLI::App& ferry, Exit&) {
   command->add_flag("--raw", arguments->raw, "Print bytes as they are, on a terminal too")
       ->excludes(hex);
   command->add_flag("--json", arguments->json, "Print JSON");
-  command->callback([arguments] { run_cat(*arguments); });
+  add_no_sandbox(*command, arguments->no_sandbox);
+  command->callback([arguments, &exit] { exit = run_cat(*arguments); });
 }
 
 }  // namespace ferry

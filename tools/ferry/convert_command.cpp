@@ -9,6 +9,7 @@
 #include "tools/ferry/commands.h"
 #include "tools/ferry/config_json.h"
 #include "tools/ferry/output.h"
+#include "tools/ferry/reader.h"
 
 namespace ferry {
 namespace {
@@ -21,6 +22,7 @@ struct ConvertArguments {
   int level = 1;
   unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, 3u);
   bool json = false;
+  bool no_sandbox = false;
 };
 
 std::string uuid_bytes(const std::string& text) {
@@ -59,17 +61,18 @@ std::optional<XlHeader> header_of(const ImageFile& image) {
   return std::nullopt;
 }
 
-// Runs write(sink), inside an xl file if header says so, into a file that appears whole or not.
+// What is read, and where what becomes of it goes.
+struct Files {
+  const InputFile& from;
+  ByteSink& to;
+};
+
+// Runs write(sink), inside an xl file if header says so.
 template <typename Write>
-convert::Converted into_file(const ConvertArguments& arguments,
-                             const std::optional<XlHeader>& header, Write write) {
-  check_other_file(arguments.from, arguments.to);
-  ImageOutput output(arguments.to);
-  FdSink sink(output.fd(), arguments.to == "-" ? "standard output" : arguments.to);
+convert::Converted into(ByteSink& sink, const std::optional<XlHeader>& header, Write write) {
   if (header) sink.write(encode_xl_header(*header));
   const convert::Converted done = write(sink);
   if (header) sink.write(encode_libxl_end());
-  output.commit();
   return done;
 }
 
@@ -78,7 +81,7 @@ struct Outcome {
   convert::Converted done;
 };
 
-Outcome from_libxc(const ConvertArguments& arguments, const InputFile& file,
+Outcome from_libxc(const ConvertArguments& arguments, const Files& files,
                    const convert::StreamPlace& place, Executor& executor) {
   const bool wrapped = arguments.format == "ferry-xl";
   if (!arguments.format.empty() && arguments.format != "ferry" && !wrapped)
@@ -88,13 +91,13 @@ Outcome from_libxc(const ConvertArguments& arguments, const InputFile& file,
   convert::ImportOptions options{.level = arguments.level, .config = {}, .origin = {}};
   if (place.xl && !wrapped) options.config = config_record(*place.xl);
   return {place.xl ? "xl" : "libxc", wrapped ? "ferry-xl" : "ferry",
-          into_file(arguments, wrapped ? place.xl : std::nullopt, [&](ByteSink& sink) {
-            return convert::import_stream(file, place, options, sink, executor);
+          into(files.to, wrapped ? place.xl : std::nullopt, [&](ByteSink& sink) {
+            return convert::import_stream(files.from, place, options, sink, executor);
           })};
 }
 
-Outcome from_ferry(const ConvertArguments& arguments, Executor& executor) {
-  const ImageFile image = ImageFile::open(arguments.from);
+Outcome from_ferry(const ConvertArguments& arguments, const Files& files, Executor& executor) {
+  const ImageFile image = ImageFile::open(files.from);
   if (arguments.format.starts_with("ferry"))
     fail(Errc::usage, "{} is an image of ferry's already", arguments.from);
   const bool bare = arguments.format == "libxc";
@@ -105,31 +108,47 @@ Outcome from_ferry(const ConvertArguments& arguments, Executor& executor) {
       fail(Errc::usage, "the image has no configuration, which a file of xl needs: use --to libxc");
   }
   return {image.place().in_xl_file ? "ferry-xl" : "ferry", bare ? "libxc" : "xl",
-          into_file(arguments, header,
-                    [&](ByteSink& sink) { return convert::export_stream(image, sink, executor); })};
+          into(files.to, header,
+               [&](ByteSink& sink) { return convert::export_stream(image, sink, executor); })};
 }
 
-void run_convert(const ConvertArguments& arguments) {
+// What there is to say of it; nothing if what was made went to standard output.
+std::string converted(const ConvertArguments& arguments, const Files& files) {
   std::unique_ptr<Executor> executor = make_thread_executor(arguments.threads);
-  const InputFile file(arguments.from);
-  const std::optional<convert::StreamPlace> place = convert::find_libxc_stream(file);
-  const Outcome outcome =
-      place ? from_libxc(arguments, file, *place, *executor) : from_ferry(arguments, *executor);
-  if (arguments.to == "-") return;
+  const std::optional<convert::StreamPlace> place = convert::find_libxc_stream(files.from);
+  const Outcome outcome = place ? from_libxc(arguments, files, *place, *executor)
+                                : from_ferry(arguments, files, *executor);
+  if (arguments.to == "-") return {};
   const ordered_json json = {{"file", arguments.to},
                              {"from", outcome.from},
                              {"to", outcome.to},
                              {"pages", outcome.done.pages},
                              {"vcpus", outcome.done.vcpus}};
-  print(arguments.json
-            ? json_text(json) + "\n"
-            : fmt::format("{}: {} from {}, {} pages with a frame, {} vCPUs\n", arguments.to,
-                          outcome.to, outcome.from, outcome.done.pages, outcome.done.vcpus));
+  return arguments.json
+             ? json_text(json) + "\n"
+             : fmt::format("{}: {} from {}, {} pages with a frame, {} vCPUs\n", arguments.to,
+                           outcome.to, outcome.from, outcome.done.pages, outcome.done.vcpus);
+}
+
+// Into a file that appears whole or not.
+Exit run_convert(const ConvertArguments& arguments) {
+  const InputFile file(arguments.from);
+  check_other_file(arguments.from, arguments.to);
+  ImageOutput output(arguments.to);
+  FdSink sink(output.fd(), arguments.to == "-" ? "standard output" : arguments.to);
+  const sandbox::Done done =
+      read_confined(file, arguments.no_sandbox, [&](const sandbox::Confinement&) {
+        return sandbox::Done{Exit::done, converted(arguments, {file, sink})};
+      });
+  if (done.exit != Exit::done) return done.exit;
+  output.commit();
+  print(done.report);
+  return Exit::done;
 }
 
 }  // namespace
 
-void add_convert_command(CLI::App& ferry, Exit&) {
+void add_convert_command(CLI::App& ferry, Exit& exit) {
   auto arguments = std::make_shared<ConvertArguments>();
   CLI::App* command =
       ferry.add_subcommand("convert", "Convert between Xen's own format and ferry's");
@@ -154,7 +173,8 @@ void add_convert_command(CLI::App& ferry, Exit&) {
       ->check(CLI::Range(1, 3).description(""))
       ->type_name("N");
   command->add_flag("--json", arguments->json, "Print JSON");
-  command->callback([arguments] { run_convert(*arguments); });
+  add_no_sandbox(*command, arguments->no_sandbox);
+  command->callback([arguments, &exit] { exit = run_convert(*arguments); });
 }
 
 }  // namespace ferry

@@ -3,12 +3,14 @@
 
 #include "audit/summary.h"
 #include "config/json_text.h"
+#include "files/image_output.h"
 #include "pipeline/pipeline.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/inspect_html.h"
 #include "tools/ferry/inspect_more.h"
 #include "tools/ferry/inspect_text.h"
 #include "tools/ferry/output.h"
+#include "tools/ferry/reader.h"
 
 namespace ferry {
 namespace {
@@ -18,13 +20,13 @@ struct InspectArguments {
   std::string html;  // where to write a page; empty: nowhere
   bool pages = false;
   bool json = false;
+  bool no_sandbox = false;
 };
 
-void run_inspect(const InspectArguments& arguments) {
-  const ImageFile image = ImageFile::open(arguments.file);
+void print_summary(const InspectArguments& arguments, const InputFile& file,
+                   const sandbox::Confinement& confinement) {
+  const ImageFile image = ImageFile::open(file);
   const audit::Summary summary = audit::summarise(image);
-  if (!arguments.html.empty())
-    return print(write_html(arguments.file, image, summary, arguments.html));
   const std::string name = guest_name(summary);
   std::optional<audit::Census> census;
   // Two threads: what is under way stays small whatever the records claim.
@@ -38,12 +40,40 @@ void run_inspect(const InspectArguments& arguments) {
   if (!config.is_null()) json["config"] = config;
   json["asks_for"] = asks_for_as_json(config_asks_for(summary));
   if (census) json["contents"] = census_as_json(*census);
+  json["sandbox"] = sandbox_as_json(confinement);
   print(json_text(json) + "\n");
+}
+
+// A page that appears whole, mode 0600, or not at all.
+Exit make_page(const InspectArguments& arguments, const InputFile& file) {
+  check_other_file(arguments.file, arguments.html);
+  ImageOutput output(arguments.html);
+  const sandbox::Done done =
+      read_confined(file, arguments.no_sandbox, [&](const sandbox::Confinement&) {
+        const ImageFile image = ImageFile::open(file);
+        return sandbox::Done{Exit::done, write_html(arguments.file, image, audit::summarise(image),
+                                                    arguments.html, output.fd())};
+      });
+  if (done.exit != Exit::done) return done.exit;
+  output.commit();
+  print(done.report);
+  return Exit::done;
+}
+
+Exit run_inspect(const InspectArguments& arguments) {
+  const InputFile file(arguments.file);
+  if (!arguments.html.empty()) return make_page(arguments, file);
+  return read_confined(file, arguments.no_sandbox,
+                       [&](const sandbox::Confinement& confinement) {
+                         print_summary(arguments, file, confinement);
+                         return sandbox::Done{};
+                       })
+      .exit;
 }
 
 }  // namespace
 
-void add_inspect_command(CLI::App& ferry, Exit&) {
+void add_inspect_command(CLI::App& ferry, Exit& exit) {
   auto arguments = std::make_shared<InspectArguments>();
   CLI::App* command = ferry.add_subcommand("inspect", "Show what is in a saved image");
   command->footer(
@@ -66,7 +96,8 @@ void add_inspect_command(CLI::App& ferry, Exit&) {
       ->type_name("PAGE")
       ->excludes(pages)
       ->excludes(json);
-  command->callback([arguments] { run_inspect(*arguments); });
+  add_no_sandbox(*command, arguments->no_sandbox);
+  command->callback([arguments, &exit] { exit = run_inspect(*arguments); });
 }
 
 }  // namespace ferry

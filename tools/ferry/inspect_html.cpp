@@ -4,13 +4,11 @@
 #include <fmt/format.h>
 
 #include "error/error.h"
-#include "files/image_output.h"
 #include "html/report.h"
 #include "io/byte_stream.h"
 #include "text/human_bytes.h"
 #include "tools/ferry/inspect_more.h"
 #include "tools/ferry/inspect_text.h"
-#include "tools/ferry/output.h"
 
 namespace ferry {
 namespace {
@@ -44,9 +42,7 @@ std::vector<std::array<std::string, 3>> asks_for_rows(const audit::Summary& summ
 }  // namespace
 
 std::string write_html(const std::string& file, const ImageFile& image,
-                       const audit::Summary& summary, const std::string& to) {
-  check_other_file(file, to);
-  ImageOutput output(to);
+                       const audit::Summary& summary, const std::string& to, int fd) {
   // Two threads: what is under way stays small whatever the records claim.
   const std::unique_ptr<Executor> executor = make_thread_executor(2);
   html::Report report{.file = file,
@@ -58,8 +54,7 @@ std::string write_html(const std::string& file, const ImageFile& image,
                       .audit = audit::run(image, {.keep = kFindingsOfRule}, *executor)};
   read_pages(image, *executor, report);
   const std::string page = html::page(report);
-  FdSink(output.fd(), to == "-" ? "standard output" : to).write(std::as_bytes(std::span(page)));
-  output.commit();
+  FdSink(fd, to == "-" ? "standard output" : to).write(std::as_bytes(std::span(page)));
   return to == "-" ? std::string() : fmt::format("{}: {}\n", to, human_bytes(page.size()));
 }
 

@@ -8,10 +8,10 @@
 
 namespace ferry {
 
-// Audits the image, reads all of its pages and writes the page to `to`: whole, mode 0600, or not at
-// all; "-" is standard output. Pages that cannot be read are said to be so in the page. Returns a
-// line for people about what was written. Throws Error(bad_image), Error(io).
+// Audits the image, reads all of its pages and writes the page to a descriptor; `to` is what it is
+// called. Pages that cannot be read are said to be so in the page. Returns a line for people about
+// what was written, nothing for "-", which is standard output. Throws Error(bad_image), Error(io).
 std::string write_html(const std::string& file, const ImageFile& image,
-                       const audit::Summary& summary, const std::string& to);
+                       const audit::Summary& summary, const std::string& to, int fd);
 
 }  // namespace ferry

@@ -7,6 +7,7 @@
 #include "tools/ferry/commands.h"
 #include "tools/ferry/guest_address.h"
 #include "tools/ferry/output.h"
+#include "tools/ferry/reader.h"
 
 namespace ferry {
 namespace {
@@ -19,6 +20,7 @@ struct WalkArguments {
   uint32_t vcpu = 0;
   bool user = false;
   bool json = false;
+  bool no_sandbox = false;
 };
 
 std::string as_text(const WalkArguments& arguments, uint64_t vaddr, uint64_t root,
@@ -66,9 +68,8 @@ std::string as_json(const WalkArguments& arguments, uint64_t vaddr, uint64_t roo
   return json_text(json) + "\n";
 }
 
-void run_walk(const WalkArguments& arguments) {
-  const uint64_t vaddr = parse_number(arguments.address, "virtual address");
-  const ImageFile image = ImageFile::open(arguments.file);
+void print_walk(const WalkArguments& arguments, uint64_t vaddr, const InputFile& file) {
+  const ImageFile image = ImageFile::open(file);
   const audit::PageMap map = audit::PageMap::load(image);
   const uint64_t root = page_table_root(image, arguments.vcpu, arguments.user);
   audit::PageReader reader(image, map);
@@ -77,9 +78,15 @@ void run_walk(const WalkArguments& arguments) {
                        : as_text(arguments, vaddr, root, walk, map));
 }
 
+Exit run_walk(const WalkArguments& arguments) {
+  const uint64_t vaddr = parse_number(arguments.address, "virtual address");
+  const InputFile file(arguments.file);
+  return print_confined(file, arguments.no_sandbox, [&] { print_walk(arguments, vaddr, file); });
+}
+
 }  // namespace
 
-void add_walk_command(CLI::App& ferry, Exit&) {
+void add_walk_command(CLI::App& ferry, Exit& exit) {
   auto arguments = std::make_shared<WalkArguments>();
   CLI::App* command =
       ferry.add_subcommand("walk", "Show where a virtual address leads, level by level");
@@ -92,7 +99,8 @@ void add_walk_command(CLI::App& ferry, Exit&) {
   command->add_option("--vcpu", arguments->vcpu, "Whose page tables (default 0)")->type_name("N");
   command->add_flag("--user", arguments->user, "The vCPU's user page tables, not its kernel's");
   command->add_flag("--json", arguments->json, "Print JSON");
-  command->callback([arguments] { run_walk(*arguments); });
+  add_no_sandbox(*command, arguments->no_sandbox);
+  command->callback([arguments, &exit] { exit = run_walk(*arguments); });
 }
 
 }  // namespace ferry
