@@ -16,6 +16,7 @@
 #include "network/preamble.h"
 #include "network/tcp.h"
 #include "network/tls.h"
+#include "settings/places.h"
 
 namespace ferry::host {
 namespace {
@@ -27,6 +28,13 @@ class CutSocket final : public OtherHost::CutOnSignals {
  private:
   SignalsCut signals_;
 };
+
+// The addresses that other hosts are called at; any, where none are set.
+std::optional<IpNetwork> migration_network() {
+  const auto text = find_place<"migration_network">();
+  if (!text) return std::nullopt;
+  return IpNetwork::parse(*text, "migration_network");
+}
 
 // What it starts is in the command's group too: sh alone may not hand a signal on.
 class CutCommand final : public OtherHost::CutOnSignals {
@@ -86,7 +94,10 @@ class OverCommand final : public OtherHost {
 
 class OverTls final : public OtherHost {
  public:
-  explicit OverTls(const Address& address) : address_(address), context_(tls_files()) { connect(); }
+  explicit OverTls(const Address& address)
+      : address_(address), network_(migration_network()), context_(tls_files()) {
+    connect();
+  }
   ~OverTls() override {
     for (const auto& stream : streams_) stream->tls->finish();
   }
@@ -109,7 +120,7 @@ class OverTls final : public OtherHost {
   };
 
   Link* connect() {
-    Descriptor socket = connect_tcp(address_);
+    Descriptor socket = connect_tcp(address_, network_);
     FdSink(socket.get(), address_.text()).write(make_preamble());
     streams_.push_back(
         std::make_unique<Stream>(TlsStream::connect(std::move(socket), context_, address_.host)));
@@ -117,6 +128,7 @@ class OverTls final : public OtherHost {
   }
 
   Address address_;
+  std::optional<IpNetwork> network_;
   TlsContext context_;
   std::vector<std::unique_ptr<Stream>> streams_;
 };

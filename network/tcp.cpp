@@ -70,10 +70,13 @@ bool peer_is_gone(int socket) {
                            std::chrono::milliseconds(kPeerTimeout);
 }
 
-Descriptor connect_tcp(const Address& to) {
+Descriptor connect_tcp(const Address& to, const std::optional<IpNetwork>& only) {
   const Addresses found = resolve(to, 0);
   int problem = EADDRNOTAVAIL;
+  bool in_network = false;
   for (const addrinfo* one = found.get(); one; one = one->ai_next) {
+    if (only && !only->contains(one->ai_addr)) continue;
+    in_network = true;
     Descriptor fd(socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) {
       problem = errno;
@@ -83,6 +86,9 @@ Descriptor connect_tcp(const Address& to) {
     problem = connect_in_time(fd.get(), *one);
     if (problem == 0) return fd;
   }
+  if (!in_network && only)
+    fail(Errc::io, "cannot reach {}: it has no address in the migration network {}", to.text(),
+         only->text());
   fail_errno(Errc::io, problem, fmt::format("cannot reach {}", to.text()));
 }
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "io/descriptor.h"
 #include "network/address.h"
+#include "network/ip_network.h"
 
 namespace ferry {
 
@@ -14,8 +16,9 @@ namespace ferry {
 // answer when it is called.
 inline constexpr std::chrono::seconds kPeerTimeout{30};
 
-// Tries each address that the name has. Throws Error(io), naming host and reason.
-Descriptor connect_tcp(const Address& to);
+// Tries each address that the name has, or each that it has in that network. Throws Error(io),
+// naming host and reason.
+Descriptor connect_tcp(const Address& to, const std::optional<IpNetwork>& only = {});
 
 // One socket for each address that the name has, or for all of this host's. Throws Error(io).
 std::vector<Descriptor> listen_tcp(const Address& at);

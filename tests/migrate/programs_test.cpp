@@ -65,6 +65,18 @@ TEST_F(MigratePrograms, a_receiver_that_is_not_there_is_named) {
   expect_refused(migrate(), "cannot reach localhost:");
 }
 
+TEST_F(MigratePrograms, go_over_the_migration_network_or_not_at_all) {
+  Running receiver = hosts_.receiver();
+  hosts_.extra_environment["FERRY_MIGRATION_NETWORK"] = "198.51.100.0/24";
+  expect_refused(migrate(), "it has no address in the migration network 198.51.100.0/24");
+  hosts_.extra_environment["FERRY_MIGRATION_NETWORK"] = "198.51.100.1/24";
+  expect_refused(migrate(), "migration_network is \"198.51.100.1/24\", but must be", 2);
+  hosts_.extra_environment["FERRY_MIGRATION_NETWORK"] = "127.0.0.0/8";
+  const TwoHosts::Result moved = migrate();
+  EXPECT_EQ(moved.status, 0) << moved.said;
+  EXPECT_TRUE(hosts_.runs_on("b"));
+}
+
 TEST_F(MigratePrograms, a_receiver_with_a_certificate_for_another_host_is_refused) {
   hosts_.files_b = hosts_.certificates.issue("wrong", "DNS:elsewhere.example");
   Running receiver = hosts_.receiver();
