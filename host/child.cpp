@@ -2,6 +2,7 @@
 #include "host/child.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,6 +100,26 @@ bool Child::wait_for(std::chrono::milliseconds time) {
     if (std::chrono::steady_clock::now() >= until) return false;
     std::this_thread::sleep_for(kLookAgain);
   }
+}
+
+bool Child::listen_to_its_end(std::chrono::milliseconds silence, std::chrono::milliseconds all) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int kLookAgain = 5;
+  close_input();
+  const auto began = Clock::now();
+  auto heard = began;
+  while (!wait_for({})) {
+    std::byte said[4096];
+    pollfd output = {output_.get(), POLLIN, 0};  // no descriptor, once it has said all
+    if (poll(&output, 1, kLookAgain) > 0) {
+      const ssize_t n = read(output_.get(), said, sizeof said);
+      if (n > 0) heard = Clock::now();
+      if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) output_.reset();
+    }
+    const auto now = Clock::now();
+    if (now - heard >= silence || now - began >= all) return false;
+  }
+  return true;
 }
 
 int Child::wait() {

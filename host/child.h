@@ -34,14 +34,17 @@ class Child {
   // By the terminal, or by somebody.
   bool is_stopped() const;
 
-  // Closes both pipes.
-  void close();
   // Closes the pipes and waits. Returns the status as waitpid() gives it.
   int wait();
   // True if it ends within that time.
   bool wait_for(std::chrono::milliseconds time);
+  // The same, its input closed, and what it still says taken from it: one that is kept from saying
+  // it may leave the rest undone. False after so long in silence, and after so long in all.
+  bool listen_to_its_end(std::chrono::milliseconds silence, std::chrono::milliseconds all);
 
  private:
+  void close();
+
   pid_t pid_ = -1;
   Descriptor input_, output_;
   bool waited_ = false;

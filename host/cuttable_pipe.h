@@ -28,22 +28,33 @@ class Cutter {
 // are cut.
 class CuttableSource final : public ByteSource {
  public:
-  CuttableSource(int fd, const Cutter& cutter);
+  // last_bytes: so much of what is there already is still read after the cut.
+  CuttableSource(int fd, const Cutter& cutter, size_t last_bytes = 0);
   size_t read(std::span<std::byte> into) override;
 
  private:
   int fd_;
   const Cutter& cutter_;
+  size_t last_bytes_;
 };
+
+// What is small enough to be written at once (PIPE_BUF) is a last word: it is written after the
+// cut, too, if there is room for it now and nothing was left off in the middle before.
 
 class CuttableSink final : public ByteSink {
  public:
   CuttableSink(int fd, const Cutter& cutter);
   void write(std::span<const std::byte> bytes) override;
+  // One is whole on its way. For whoever writes.
+  bool wrote_last_word() const { return wrote_last_word_ && !torn_; }
 
  private:
+  bool write_last_word(std::span<const std::byte> bytes);
+
   int fd_;
   const Cutter& cutter_;
+  bool wrote_last_word_ = false;
+  bool torn_ = false;  // something was begun and not ended
 };
 
 }  // namespace ferry::host

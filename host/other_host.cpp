@@ -58,14 +58,18 @@ class OverCommand final : public OtherHost {
             in_, out_, [this] { child_.close_input(); }, [this] { cutter_.cut(); }) {}
 
   // Waits until the command has ended: the other side finishes what it has to, and sees the end of
-  // its input for that. One that was cut is given less time; one that does not end by itself is
-  // ended with all that it started.
+  // its input for that. One that was cut is given less time, unless our last word is on its way;
+  // one that does not end by itself is ended with all that it started. A receiver among that
+  // settles its job first.
   ~OverCommand() override {
     first_.said();
-    child_.close();
-    if (child_.wait_for(cutter_.is_cut() ? kCutWithin : kEndsWithin)) return;
+    const auto within = !cutter_.is_cut()        ? kEndsWithin
+                        : out_.wrote_last_word() ? kHandsOnWithin
+                                                 : kCutWithin;
+    if (child_.listen_to_its_end(within, kEndsWithin)) return;
     kill(-child_.pid(), SIGTERM);
-    if (child_.wait_for(kDiesWithin)) return;
+    kill(-child_.pid(), SIGCONT);
+    if (child_.listen_to_its_end(kDiesWithin, kDiesWithin)) return;
     kill(-child_.pid(), SIGKILL);
     child_.wait();
   }
@@ -80,7 +84,8 @@ class OverCommand final : public OtherHost {
   }
 
  private:
-  static constexpr std::chrono::seconds kEndsWithin{30}, kCutWithin{5}, kDiesWithin{2};
+  static constexpr std::chrono::seconds kEndsWithin{30}, kHandsOnWithin{15}, kCutWithin{5},
+      kDiesWithin{5};
 
   Cutter cutter_;
   LentTerminal terminal_;

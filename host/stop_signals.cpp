@@ -68,6 +68,15 @@ SignalsToGroup::~SignalsToGroup() {
   event = -1;
 }
 
+SignalsHappen::SignalsHappen(int happens) {
+  event = happens;
+  catch_signals();
+}
+
+SignalsHappen::~SignalsHappen() {
+  event = -1;
+}
+
 SignalsStop::SignalsStop() {
   work_event().reset();
   work = &work_event();

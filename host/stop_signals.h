@@ -29,6 +29,15 @@ class SignalsToGroup {
   SignalsToGroup& operator=(const SignalsToGroup&) = delete;
 };
 
+// While it lives, the event (eventfd) happens.
+class SignalsHappen {
+ public:
+  explicit SignalsHappen(int event);
+  ~SignalsHappen();
+  SignalsHappen(const SignalsHappen&) = delete;
+  SignalsHappen& operator=(const SignalsHappen&) = delete;
+};
+
 // While it lives, they stop what this process does itself. One at a time.
 class SignalsStop {
  public:

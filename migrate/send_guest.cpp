@@ -122,7 +122,8 @@ class Sender {
     while (!handover_.settled()) {
       const auto frame = next_frame();
       if (!frame) {
-        handover_.link_lost();
+        // Only what comes from there may be cut off: it hears of it if it still can.
+        if (handover_.state() == SourceState::sending) handover_.cancel();
         fail_broken();
       }
       take(*frame);

@@ -146,7 +146,7 @@ TEST_F(HeldMigration, the_whole_time_has_a_limit_where_one_is_set) {
   hosts_.extra_environment["FERRY_HANDOVER_LIMIT"] = "2";
   Running migration = migrate();
   ASSERT_TRUE(is_held());
-  EXPECT_EQ(migration.wait(25), 1) << migration.said();
+  EXPECT_EQ(migration.wait(), 1) << migration.said();
   EXPECT_NE(migration.said().find("stood still for 2 s"), std::string::npos) << migration.said();
   EXPECT_EQ(state("a"), "running");
 }

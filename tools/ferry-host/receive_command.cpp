@@ -7,9 +7,11 @@
 #include <fmt/format.h>
 
 #include "error/error.h"
+#include "host/cuttable_pipe.h"
 #include "host/receive_caller.h"
 #include "host/receive_job.h"
 #include "host/receive_server.h"
+#include "host/stop_signals.h"
 #include "host/tls_settings.h"
 #include "network/listeners.h"
 #include "network/tcp.h"
@@ -28,8 +30,12 @@ struct Arguments {
 void receive_over_stdio(bool trusted, const OpenHost& open) {
   if (isatty(STDOUT_FILENO))
     fail(Errc::usage, "another ferry has to be at the other end: ferry migrate --via starts this");
-  FdSource in(STDIN_FILENO, "the source");
-  FdSink out(STDOUT_FILENO, "the source");
+  // Whoever ends us ends the link, and we leave in order. What the source has said by then counts.
+  constexpr size_t kLastBytes = 64 << 10;
+  Cutter cutter;
+  const SignalsHappen stop(cutter.descriptor());
+  CuttableSource in(STDIN_FILENO, cutter, kLastBytes);
+  CuttableSink out(STDOUT_FILENO, cutter);
   Link link(in, out);
   const v1::MigrateFrame first = first_frame(link);
   const auto host = open();
