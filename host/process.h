@@ -8,11 +8,8 @@
 
 namespace ferry::host {
 
-// When the process was started, in the kernel's ticks since the host was; 0: there is none, or it
-// has ended and nobody has asked how.
-uint64_t start_of(pid_t pid);
-
-// Waits until the process that was started then is gone; after so long it gets SIGKILL.
+// Waits until the process that was started then (files/process_start.h) is gone; after so long it
+// gets SIGKILL.
 void end_process(pid_t pid, uint64_t start, std::chrono::milliseconds patience);
 
 }  // namespace ferry::host

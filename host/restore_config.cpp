@@ -8,6 +8,7 @@
 #include "config/own_mark.h"
 #include "text/printable.h"
 #include "text/say.h"
+#include "xen/hypervisor.h"
 #include "xen/uuid.h"
 
 namespace ferry::host {
@@ -77,13 +78,13 @@ void refuse_second_copy(RestoreConfig& config, Lifecycle& life, const RestoreAs&
   Json& info = config.json["c_info"];
   if (info.contains("uuid")) {  // otherwise libxl makes one
     const DomainUuid uuid = uuid_of(info["uuid"]);
-    const auto running = life.find_uuid(std::string(uuid.begin(), uuid.end()));
-    if (running && !as.force)
+    const auto running = life.with_uuid(std::string(uuid.begin(), uuid.end()));
+    if (!running.empty() && !as.force)
       fail(Errc::busy,
            "the guest in {} still runs here as domain {} ({}); a second copy would share its disks "
            "and addresses (--force, with --name, restores it all the same)",
-           as.file, static_cast<unsigned>(*running), life.name(*running));
-    if (running) info["uuid"] = uuid_text(random_uuid());
+           as.file, raw(running.front().domid), running.front().name);
+    if (!running.empty()) info["uuid"] = uuid_text(random_uuid());
   }
   const std::string name = info.value("name", std::string());
   if (!name.empty() && is_taken(life, name))

@@ -8,7 +8,9 @@
 #include <thread>
 
 #include "config/libxl_json.h"
+#include "custody/host_boot.h"
 #include "error/error.h"
+#include "files/process_start.h"
 #include "host/engine.h"
 #include "host/process.h"
 #include "proto/xl_wrapper.h"
@@ -68,7 +70,7 @@ void XlIncoming::look() {
   if (number_ || !copy_.look()) return;
   number_ = copy_.known();
   number_->maker = xl_->pid();
-  number_->maker_start = start_of(xl_->pid());
+  number_->maker_start = process_start(xl_->pid());
 }
 
 void XlIncoming::wait_for_domain() {
@@ -110,7 +112,7 @@ bool XlIncoming::run() {
 void XlIncoming::end_xl() {
   if (!xl_) return;
   xl_->close_input();
-  end_process(xl_->pid(), start_of(xl_->pid()), kEndTime);
+  end_process(xl_->pid(), process_start(xl_->pid()), kEndTime);
   xl_->wait();
   xl_.reset();
 }
@@ -119,7 +121,7 @@ void XlIncoming::end_xl() {
 void XlIncoming::end_left_over_xl() {
   if (!xl_may_live_) return;
   xl_may_live_ = false;
-  if (number_ && number_->maker != 0 && number_->boot == this_boot())
+  if (number_ && number_->maker != 0 && number_->boot == host_boot())
     end_process(static_cast<pid_t>(number_->maker), number_->maker_start, kEndTime);
 }
 

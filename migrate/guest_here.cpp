@@ -18,7 +18,10 @@ constexpr std::chrono::seconds kLeaves{10};
 
 // Only an earlier version of ferry wrote journals that do not say which domain it is.
 std::optional<domid_t> domain_of(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job) {
-  if (job.boot.empty()) return life.find_uuid(job.uuid);
+  if (job.boot.empty()) {
+    const std::vector<DomainHere> all = life.with_uuid(job.uuid);
+    return all.empty() ? std::nullopt : std::optional(all.front().domid);
+  }
   const domid_t domid{job.domid};
   try {
     const DomainInfo now = get_domain(xen, domid);

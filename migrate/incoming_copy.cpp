@@ -1,6 +1,7 @@
 // The copy of a guest that arrives at this host, told from every other domain.
 #include "migrate/incoming_copy.h"
 
+#include "custody/host_boot.h"
 #include "error/error.h"
 #include "xen/hypervisor.h"
 
@@ -16,7 +17,7 @@ void IncomingCopy::check_names() {
 void IncomingCopy::number(domid_t domid) {
   job_.copy.emplace();
   job_.copy->domid = domid;
-  job_.copy->boot = this_boot();
+  job_.copy->boot = host_boot();
 }
 
 bool IncomingCopy::look() {
@@ -28,7 +29,7 @@ bool IncomingCopy::look() {
 
 std::optional<DomainHere> IncomingCopy::find() {
   if (!job_.copy) return find_named(life_, incoming_name(), job_.uuid);
-  if (job_.copy->boot != this_boot()) return std::nullopt;
+  if (job_.copy->boot != host_boot()) return std::nullopt;
   for (DomainHere& one : life_.with_uuid(job_.uuid))
     if (one.domid == job_.copy->domid) return std::move(one);
   return std::nullopt;

@@ -11,7 +11,6 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include <nlohmann/json.hpp>
 
@@ -19,6 +18,7 @@
 #include "custody/host_boot.h"
 #include "error/error.h"
 #include "files/durable.h"
+#include "files/process_start.h"
 #include "settings/places.h"
 #include "xen/hypervisor.h"
 
@@ -109,19 +109,6 @@ MigrationJob read_job(const fs::path& path) {
   return job;
 }
 
-// Ticks since the host started, of the process with that number; 0 if there is none.
-uint64_t started(int64_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  // The name in parentheses may hold anything; what follows it are the fields 3, 4, …
-  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
-  std::string field;
-  for (unsigned n = 3; n < 22; ++n) fields >> field;
-  uint64_t ticks = 0;
-  fields >> ticks;
-  return ticks;
-}
-
 std::string random_bytes(size_t count) {
   std::string bytes(count, '\0');
   if (getrandom(bytes.data(), count, 0) != static_cast<ssize_t>(count))
@@ -176,7 +163,8 @@ bool is_of(const MigrationJob& job, const DomainInfo& domain) {
 }
 
 bool writer_runs(const MigrationJob& job) {
-  return job.pid > 0 && job.pid_since != 0 && started(job.pid) == job.pid_since;
+  return job.pid > 0 && job.pid_since != 0 &&
+         process_start(static_cast<pid_t>(job.pid)) == job.pid_since;
 }
 
 void prune_jobs() noexcept {
@@ -218,14 +206,6 @@ bool is_worked_on(const std::string& id, bool source) {
 
 std::optional<FileLock> lock_arrival(const std::string& uuid) {
   return FileLock::try_take(fmt::format("{}/{}.arrival.lock", jobs_folder(), hex(uuid)));
-}
-
-std::string this_boot() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string boot;
-  if (!std::getline(file, boot))
-    fail(Errc::io, "Linux does not say which boot of the host this is");
-  return boot;
 }
 
 std::string new_job_id() {
@@ -276,7 +256,7 @@ void JobJournal::keep(MigrationJob next) {
                {"source_secret", hex(next.source_secret)},
                {"destination_secret", hex(next.destination_secret)},
                {"pid", getpid()},
-               {"pid_since", started(getpid())},
+               {"pid_since", process_start(getpid())},
                {"domid", next.domid},
                {"boot", next.boot}};
   if (next.copy)

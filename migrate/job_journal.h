@@ -83,9 +83,6 @@ bool is_worked_on(const std::string& id, bool source);
 // The same for whoever brings a guest to this host: one job at a time for each uuid.
 std::optional<FileLock> lock_arrival(const std::string& uuid);
 
-// The host's boot, as Linux names it. Throws Error(io).
-std::string this_boot();
-
 std::string new_job_id();
 inline constexpr size_t kSecretBytes = 32;
 std::string new_secret();

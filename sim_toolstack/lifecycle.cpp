@@ -97,15 +97,6 @@ std::string SimLifecycle::name(domid_t domid) {
   return name;
 }
 
-std::optional<domid_t> SimLifecycle::find_uuid(const std::string& uuid) {
-  std::optional<domid_t> found;
-  for_each_domain(host_, [&](const Domain& d) {
-    if (!d.dying && uuid.size() == sizeof d.handle && !memcmp(d.handle, uuid.data(), uuid.size()))
-      found = number_of(d);
-  });
-  return found;
-}
-
 std::vector<DomainHere> SimLifecycle::with_uuid(const std::string& uuid) {
   std::vector<DomainHere> found;
   for_each_domain(host_, [&](const Domain& d) {

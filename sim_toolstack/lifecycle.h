@@ -30,7 +30,6 @@ class SimLifecycle : public Lifecycle {
 
   std::optional<domid_t> find_if_there(const std::string& name_or_id) override;
   std::string name(domid_t domid) override;
-  std::optional<domid_t> find_uuid(const std::string& uuid) override;
   std::vector<DomainHere> with_uuid(const std::string& uuid) override;
   std::string config_json(domid_t domid) override;
   void suspend(domid_t domid) override;

@@ -128,15 +128,6 @@ std::string LibxlLifecycle::name(domid_t domid) {
   return name ? name.get() : "";
 }
 
-std::optional<domid_t> LibxlLifecycle::find_uuid(const std::string& uuid) {
-  const Domains all(*state_);
-  for (const libxl_dominfo& one : all.list())
-    if (!one.dying && uuid.size() == sizeof one.uuid.uuid &&
-        std::memcmp(one.uuid.uuid, uuid.data(), uuid.size()) == 0)
-      return domid_t{static_cast<uint16_t>(one.domid)};
-  return std::nullopt;
-}
-
 std::vector<DomainHere> LibxlLifecycle::with_uuid(const std::string& uuid) {
   state_->error.text.clear();
   int count = 0;

@@ -48,9 +48,6 @@ class Lifecycle : public SuspendUndo {
   // Empty for a domain that has none (yet, or any more).
   virtual std::string name(domid_t domid) = 0;
 
-  // A domain with this uuid (16 bytes) that is not being destroyed, if there is one. Throws
-  // Error(no_xen) if that cannot be told.
-  virtual std::optional<domid_t> find_uuid(const std::string& uuid) = 0;
   // All domains with this uuid (16 bytes), dying ones left out: a copy that arrives has that of its
   // source, which may be on this very host. Throws Error(internal) if the toolstack does not
   // answer: that is not "none".

@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "custody/host_boot.h"
 #include "custody/save_engine.h"
 #include "error/error.h"
 #include "host/engine_here.h"
@@ -147,7 +148,7 @@ TEST_P(IncomingContract, the_number_is_known_before_any_of_the_guest_was_taken) 
   const auto guest = incoming();
   guest->begin(hello_);
   ASSERT_TRUE(guest->copy());
-  EXPECT_EQ(guest->copy()->boot, this_boot());
+  EXPECT_EQ(guest->copy()->boot, host_boot());
   guest->discard();
   EXPECT_FALSE(copy());
 }

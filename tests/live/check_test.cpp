@@ -16,7 +16,6 @@ class FakeLife final : public Lifecycle {
   explicit FakeLife(domid_t domid) : domid_(domid) {}
   std::optional<domid_t> find_if_there(const std::string&) override { return domid_; }
   std::string name(domid_t) override { return "guest"; }
-  std::optional<domid_t> find_uuid(const std::string&) override { return {}; }
   std::vector<DomainHere> with_uuid(const std::string&) override { return {}; }
   std::string config_json(domid_t) override { return config; }
   void suspend(domid_t) override { touched = true; }
