@@ -19,9 +19,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "tests/audit/image_builder.h"
-#include "tests/audit/run_program.h"
 #include "tests/sandbox/in_child.h"
+#include "tests/sandbox/programs.h"
 
 namespace ferry::test {
 namespace {
@@ -32,43 +31,6 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-class SandboxedPrograms : public testing::Test {
- protected:
-  SandboxedPrograms()
-      : folder_(fs::temp_directory_path() / fmt::format("ferry-box-{}", ::getpid())) {
-    fs::create_directories(folder_);
-    TestGuest guest;
-    guest.head.set_p2m_root_pfn(TestGuest::kUserL4);  // Xen's format cannot say page 0
-    const Bytes bytes = build(guest);
-    image_ = folder_ / "a.ferry";
-    std::ofstream(image_, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()),
-               static_cast<std::streamsize>(bytes.size()));
-  }
-  ~SandboxedPrograms() override { fs::remove_all(folder_); }
-
-  std::vector<std::vector<std::string>> commands() const {
-    const std::string other = folder_ / "other";
-    return {{"audit", image_},
-            {"inspect", "--pages", image_},
-            {"inspect", "--html", other, image_},
-            {"walk", image_, "0xffffffff81000000"},
-            {"cat", image_, "0x14"},
-            {"convert", "--to", "libxc", image_, other}};
-  }
-  // The audit finds something.
-  static bool failed(const Outcome& outcome) {
-    return outcome.exit_code != 0 && outcome.exit_code != 3;
-  }
-  static Outcome ferry(std::vector<std::string> words) {
-    words.insert(words.begin(), FERRY_PROGRAM);
-    return run_program(words);
-  }
-
-  fs::path folder_;
-  std::string image_;
-};
 
 // A file of /proc as its lines say: name, value without blanks around it.
 std::map<std::string, std::string> status_of(pid_t pid) {

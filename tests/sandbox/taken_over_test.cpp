@@ -1,0 +1,64 @@
+// Each image command with a reader that somebody has taken over (taken_over.cpp): nothing that it
+// tries works, nothing is left behind, and ferry says so.
+#include <gmock/gmock.h>
+
+#include "tests/sandbox/programs.h"
+
+namespace ferry::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class TakenOver : public SandboxedPrograms {
+ protected:
+  TakenOver() {
+    ::setenv("LD_PRELOAD", TAKEN_OVER_LIBRARY, 1);
+    ::setenv("TAKEN_OVER_PLACE", left().c_str(), 1);
+  }
+  ~TakenOver() override {
+    for (const char* name : {"LD_PRELOAD", "TAKEN_OVER", "TAKEN_OVER_PLACE"}) ::unsetenv(name);
+  }
+  std::string left() const { return folder_ / "left"; }
+  std::string made() const { return folder_ / "other"; }
+
+  Outcome run(const char* what, const std::vector<std::string>& words) {
+    ::setenv("TAKEN_OVER", what, 1);
+    return ferry(words);
+  }
+};
+
+TEST_F(TakenOver, readers_can_do_nothing_and_are_told_of) {
+  for (const char* what : {"write", "hypercall", "connect", "trace", "signal", "run"}) {
+    for (const std::vector<std::string>& words : commands()) {
+      const Outcome outcome = run(what, words);
+      EXPECT_EQ(outcome.exit_code, 1) << what << ", " << words[0];
+      EXPECT_THAT(outcome.err, HasSubstr("was stopped: it asked the kernel for what reading never"))
+          << what << ", " << words[0];
+      EXPECT_EQ(outcome.out, "") << what << ", " << words[0];
+      EXPECT_FALSE(std::filesystem::exists(left()));
+      EXPECT_FALSE(std::filesystem::exists(made())) << what << ", " << words[0];
+    }
+  }
+}
+
+// The one thing that is refused and not stopped, since the C library itself asks for it.
+TEST_F(TakenOver, readers_read_no_other_file) {
+  for (const std::vector<std::string>& words : commands()) {
+    const Outcome outcome = run("read", words);
+    EXPECT_FALSE(failed(outcome)) << words[0] << ": " << outcome.err;
+    EXPECT_THAT(outcome.out, Not(HasSubstr("TAKEN"))) << words[0];
+  }
+}
+
+// That the attempts are ones: what has no sandbox does them.
+TEST_F(TakenOver, readers_without_a_sandbox_do_as_they_like) {
+  for (const char* what : {"read", "write", "connect", "signal", "run"}) {
+    const Outcome outcome = run(what, {"audit", "--no-sandbox", image_});
+    EXPECT_THAT(outcome.out, HasSubstr("TAKEN\n")) << what;
+  }
+  EXPECT_TRUE(std::filesystem::exists(left()));
+}
+
+}  // namespace
+}  // namespace ferry::test
