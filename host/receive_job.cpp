@@ -6,6 +6,7 @@
 #include <set>
 
 #include "error/error.h"
+#include "host/emptying.h"
 #include "network/pass_descriptor.h"
 #include "network/tcp.h"
 #include "text/printable.h"
@@ -71,6 +72,9 @@ class Streams {
 ReceiveHost receive_host(ThisHost& host, bool trusted) {
   ReceiveHost serve;
   serve.trusts = [trusted](const Caller&) { return trusted; };
+  serve.closed = [] {
+    return is_being_emptied() ? "it is being emptied (ferry evacuate) and takes no guest" : "";
+  };
   serve.make = [&](const MigrationJob& incoming) { return host.incoming(incoming); };
   serve.answer = [&](const v1::MigrateQuestion& question) {
     return answer(host.xen(), host.life(), host.devices(), question);

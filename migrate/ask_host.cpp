@@ -34,6 +34,7 @@ class Answering {
       : xen_(xen), life_(life), devices_(devices), question_(question) {}
 
   v1::MigrateAnswer run() {
+    answer_.set_free_bytes(free_pages(xen_) * kPageSize);
     check_memory();
     check_cpu();
     check_names();
@@ -45,7 +46,8 @@ class Answering {
   void blocker(std::string sentence) { answer_.add_blockers(std::move(sentence)); }
 
   void check_memory() {
-    const uint64_t needed = question_.guest_bytes() / kPageSize, free = free_pages(xen_);
+    const uint64_t needed = question_.guest_bytes() / kPageSize,
+                   free = answer_.free_bytes() / kPageSize;
     if (needed > free)
       blocker(fmt::format("it has {} MiB of free memory, the guest needs {} MiB",
                           free * kPageSize >> 20, needed * kPageSize >> 20));

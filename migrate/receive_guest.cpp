@@ -197,11 +197,17 @@ bool is_trusted(const Caller& caller, const ReceiveHost& host) {
   return host.trusts && host.trusts(caller);
 }
 
+std::string why_closed(const ReceiveHost& host) {
+  return host.closed ? host.closed() : "";
+}
+
 v1::MigrateFrame answer_to(const v1::MigrateQuestion& question, const Caller& caller,
                            const ReceiveHost& host) {
   if (!host.answer) fail(Errc::unsupported, "no questions are answered here");
   v1::MigrateFrame frame;
   *frame.mutable_answer() = host.answer(question);
+  if (std::string closed = why_closed(host); !closed.empty())
+    frame.mutable_answer()->add_blockers(std::move(closed));
   for (std::string& sentence : against_config(question.libxl_json(), is_trusted(caller, host)))
     frame.mutable_answer()->add_blockers(std::move(sentence));
   return frame;
@@ -297,6 +303,8 @@ Arrival prepare(Link& link, v1::MigrateHello& hello, const Caller& caller,
   if (known) check_caller(*known, hello, caller);
   if (known && !hello.settle()) fail(Errc::unsupported, "job {} was here before", id);
 
+  if (const std::string closed = known ? "" : why_closed(host); !closed.empty())
+    fail(Errc::unsupported, "{}", closed);
   if (!known) hello.set_libxl_json(judged_config(hello, is_trusted(caller, host)));
 
   MigrationJob job = known ? *known : new_job(id, hello, caller);

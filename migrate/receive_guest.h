@@ -64,6 +64,8 @@ struct ReceiveHost {
   std::function<std::unique_ptr<IncomingGuest>(const MigrationJob&)> make;
   // Whether this host could take a guest; nothing: such questions are refused.
   std::function<v1::MigrateAnswer(const v1::MigrateQuestion&)> answer = {};
+  // Why no further guest is taken now; nothing, or empty: they are.
+  std::function<std::string()> closed = {};
   // Whether that source's guests may be configured as it likes. None are by default.
   std::function<bool(const Caller&)> trusts = {};
   // At most so many connections a job.

@@ -22,22 +22,24 @@ enum class Kind {
 
 // Whose it is.
 enum class User {
-  save,     // every save, xl's too
-  live,     // every live save and migration, xl's too
-  migrate,  // ferry migrate
-  receive,  // ferry receive
-  host,     // all programs: where things are on this host (place())
-  helper,   // not an operator's: what ferry-host hands to the save helper that it starts
+  save,      // every save, xl's too
+  live,      // every live save and migration, xl's too
+  migrate,   // ferry migrate
+  evacuate,  // ferry evacuate
+  receive,   // ferry receive
+  host,      // all programs: where things are on this host (place())
+  helper,    // not an operator's: what ferry-host hands to the save helper that it starts
 };
 
 // The commands whose option a setting is.
 enum Commands : unsigned {
   kNoCommand = 0,
-  kSave = 1,      // ferry save
-  kMigrate = 2,   // ferry migrate
-  kEstimate = 4,  // ferry estimate
-  kJobSet = 8,    // ferry job set: it can be changed while the save runs
-  kReceive = 16,  // ferry receive
+  kSave = 1,       // ferry save
+  kMigrate = 2,    // ferry migrate
+  kEstimate = 4,   // ferry estimate
+  kJobSet = 8,     // ferry job set: it can be changed while the save runs
+  kReceive = 16,   // ferry receive
+  kEvacuate = 32,  // ferry evacuate
 };
 
 struct Setting {
@@ -62,41 +64,47 @@ inline constexpr uint64_t kHighestDescriptor = 1 << 20;
 inline constexpr Setting kSettings[] = {
     {.name = "threads", .lowest = 1, .highest = 256, .otherwise = "half of dom0's CPUs",
      .help = "threads beside the one that talks to Xen, at low priority",
-     .commands = kSave | kMigrate},
+     .commands = kSave | kMigrate | kEvacuate},
     {.name = "level", .lowest = 0, .highest = 19, .standard = "2",
      .help = "zstd level, 0 for no compression",
-     .commands = kSave | kMigrate},
+     .commands = kSave | kMigrate | kEvacuate},
     {.name = "stream", .kind = Kind::choice, .choices = {"ferry", "libxc"}, .standard = "ferry",
      .help = "with libxc, xl save and xl migrate write Xen's own format, for a receiver with the stock helper"},
     {.name = "track", .user = User::live, .kind = Kind::choice, .choices = {"auto", "logdirty", "content"},
      .standard = "auto", .help = "how to know what changed",
-     .commands = kSave | kMigrate},
+     .commands = kSave | kMigrate | kEvacuate},
     {.name = "max_downtime", .user = User::live, .unit = "milliseconds", .lowest = 1, .highest = 3'600'000,
      .standard = "300", .help = "what the memory may take while the guest is suspended",
-     .commands = kSave | kMigrate | kEstimate | kJobSet},
+     .commands = kSave | kMigrate | kEvacuate | kEstimate | kJobSet},
     {.name = "max_rounds", .user = User::live, .lowest = 1, .highest = 10'000, .standard = "30",
      .help = "passes over the memory before the last",
-     .commands = kSave | kMigrate | kEstimate},
+     .commands = kSave | kMigrate | kEvacuate | kEstimate},
     {.name = "deadline", .user = User::live, .unit = "seconds", .lowest = 0, .highest = 1'000'000, .standard = "0",
      .otherwise = "no limit", .help = "what all of it may take",
-     .commands = kSave | kMigrate},
+     .commands = kSave | kMigrate | kEvacuate},
     {.name = "on_stall", .user = User::live, .kind = Kind::choice, .choices = {"stop", "continue", "cancel"},
      .standard = "stop",
      .help = "when the guest writes too fast: stop it all the same, continue until the deadline, or cancel",
-     .commands = kSave | kMigrate},
+     .commands = kSave | kMigrate | kEvacuate},
     {.name = "bandwidth", .user = User::live, .unit = "MiB a second", .lowest = 0, .highest = 1 << 24, .standard = "0",
      .otherwise = "no limit", .help = "of image, while the guest runs",
-     .commands = kSave | kMigrate | kEstimate | kJobSet},
+     .commands = kSave | kMigrate | kEvacuate | kEstimate | kJobSet},
     {.name = "control", .user = User::live, .kind = Kind::text, .lowest = 1, .highest = kLongestSocketPath,
      .otherwise = "domain-N.control in run_dir", .help = "path of the socket to watch and steer the save through"},
     {.name = "streams", .user = User::migrate, .lowest = 1, .highest = 16, .standard = "1",
      .help = "connections at once, where one CPU cannot encrypt fast enough",
-     .commands = kMigrate},
+     .commands = kMigrate | kEvacuate},
     {.name = "handover_timeout", .user = User::migrate, .unit = "seconds", .lowest = 1, .highest = 86'400,
      .standard = "30",
      .help = "while the guest is suspended, how long the other host may make no progress until the guest runs on here"},
     {.name = "handover_limit", .user = User::migrate, .unit = "seconds", .lowest = 0, .highest = 86'400,
      .standard = "0", .otherwise = "no limit", .help = "from the guest's suspension until it is given away"},
+    {.name = "evacuate_to", .user = User::evacuate, .kind = Kind::names, .lowest = 1, .highest = 65'535,
+     .otherwise = "none", .help = "hosts that the guests go to, as in ferry migrate",
+     .commands = kEvacuate, .option = "--to"},
+    {.name = "evacuate_parallel", .user = User::evacuate, .lowest = 1, .highest = 16, .standard = "2",
+     .help = "guests under way at once: the next one's memory is sent while one is handed over",
+     .commands = kEvacuate, .option = "--parallel"},
     {.name = "listen", .user = User::receive, .kind = Kind::text, .lowest = 1, .highest = 300, .standard = ":8002",
      .otherwise = "unless systemd opened a socket", .help = "where: HOST, HOST:PORT or :PORT",
      .commands = kReceive},

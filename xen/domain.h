@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "xen/hypervisor.h"
 #include "xen/uuid.h"
@@ -27,6 +28,9 @@ struct DomainInfo {
 
 // Throws Error(no_domain).
 DomainInfo get_domain(const Hypervisor& xen, domid_t domid);
+
+// All of this host, domain 0 first, those that are being destroyed too. Throws.
+std::vector<DomainInfo> list_domains(const Hypervisor& xen);
 
 // Bytes of the guest's unsigned long: 8 or 4.
 unsigned guest_width(const Hypervisor& xen, domid_t domid);

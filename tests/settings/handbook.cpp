@@ -34,6 +34,8 @@ std::string whose(User user) {
       return "live: ";
     case User::migrate:
       return "`ferry migrate`: ";
+    case User::evacuate:
+      return "`ferry evacuate`: ";
     case User::receive:
       return "`ferry receive`: ";
     default:
@@ -48,6 +50,7 @@ std::string options(const Setting& setting) {
   if (setting.commands & kEstimate) commands.push_back("`estimate`");
   if (setting.commands & kJobSet) commands.push_back("`job set`");
   if (setting.commands & kReceive) commands.push_back("`receive`");
+  if (setting.commands & kEvacuate) commands.push_back("`evacuate`");
   if (commands.empty()) return "";
   return fmt::format("`{}` of {}", option_of(setting), fmt::join(commands, ", "));
 }

@@ -85,6 +85,7 @@ TEST(Help, tells_of_every_option_its_range_and_its_default) {
   host::add_estimate_command(app, {}, nobody);
   host::add_job_command(app, nobody);
   host::add_receive_command(app, {}, nobody);
+  host::add_evacuate_command(app, {}, nobody, {});
   for (const auto& [command, name] : all_commands()) {
     const std::string help = help_of_command(app, name);
     for (const Setting& setting : kSettings) {

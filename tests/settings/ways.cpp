@@ -96,11 +96,8 @@ Way control_socket(const std::shared_ptr<TestFolder>& folder) {
 }  // namespace
 
 std::vector<std::pair<Commands, std::string>> all_commands() {
-  return {{kSave, "save"},
-          {kMigrate, "migrate"},
-          {kEstimate, "estimate"},
-          {kJobSet, "job set"},
-          {kReceive, "receive"}};
+  return {{kSave, "save"},      {kMigrate, "migrate"}, {kEstimate, "estimate"},
+          {kJobSet, "job set"}, {kReceive, "receive"}, {kEvacuate, "evacuate"}};
 }
 
 std::vector<Way> all_ways() {

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -23,6 +24,9 @@ void add_resume_command(CLI::App& app, ResumeGuest resume);
 
 void add_restore_command(CLI::App& app);
 void add_migrate_command(CLI::App& app, const Settings& settings, OpenHost open);
+// before: what stands before a command in the command line of this program.
+void add_evacuate_command(CLI::App& app, const Settings& settings, OpenHost open,
+                          std::function<std::vector<std::string>()> before);
 void add_receive_command(CLI::App& app, const Settings& settings, OpenHost open);
 void add_job_command(CLI::App& app, OpenHost open);
 void add_check_command(CLI::App& app, OpenHost open);

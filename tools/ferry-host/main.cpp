@@ -58,6 +58,7 @@ void add_commands(CLI::App& app, const Settings& settings) {
   add_save_command(app, settings, save_here);
   add_restore_command(app);
   add_migrate_command(app, settings, open_here);
+  add_evacuate_command(app, settings, open_here, [] { return std::vector<std::string>(); });
   add_receive_command(app, settings, open_here);
   add_job_command(app, open_here);
   add_resume_command(app, resume_here);

@@ -37,6 +37,9 @@ void add_ferrys_own(CLI::App& app, const Settings& settings, HostPath path) {
   });
   const auto source = [path] { return open_for_migration(*path, false); };
   host::add_migrate_command(app, settings, source);
+  host::add_evacuate_command(app, settings, source, [path] {
+    return std::vector<std::string>{"--host", *path};
+  });
   host::add_receive_command(app, settings, [path] { return open_for_migration(*path, true); });
   host::add_job_command(app, source);
   host::add_check_command(app, source);

@@ -17,6 +17,7 @@ constexpr HostCommand kHostCommands[] = {
     {"restore", "Restore a domain from an image"},
     {"resume", "Let a suspended guest go on"},
     {"migrate", "Move a running domain to another host"},
+    {"evacuate", "Move all running domains to other hosts"},
     {"receive", "Receive a domain that is migrated to this host"},
     {"check", "Say what would stop a save or a migration"},
     {"estimate", "Estimate how long migrating a domain takes"},

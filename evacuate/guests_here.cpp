@@ -1,0 +1,65 @@
+// The guests of this host.
+#include "evacuate/guests_here.h"
+
+#include <algorithm>
+
+#include "config/libxl_json.h"
+#include "error/error.h"
+#include "host/check_guest.h"
+#include "migrate/guest_names.h"
+#include "migrate/open_job.h"
+
+namespace ferry::evacuate {
+namespace {
+
+constexpr domid_t kDomain0{0};
+
+// What a guest's own configuration says against leaving this host.
+void look_at_config(Lifecycle& life, GuestHere& guest) {
+  const auto config = parse_config(life.config_json(guest.domid));
+  if (text_at(config, "/b_info/disable_migrate") == "True")
+    guest.stays.emplace_back("its configuration says that it is not to be migrated (nomigrate)");
+}
+
+// What another host would be asked in vain.
+void look_over(const Hypervisor& xen, Lifecycle& life, const Looking& looking,
+               const DomainInfo& info, GuestHere& guest) {
+  try {
+    check_name(guest.name);
+    refuse_open_job(info);
+    const host::CheckResult checked =
+        host::check_guest(xen, life, std::to_string(raw(guest.domid)), looking.says_it_can_suspend);
+    guest.stays = checked.blockers;
+    if (info.suspended) guest.stays.emplace_back("it is suspended: nobody can tell who has it");
+    if (guest.stays.empty()) look_at_config(life, guest);
+  } catch (const Error& e) {
+    guest.stays.emplace_back(e.what());
+    guest.needs_operator = e.code() == Errc::needs_operator;
+  }
+}
+
+}  // namespace
+
+std::vector<GuestHere> guests_here(const Hypervisor& xen, Lifecycle& life, const Looking& looking) {
+  std::vector<domid_t> left_out;
+  for (const std::string& name : looking.left_out) left_out.push_back(life.find(name));
+  std::vector<GuestHere> guests;
+  for (const DomainInfo& info : list_domains(xen)) {
+    if (info.dying) continue;
+    GuestHere guest{info.domid, info.uuid, life.name(info.domid), info.nr_pages * kPageSize};
+    if (guest.name.empty()) guest.name = fmt::format("(domain {})", raw(info.domid));
+    if (info.domid == kDomain0) {
+      guest.meant_to_stay = true;
+      guest.stays.emplace_back("it is this host's own");
+    } else if (std::find(left_out.begin(), left_out.end(), info.domid) != left_out.end()) {
+      guest.meant_to_stay = true;
+      guest.stays.emplace_back("it was left out");
+    } else {
+      look_over(xen, life, looking, info, guest);
+    }
+    guests.push_back(std::move(guest));
+  }
+  return guests;
+}
+
+}  // namespace ferry::evacuate

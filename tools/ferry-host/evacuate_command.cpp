@@ -1,0 +1,180 @@
+// ferry evacuate: all guests of this host to other hosts.
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdio>
+#include <memory>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "config/json_text.h"
+#include "error/error.h"
+#include "evacuate/checking.h"
+#include "evacuate/migrate_children.h"
+#include "evacuate/table.h"
+#include "host/emptying.h"
+#include "host/other_host.h"
+#include "host/stop_signals.h"
+#include "settings/environment.h"
+#include "text/printable.h"
+#include "text/say.h"
+#include "tools/ferry-host/commands.h"
+#include "tools/ferry-host/setting_options.h"
+
+namespace ferry::host {
+namespace {
+
+using evacuate::GuestHere;
+using evacuate::Row;
+
+struct Arguments {
+  std::vector<std::string> via, except;
+  bool dry_run = false, json = false, quiet = false;
+  Settings said;
+};
+
+std::string this_hosts_name() {
+  char name[HOST_NAME_MAX + 1] = {};
+  return gethostname(name, sizeof name - 1) == 0 && *name ? name : "here";
+}
+
+std::vector<Peer> destinations(const Arguments& arguments, const Settings& settings) {
+  std::vector<Peer> hosts;
+  const std::vector<std::string> none;
+  for (const std::string& name : settings.find<"evacuate_to">().value_or(none))
+    hosts.push_back(peer_named(name, ""));
+  for (const std::string& command : arguments.via) hosts.push_back(peer_named("", command));
+  if (hosts.empty()) fail(Errc::usage, "say where the guests go: --to HOST,HOST…, or --via");
+  return hosts;
+}
+
+std::vector<GuestHere> that_can_go(const std::vector<GuestHere>& guests) {
+  std::vector<GuestHere> going;
+  std::copy_if(guests.begin(), guests.end(), std::back_inserter(going),
+               [](const GuestHere& guest) { return guest.stays.empty(); });
+  return going;
+}
+
+// Here now, and not among those that were, by whatever number.
+std::vector<GuestHere> that_came(const std::vector<GuestHere>& before,
+                                 const std::vector<GuestHere>& now) {
+  std::vector<GuestHere> came;
+  for (const GuestHere& guest : now)
+    if (std::none_of(before.begin(), before.end(), [&](const GuestHere& known) {
+          return known.domid == guest.domid || known.uuid == guest.uuid;
+        }))
+      came.push_back(guest);
+  return came;
+}
+
+// A guest that was not here any more under its number may have rebooted.
+void note_reboots(std::vector<evacuate::Outcome>& outcomes, const std::vector<GuestHere>& now) {
+  for (evacuate::Outcome& outcome : outcomes) {
+    const auto again = std::find_if(now.begin(), now.end(), [&](const GuestHere& guest) {
+      return guest.uuid == outcome.guest.uuid;
+    });
+    if (outcome.fate != evacuate::Fate::gone || again == now.end()) continue;
+    outcome.fate = evacuate::Fate::stays;
+    outcome.guest.domid = again->domid;
+    outcome.reasons.emplace_back("it rebooted meanwhile");
+  }
+}
+
+// What no host takes is told before the first guest moves.
+void tell_what_cannot_go(const std::vector<evacuate::Outcome>& checked, bool quiet) {
+  for (const evacuate::Outcome& outcome : checked)
+    if (outcome.fate == evacuate::Fate::stays && !quiet)
+      say(fmt::format("check: {}: {}\n", printable(outcome.guest.name),
+                      printable(fmt::format("{}", fmt::join(outcome.reasons, "; ")))));
+}
+
+[[noreturn]] void fail_incomplete(const std::vector<Row>& rows, bool checked) {
+  if (const auto names = for_the_operator(rows); !names.empty()) {
+    std::string why;
+    for (const Row& row : rows)
+      if (row.fate == evacuate::Fate::needs_operator && why.empty() && !row.reasons.empty())
+        why = row.reasons.back();
+    fail(Errc::needs_operator, "{} guest{} of this host need{} the operator: {}", names.size(),
+         names.size() == 1 ? "" : "s", names.size() == 1 ? "s" : "", why);
+  }
+  const auto names = still_here(rows);
+  fail(Errc::guest, "{} guest{} {}: {}", names.size(), names.size() == 1 ? "" : "s",
+       checked             ? "cannot go"
+       : names.size() == 1 ? "is still here"
+                           : "are still here",
+       fmt::join(names, ", "));
+}
+
+void evacuate_host(const Arguments& arguments, const Settings& settings, ThisHost& host,
+                   const std::vector<std::string>& before) {
+  const std::vector<Peer> peers = destinations(arguments, settings);
+  std::vector<std::string> hosts;
+  for (const Peer& peer : peers) hosts.push_back(peer.text);
+  const auto parallel = static_cast<unsigned>(settings.get<"evacuate_parallel">());
+  const FileLock emptying = start_emptying();
+  const evacuate::Looking looking{[&](domid_t domid) { return host.says_it_can_suspend(domid); },
+                                  arguments.except};
+  const std::vector<GuestHere> guests = evacuate::guests_here(host.xen(), host.life(), looking);
+  const std::vector<GuestHere> going = that_can_go(guests);
+  const bool quiet = arguments.quiet || arguments.json;
+  const auto around =
+      evacuate::migrate_children(host, {before, as_environment(arguments.said), peers, quiet});
+
+  evacuate::Checking checking(*around, peers.size());
+  std::vector<evacuate::Outcome> outcomes = evacuate::evacuate(going, hosts, parallel, checking);
+  std::vector<GuestHere> came;
+  if (!arguments.dry_run) {
+    tell_what_cannot_go(outcomes, quiet);
+    outcomes = evacuate::evacuate(going, hosts, parallel, *around);
+    const std::vector<GuestHere> now =
+        evacuate::guests_here(host.xen(), host.life(), {looking.says_it_can_suspend});
+    note_reboots(outcomes, now);
+    came = that_came(guests, now);
+  }
+  const std::vector<Row> all = rows(guests, outcomes, came, this_hosts_name(), hosts);
+  if (arguments.json)
+    fmt::print("{}\n", json_text(as_json(all, arguments.dry_run)));
+  else
+    fmt::print("{}", as_text(all, arguments.dry_run));
+  std::fflush(stdout);
+  if (!still_here(all).empty() || !for_the_operator(all).empty())
+    fail_incomplete(all, arguments.dry_run);
+}
+
+}  // namespace
+
+void add_evacuate_command(CLI::App& app, const Settings& settings, OpenHost open,
+                          std::function<std::vector<std::string>()> before) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command =
+      app.add_subcommand("evacuate", "Move all running PV guests of this host to other hosts");
+  command->footer(
+      "Every guest is asked for at every host first. Then some at a time move, each as ferry "
+      "migrate\n"
+      "would move it, to the host with the most memory left. What fails is tried at the next host; "
+      "the\n"
+      "others go on. Ctrl-C and SIGTERM start no further one, and take back those that can be.\n"
+      "Meanwhile this host takes no guest from others. At the end a table says what is where.\n"
+      "Exit code 0 only if no guest is left here but domain 0 and those of --except; 1 if some are "
+      "and\n"
+      "run here; 4 if one needs the operator.\n"
+      "\nExamples:\n  ferry evacuate --to host2.example,host3.example\n"
+      "  ferry evacuate --to host2.example --dry-run\n"
+      "  ferry evacuate --via 'ssh host2 ferry receive --stdio' --except router");
+  add_settings(*command, kEvacuate, arguments->said);
+  command->add_option("--via", arguments->via,
+                      "One more destination: a command whose standard input and output reach ferry "
+                      "receive --stdio there (repeatable)");
+  command->add_option("--except", arguments->except,
+                      "A guest that is to stay: its name or number (repeatable)");
+  command->add_flag("--dry-run", arguments->dry_run, "Only ask; nothing is moved");
+  command->add_flag("--json", arguments->json, "Print the table as JSON");
+  command->add_flag("--quiet", arguments->quiet, "Print the table and errors only");
+  command->callback([arguments, settings, open = std::move(open), before = std::move(before)] {
+    evacuate_host(*arguments, arguments->said.over(settings), *open(), before());
+  });
+}
+
+}  // namespace ferry::host
