@@ -171,8 +171,8 @@ TEST_F(Evacuate, tries_the_next_host_after_a_move_that_failed) {
   make_host("c", 64, 0);
   const Running c = receiver("c");
   std::ofstream(hosts_.path("via.sh"))
-      << fmt::format("python3 {} 2a | {} --host {} receive --stdio 2>/dev/null\n", STOP_BEFORE,
-                     FERRY_SIM, hosts_.path("b.host"));
+      << fmt::format("python3 {} 2a | {} --host {} receive --stdio 2>/dev/null\n", GATE, FERRY_SIM,
+                     hosts_.path("b.host"));
   const auto result = evacuate("a", address("c"), {"--via", "sh " + hosts_.path("via.sh")});
   EXPECT_EQ(result.status, 0) << result.said;
   EXPECT_NE(result.said.find("was not moved to sh "), std::string::npos) << result.said;
@@ -185,9 +185,8 @@ TEST_F(Evacuate, leaves_a_guest_that_needs_the_operator_to_him) {
   make_host("a", 64, 2);
   make_host("b", 64, 0);
   hosts_.extra_environment["FERRY_HANDOVER_TIMEOUT"] = "2";
-  std::ofstream(hosts_.path("via.sh"))
-      << fmt::format("{} --host {} receive --stdio | python3 {} 3802\n", FERRY_SIM,
-                     hosts_.path("b.host"), STOP_BEFORE);
+  std::ofstream(hosts_.path("via.sh")) << fmt::format(
+      "{} --host {} receive --stdio | python3 {} 3802\n", FERRY_SIM, hosts_.path("b.host"), GATE);
   const auto result =
       evacuate("a", "", {"--parallel", "1", "--via", "sh " + hosts_.path("via.sh")});
   EXPECT_EQ(result.status, 4) << result.said;
