@@ -116,7 +116,7 @@ mode_of() { stat -c %a "$1"; }
 # Guests ---------------------------------------------------------------------------------------------
 
 # start_guest NAME VCPUS MIB [EXTRA_CONFIG_LINE…]: a PV guest whose workload checks WORKLOAD_MIB or a sixth of its
-# memory: with more, small guests run out of it now and then.
+# memory: with more, small guests run out of it now and then. Beside that a worker for each vCPU, or WORKLOAD_WORKERS.
 start_guest() {
   guest_config "$@" >$work/"$1".cfg
   xl create -q $work/"$1".cfg
@@ -130,7 +130,7 @@ name = "$name"
 type = "pv"
 kernel = "/lab/guest/vmlinuz"
 ramdisk = "/lab/guest/initrd"
-extra = "console=hvc0 quiet panic=1 nowatchdog workload=\"${WORKLOAD_MIB:-$((mib / 6))} $vcpus\""
+extra = "console=hvc0 quiet panic=1 nowatchdog workload=\"${WORKLOAD_MIB:-$((mib / 6))} ${WORKLOAD_WORKERS:-$vcpus}\""
 memory = $mib
 vcpus = $vcpus
 on_poweroff = "destroy"

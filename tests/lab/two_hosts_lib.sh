@@ -1,8 +1,18 @@
 # The second of two hosts does what the first one tells it. Sourced by both, after lib.sh.
+
+# Every instruction is emulated: what takes milliseconds elsewhere takes seconds here.
+export FERRY_MAX_DOWNTIME=3000 FERRY_MAX_ROUNDS=3 FERRY_LEVEL=1
+
 #
 # $COMMON is a folder that both see: do.N is a command for the second host, out.N what it printed, status.N how it
 # ended. The first host's script is in control all the time.
 
+# second_host_serves: where a script parts: on the second host it only does what it is told, and ends.
+second_host_serves() {
+  [ "$LAB_HOST" = 2 ] || return 0
+  serve_commands
+  exit
+}
 # serve_commands: what the second host's script is.
 serve_commands() {
   local n=0
@@ -82,6 +92,27 @@ take_certificate() {
 # longest_pause FROM: milliseconds between two ticks from tick FROM on, at most, on both hosts' consoles together.
 longest_pause() {
   { cat $work/ticks; there cat $work/ticks | awk -v ahead="$ahead" '{ print $1, $2 - ahead }'; } | longest_gap "$1"
+}
+tell_pause() { note "$1: longest pause between two ticks $(longest_pause "$2") ms, before it $usual ms, give or take $((way / 2)) ms"; }
+# start_mover: the guest $name, whose ticks are watched on both hosts from here on.
+start_mover() {
+  compare_clocks
+  watch_ticks $name
+  there watch_ticks $name
+  check "a guest with 2 vCPUs starts" start_guest $name 2 128
+  check "it counts" runs $name 10
+  usual=$(longest_pause 1)
+}
+# arrived_there WHAT TICK, arrived_here WHAT TICK: it is there only, sound, and goes on after TICK.
+arrived_there() {
+  check "$1: it is gone here" within 20 only
+  check "$1: it counts, memory, page tables and clocks intact" there runs $name
+  check "$1: it goes on where it was" [ "$(there tick_number $name)" -gt "$2" ]
+}
+arrived_here() {
+  check "$1: it is gone there" there within 20 only
+  check "$1: it counts, memory, page tables and clocks intact" runs $name
+  check "$1: it goes on where it was" [ "$(tick_number $name)" -gt "$2" ]
 }
 # How many milliseconds the second host's clock is ahead of this one's; half of the way there and back may be wrong.
 compare_clocks() {

@@ -4,8 +4,7 @@ name=waiter
 . "$LAB_TESTS/lib.sh"
 . "$LAB_TESTS/pause.sh"
 . "$LAB_TESTS/two_hosts_lib.sh"
-# Every instruction is emulated: what takes milliseconds elsewhere takes seconds here.
-export FERRY_MAX_DOWNTIME=3000 FERRY_MAX_ROUNDS=1 FERRY_LEVEL=1
+export FERRY_MAX_ROUNDS=1
 limit=10
 export FERRY_HANDOVER_TIMEOUT=$limit
 # Suspending, sending what is left, and resuming are emulated too.
@@ -41,10 +40,7 @@ clear_receiver() {
 }
 receivers() { processes '[^ ]*ferry-host receive'; }
 
-if [ "$LAB_HOST" = 2 ]; then
-  serve_commands
-  exit
-fi
+second_host_serves
 
 longest_pause() { longest_gap "$1" <$work/ticks; }
 # comes_back WHAT PATTERN COMMAND…: the migration fails in a sentence that matches, and the guest stood still for

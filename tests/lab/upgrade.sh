@@ -5,8 +5,6 @@ name=mover
 . "$LAB_TESTS/lib.sh"
 . "$LAB_TESTS/pause.sh"
 . "$LAB_TESTS/two_hosts_lib.sh"
-# Every instruction is emulated: what takes milliseconds elsewhere takes seconds here.
-export FERRY_MAX_DOWNTIME=3000 FERRY_MAX_ROUNDS=3 FERRY_LEVEL=1
 export LIBXL_SAVE_HELPER=/usr/local/bin/ferry-save-helper
 use_one_certificate
 
@@ -25,33 +23,12 @@ says_system() { echo "Xen $(cat /sys/hypervisor/version/major).$(cat /sys/hyperv
 # The guest's console is where its name leads once it was restored under it.
 was_restored() { rm -f /var/log/xen/console/guest-$name--incoming.log; }
 
-if [ "$LAB_HOST" = 2 ]; then
-  serve_commands
-  exit
-fi
-
-# arrived_there WHAT TICK, arrived_here WHAT TICK: it is there only, sound, and goes on after TICK.
-arrived_there() {
-  check "$1: it is gone here" within 20 only
-  check "$1: it counts, memory, page tables and clocks intact" there runs $name
-  check "$1: it goes on where it was" [ "$(there tick_number $name)" -gt "$2" ]
-}
-arrived_here() {
-  check "$1: it is gone there" there within 20 only
-  check "$1: it counts, memory, page tables and clocks intact" runs $name
-  check "$1: it goes on where it was" [ "$(tick_number $name)" -gt "$2" ]
-}
-tell_pause() { note "$1: longest pause between two ticks $(longest_pause "$2") ms, before it $usual ms, give or take $((way / 2)) ms"; }
+second_host_serves
 
 make_one_certificate
 check "the second host answers" there take_certificate
 note "here: $(says_system); there: $(there says_system)"
-compare_clocks
-watch_ticks $name
-there watch_ticks $name
-check "a guest with 2 vCPUs starts" start_guest $name 2 128
-check "it counts" runs $name 10
-usual=$(longest_pause 1)
+start_mover
 check "a receiver listens there" there receive
 check "a receiver listens here" receive
 
