@@ -39,13 +39,13 @@ TEST(HostProgram, without_xen_says_so) {
 }
 
 TEST(HostProgram, wrong_usage_is_exit_code_2) {
-  expect("", 2, "subcommand");
+  expect("", 2, "which command? (ferry --help");
   expect("save web1", 2, "FILE");
   expect("save web1 f --keep --pause", 2, "exclude each other");
   expect("save web1 -", 2, "--keep, --pause or --destroy");
   expect("save web1 f --level 77", 2, "--level is \"77\", but must be a number from 0 to 19");
   expect("save web1 f --track content", 2, "--track is for --live");
-  expect("fly", 2, "");
+  expect("fly", 2, "no command fly (ferry --help");
 }
 
 TEST(HostProgram, a_bad_setting_is_told_with_its_place_before_anything_is_done) {
