@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 
 #include "text/printable.h"
@@ -14,11 +15,18 @@
 
 namespace ferry {
 
-void complain(std::string_view program, std::string_view sentence) {
-  say(fmt::format("{}: {}\n", program, printable(sentence)));
-}
-
 namespace {
+
+int complaints = -1;
+
+// Programs that this one starts do not get it.
+void take_complaints_descriptor() {
+  const char* number = std::getenv(kComplaintsVariable);
+  if (!number) return;
+  complaints = std::atoi(number);
+  fcntl(complaints, F_SETFD, FD_CLOEXEC);
+  unsetenv(kComplaintsVariable);
+}
 
 void open_standard_streams() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
@@ -27,8 +35,15 @@ void open_standard_streams() {
 
 }  // namespace
 
+void complain(std::string_view program, std::string_view sentence) {
+  const std::string line = fmt::format("{}: {}\n", program, printable(sentence));
+  say(line);
+  if (complaints >= 0 && write(complaints, line.data(), line.size()) < 0) complaints = -1;
+}
+
 int run_main(std::string_view program, const std::function<int()>& body) {
   open_standard_streams();
+  take_complaints_descriptor();
   signal(SIGXFSZ, SIG_IGN);
   Exit exit = Exit::failed;
   try {

@@ -25,11 +25,11 @@ namespace {
 constexpr auto kMoment = std::chrono::milliseconds(20);
 
 // What a program of ours complained about last, without its name in front.
-std::string complaint_in(const std::string& errors) {
-  const size_t end = errors.find_last_not_of('\n');
+std::string complaint_in(const std::string& lines) {
+  const size_t end = lines.find_last_not_of('\n');
   if (end == std::string::npos) return "";
-  const size_t begin = errors.rfind('\n', end);
-  std::string line = errors.substr(begin == std::string::npos ? 0 : begin + 1);
+  const size_t begin = lines.rfind('\n', end);
+  std::string line = lines.substr(begin == std::string::npos ? 0 : begin + 1);
   line.resize(line.find_last_not_of('\n') + 1);
   for (const char* name : {"ferry: ", "ferry-sim: "})
     if (line.starts_with(name)) return line.substr(std::string_view(name).size());
@@ -62,7 +62,7 @@ class MigrateChild final : public Move {
     const auto& end = program_.ended();
     if (!end) return std::nullopt;
     const int code = code_of(end->status);
-    const std::string complaint = complaint_in(end->errors);
+    const std::string complaint = complaint_in(end->complaints);
     if (code == static_cast<int>(Exit::done)) return MoveEnd{Fate::moved, {}, away_in(end->out)};
     if (cancelled_ && code == static_cast<int>(Exit::needs_operator) && settle()) return {};
     if (code == static_cast<int>(Exit::needs_operator))
@@ -107,7 +107,7 @@ class MigrateChild final : public Move {
   std::optional<MoveEnd> settled() {
     const auto& end = settling_->ended();
     if (!end) return std::nullopt;
-    const std::string complaint = complaint_in(end->errors);
+    const std::string complaint = complaint_in(end->complaints);
     if (code_of(end->status) != 0) return MoveEnd{Fate::needs_operator, complaint, {}};
     if (end->out.ends_with(" runs there\n")) return MoveEnd{Fate::moved, {}, {}};
     return MoveEnd{Fate::stays, "the evacuation was told to stop", {}};

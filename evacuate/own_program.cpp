@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "error/error.h"
+#include "error/run_main.h"
 
 extern char** environ;
 
@@ -21,10 +22,12 @@ namespace {
 
 // A program says a line or two; more than this is not kept.
 constexpr size_t kMostKept = 64 << 10;
+constexpr int kComplaints = 3;
 
 Descriptor memory(const char* name) {
   Descriptor file(memfd_create(name, MFD_CLOEXEC));
   if (!file) fail_errno(Errc::io, errno, "no memory for what a child prints");
+  fcntl(file.get(), F_SETFL, O_APPEND);
   return file;
 }
 
@@ -67,11 +70,12 @@ class Attributes {
 
 class Files {
  public:
-  Files(const Descriptor& out, const Descriptor& errors) {
+  Files(const Descriptor& out, const Descriptor& complaints) {
     posix_spawn_file_actions_init(&actions_);
     posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions_, out.get(), STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions_, errors.get(), STDERR_FILENO);
+    posix_spawn_file_actions_addopen(&actions_, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions_, complaints.get(), kComplaints);
   }
   ~Files() { posix_spawn_file_actions_destroy(&actions_); }
   Files(const Files&) = delete;
@@ -101,16 +105,18 @@ std::vector<std::string> environment_with(const std::vector<std::string>& more) 
 OwnProgram::OwnProgram(const std::vector<std::string>& before,
                        const std::vector<std::string>& command,
                        const std::vector<std::string>& environment)
-    : out_(memory("ferry-out")), errors_(memory("ferry-errors")) {
+    : out_(memory("ferry-out")), complaints_(memory("ferry-complaints")) {
   std::error_code error;
   std::vector<std::string> arguments = {
       std::filesystem::read_symlink("/proc/self/exe", error).string()};
   if (error) fail_errno(Errc::io, error.value(), "cannot find out which program this is");
   arguments.insert(arguments.end(), before.begin(), before.end());
   arguments.insert(arguments.end(), command.begin(), command.end());
-  std::vector<std::string> variables = environment_with(environment);
+  std::vector<std::string> more = environment;
+  more.push_back(fmt::format("{}={}", kComplaintsVariable, kComplaints));
+  std::vector<std::string> variables = environment_with(more);
   const Attributes attributes;
-  const Files files(out_, errors_);
+  const Files files(out_, complaints_);
   // Not by its name: that may be a newer program by now.
   const int problem = posix_spawn(&pid_, "/proc/self/exe", files.get(), attributes.get(),
                                   pointers(arguments).data(), pointers(variables).data());
@@ -120,7 +126,7 @@ OwnProgram::OwnProgram(const std::vector<std::string>& before,
 const std::optional<OwnProgram::End>& OwnProgram::ended() {
   int status = 0;
   if (end_ || waitpid(pid_, &status, WNOHANG) != pid_) return end_;
-  end_.emplace(End{status, text_of(out_), text_of(errors_)});
+  end_.emplace(End{status, text_of(out_), text_of(complaints_)});
   return end_;
 }
 

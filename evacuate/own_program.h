@@ -15,8 +15,9 @@ namespace ferry::evacuate {
 class OwnProgram {
  public:
   struct End {
-    int status = 0;           // as waitpid() gives it
-    std::string out, errors;  // what it printed
+    int status = 0;          // as waitpid() gives it
+    std::string out;         // what it, or what it started, printed
+    std::string complaints;  // what it said itself of what went wrong
   };
 
   // before: arguments that stand before the command, in our own command line too. environment:
@@ -33,7 +34,7 @@ class OwnProgram {
 
  private:
   pid_t pid_ = -1;
-  Descriptor out_, errors_;  // in memory
+  Descriptor out_, complaints_;  // in memory
   std::optional<End> end_;
 };
 

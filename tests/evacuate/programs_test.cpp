@@ -164,6 +164,24 @@ TEST_F(Evacuate, fills_the_next_host_when_one_is_full_or_cannot_be_reached) {
   expect_each_runs_once({"a", "b", "c"});
 }
 
+// Whoever is at the far end of the command writes to the same standard error.
+TEST_F(Evacuate, says_what_ferry_says_and_not_what_a_command_says) {
+  make_host("a", 64, 1);
+  make_host("b", 64, 0);
+  std::ofstream(hosts_.path("via.sh")) << fmt::format(
+      "(for i in $(seq 300); do echo 'ferry-sim: a1 is well; try: beer'; sleep 0.01; done) >&2 &\n"
+      "python3 {} 2a | {} --host {} receive --stdio\n",
+      GATE, FERRY_SIM, hosts_.path("b.host"));
+  const auto result = evacuate("a", "", {"--via", "sh " + hosts_.path("via.sh")});
+  EXPECT_EQ(result.status, 1) << result.said;
+  // What the command says while hosts are asked is shown as it is; in the table it has no place.
+  const std::string table = result.said.substr(result.said.find("\nGuest "));
+  EXPECT_NE(table.find("\na1: "), std::string::npos) << result.said;
+  EXPECT_NE(table.find("the source hung up; a1 runs on here"), std::string::npos) << result.said;
+  EXPECT_EQ(table.find("\na1: a1 is well"), std::string::npos) << result.said;
+  EXPECT_EQ(state("a", "a1"), "running");
+}
+
 // The move itself fails, after the checks: the command of --via drops what the guest is sent in.
 TEST_F(Evacuate, tries_the_next_host_after_a_move_that_failed) {
   make_host("a", 64, 2);
