@@ -19,6 +19,8 @@ while True:
             break
         open(files[1], "w").close()
         while not os.path.exists(files[0]):
+            if not os.path.exists(files[1]):
+                sys.exit()  # the test has ended
             time.sleep(0.01)
     sink.write(head + body)
     sink.flush()
