@@ -40,7 +40,6 @@ class CuttableSource final : public ByteSource {
 
 // What is small enough to be written at once (PIPE_BUF) is a last word: it is written after the
 // cut, too, if there is room for it now and nothing was left off in the middle before.
-
 class CuttableSink final : public ByteSink {
  public:
   CuttableSink(int fd, const Cutter& cutter);

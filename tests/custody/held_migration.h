@@ -78,4 +78,20 @@ class HeldMigration : public ::testing::Test {
   TwoHosts hosts_;
 };
 
+// Through both that make a guest of what arrives: the simulated host's receiver, and xl's
+// migrate-receive with a fake xl.
+class HeldThroughBoth : public HeldMigration, public ::testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override {
+    if (GetParam()) {
+      hosts_.extra_environment["FERRY_SIM_XL"] = "1";
+      hosts_.extra_environment["FERRY_XL"] = FAKE_XL_PROGRAM;
+    }
+    hosts_.fresh();
+  }
+  std::string receiver() const {
+    return fmt::format("FERRY_SIM_HOST={} {} receive --stdio", hosts_.path("b.host"), FERRY_SIM);
+  }
+};
+
 }  // namespace ferry::test

@@ -1,22 +1,16 @@
 // Two at once: the source's copy is destroyed by hand after go, and the other host cannot follow
 // that go. The copy there is the last one, and stays until somebody says what shall become of it.
-// Through both that make a guest of what arrives: xl's migrate-receive and the simulated host's.
 #include "tests/custody/held_migration.h"
 
 namespace ferry::test {
 namespace {
 
-class LastCopy : public HeldMigration, public ::testing::WithParamInterface<bool> {
+class LastCopy : public HeldThroughBoth {
  protected:
   void SetUp() override {
-    if (GetParam()) {
-      hosts_.extra_environment["FERRY_SIM_XL"] = "1";
-      hosts_.extra_environment["FERRY_XL"] = FAKE_XL_PROGRAM;
-    }
-    hosts_.fresh();
-    command_is(fmt::format("python3 {} 3805 {} {} | FERRY_SIM_HOST={} {} receive --stdio", GATE,
-                           hosts_.path("open"), hosts_.path("reached"), hosts_.path("b.host"),
-                           FERRY_SIM));
+    HeldThroughBoth::SetUp();
+    command_is(fmt::format("python3 {} 3805 {} {} | {}", GATE, hosts_.path("open"),
+                           hosts_.path("reached"), receiver()));
   }
 
   // Its go is on its way.

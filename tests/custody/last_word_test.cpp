@@ -5,18 +5,8 @@
 namespace ferry::test {
 namespace {
 
-class LastWord : public HeldMigration, public ::testing::WithParamInterface<bool> {
+class LastWord : public HeldThroughBoth {
  protected:
-  void SetUp() override {
-    if (GetParam()) {
-      hosts_.extra_environment["FERRY_SIM_XL"] = "1";
-      hosts_.extra_environment["FERRY_XL"] = FAKE_XL_PROGRAM;
-    }
-    hosts_.fresh();
-  }
-  std::string receiver() const {
-    return fmt::format("FERRY_SIM_HOST={} {} receive --stdio", hosts_.path("b.host"), FERRY_SIM);
-  }
   void expect_settled_there() {
     EXPECT_TRUE(within(60, [&] { return hosts_.open_jobs("b").empty(); }))
         << hosts_.run("b", {"job", "list"}).said;

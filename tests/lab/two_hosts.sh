@@ -62,6 +62,7 @@ note "$(tail -n 1 $work/check.log)"
 tick=$(tick_number $name)
 check "there: ferry migrate" ferry migrate $name host2.lab
 note "$(grep -h '^migrated' $work/check.log)"
+check "there: nothing is left here" only
 arrived_there there "$tick"
 check "there: no job is open here" no_open_job
 check "there: no job is open there" there no_open_job
@@ -73,6 +74,7 @@ tick=$(there tick_number $name)
 check "back: ferry migrate over 3 connections" there \
   "FERRY_TLS_CERT=$COMMON/there.pem FERRY_TLS_KEY=$work/there.key ferry migrate --streams 3 $name host1.lab"
 note "$(grep -h '^migrated' $work/check.log)"
+check "back: nothing is left there" there only
 arrived_here back "$tick"
 check "back: no job is open here" no_open_job
 check "back: no job is open there" there no_open_job
