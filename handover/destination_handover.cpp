@@ -95,12 +95,19 @@ void DestinationHandover::let_run() {
 
 void DestinationHandover::on(HandoverMessage message) {
   if (state_ == DestinationState::receiving) return failed();  // nothing is said before the end
+  if (state_ == DestinationState::runs) return on_after_it_ran();
   const bool open = state_ == DestinationState::held || state_ == DestinationState::about_to_run;
   const bool dropped = message == HandoverMessage::forget || message == HandoverMessage::kept;
   if (state_ == DestinationState::held && message == HandoverMessage::go) return run();
   if (state_ == DestinationState::about_to_run && !dropped) let_run();
   if (open && dropped) give_up();
   answer();
+}
+
+void DestinationHandover::on_after_it_ran() {
+  if (guest_.lives_on()) return answer();
+  outbox_.because("it ran here, and is not here any more");
+  outbox_.send(HandoverMessage::may_have_run);
 }
 
 void DestinationHandover::answer() {

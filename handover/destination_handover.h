@@ -15,6 +15,10 @@
 // after a go that cannot be followed (the journal cannot be written, the copy surely cannot run)
 // the copy stays, paused, and cannot_run asks. It promises nothing: only forget and kept, which the
 // source says while it has a copy, end in never_ran.
+//
+// Who asks later whether it runs hears what is true then. One that ran and is gone since
+// may_have_run: its source keeps what it has of it until an operator says what shall become of
+// that.
 #pragma once
 
 #include "handover/message.h"
@@ -43,6 +47,8 @@ class DestinationGuest {
   virtual ~DestinationGuest() = default;
   virtual bool present() = 0;            // complete, paused or running
   virtual bool runs() { return false; }  // not paused as it was built: somebody let it run
+  // Of one that ran: it does so still, if in another domain since, restarted or restored here.
+  virtual bool lives_on() { return present(); }
   // Lets it run; one that runs already does so. False: it cannot, and surely never did. Throws what
   // leaves open whether it ran.
   virtual bool run() = 0;
@@ -71,6 +77,7 @@ class DestinationHandover {
   void run();
   void let_run();
   void give_up();
+  void on_after_it_ran();
   void note(DestinationState state);
   void answer();
   void write(DestinationState state);

@@ -171,8 +171,9 @@ inline say_go_or(otherwise) {
   }
 }
 
-/* The destination says that it may have run, whether or not it could write that down. */
-#define UNKNOWN_THERE (destination == unknown || destination == about_to_run && destination_copy == no_copy)
+/* The destination says that it may have run, whether or not it could write that down; or it did. */
+#define UNKNOWN_THERE (destination == unknown || \
+                       (destination == about_to_run || destination == runs) && destination_copy == no_copy)
 
 /* What an operator does who is asked, knows what happened, and sees what the other host does. */
 inline operator_decides() {
@@ -201,7 +202,7 @@ inline operator_decides() {
                                   destination == held && source_ran) ->
        source = taken_back;
        says = taken_back
-    :: destination == runs ||              /* it will say so, or has */
+    :: destination == runs && destination_copy != no_copy ||  /* it will say so, or has */
        !UNKNOWN_THERE && destination == about_to_run && (source_copy != no_copy || source_ran)
     :: else -> assert(fork_by_hand)        /* nobody is asked who need not be */
     fi
@@ -419,7 +420,12 @@ answer:
      if
      :: says == held -> say(to_source, received)
      :: says == about_to_run -> say(to_source, cannot_run)
+#ifdef NO_RUN_CHECK
      :: says == runs -> say(to_source, running)
+#else
+     :: says == runs && FOUND_THERE -> say(to_source, running)
+     :: says == runs && !FOUND_THERE -> say(to_source, may_have_run)
+#endif
      :: says == will_never_run -> say(to_source, never_ran)
      :: says == unknown -> say(to_source, may_have_run)
      fi

@@ -23,6 +23,7 @@ class XlIncoming final : public IncomingGuest {
   const std::optional<CopyNumber>& copy() const override { return number_; }
   const std::string& why() const override { return copy_.why(); }
   bool present() override;
+  bool lives_on() override { return copy_.lives_on(); }
   bool runs() override { return copy_.runs(); }
   bool run() override;
   void discard() override;

@@ -35,6 +35,10 @@ std::optional<DomainHere> IncomingCopy::find() {
   return std::nullopt;
 }
 
+bool IncomingCopy::lives_on() {
+  return find() || find_named(life_, job_.name, job_.uuid);
+}
+
 bool IncomingCopy::runs() {
   const auto copy = find();
   return copy && copy->runs();

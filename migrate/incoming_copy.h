@@ -33,6 +33,8 @@ class IncomingCopy {
 
   // Throws Error(internal) if the toolstack does not answer.
   std::optional<DomainHere> find();
+  // Once it ran: it, or what has become of it here under its name, in another domain.
+  bool lives_on();
   // Whether it runs, whoever let it.
   bool runs();
   // Gives it its name and lets it run, if it does not run already. False: it cannot, and surely

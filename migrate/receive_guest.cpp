@@ -38,14 +38,14 @@ void tell_refusal(Link& link, const Error& reason) {
   }
 }
 
-// What the handover says; the reason goes before what says that the guest does not run.
+// What the handover says; the reason goes before what says that the guest does not run here.
 class ReceiverOutbox final : public HandoverOutbox {
  public:
   ReceiverOutbox(Link& link, const IncomingGuest& guest) : link_(&link), guest_(guest) {}
   void send(HandoverMessage message) override {
-    const bool refuses =
-        message == HandoverMessage::never_ran || message == HandoverMessage::cannot_run;
-    if (refuses && !why().empty()) tell_refusal(*link_, Error(Errc::internal, why()));
+    const bool explained =
+        message != HandoverMessage::received && message != HandoverMessage::running;
+    if (explained && !why().empty()) tell_refusal(*link_, Error(Errc::internal, why()));
     out_.send(message);
   }
   void because(const std::string& why) override { why_ = why; }

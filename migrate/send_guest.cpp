@@ -67,6 +67,7 @@ class Sender {
       return step();
     } catch (const Error& e) {
       if (e.code() == Errc::needs_operator) throw;
+      if (runs_there_) fail_unfinished(e.what());
       if (handover_.state() == SourceState::given_away) fail_given_away(e.what());
       if (!guest_.present()) fail_gone(e.what());
       if (std::string_view(e.what()).ends_with(" here")) throw;
@@ -150,6 +151,7 @@ class Sender {
   }
 
   SourceHandover& handover() { return handover_; }
+  bool runs_there() const { return runs_there_; }  // as its host said
   uint64_t bytes() const { return image_ ? image_->bytes() : 0; }
   Clock::time_point suspended_at() const { return suspended_at_; }
 
@@ -188,7 +190,9 @@ class Sender {
   void take(const v1::MigrateFrame& frame) {
     if (frame.has_refusal()) refusal_ = frame.refusal();
     const auto message = handover_in(frame);
-    if (message) handover_.on(*message);
+    if (!message) return;
+    runs_there_ = *message == HandoverMessage::running;
+    handover_.on(*message);
   }
 
   std::string name() const { return journal_.job().name; }
@@ -196,6 +200,12 @@ class Sender {
     fail(Errc::needs_operator,
          "{} was given to {} and nobody has said that it runs there ({}); it is suspended here and "
          "never runs by itself; try: ferry job resume {}",
+         name(), journal_.job().peer.text, why, journal_.job().id);
+  }
+  [[noreturn]] void fail_unfinished(const std::string& why) {
+    fail(Errc::needs_operator,
+         "{} runs on {}, and this host could not finish: {}; what is here of it never runs by "
+         "itself; once that is mended, try: ferry job resume {}",
          name(), journal_.job().peer.text, why, journal_.job().id);
   }
   [[noreturn]] void fail_broken() {
@@ -231,6 +241,11 @@ class Sender {
       case SourceCopy::suspended:
         break;
     }
+    if (!refusal_.empty())
+      fail(Errc::needs_operator,
+           "{0} is not there any more: {1} says that {2}; what is here of it is suspended and "
+           "older than its disks; to give that up, try: ferry job resume --force {3}",
+           name(), job.peer.text, refusal_, job.id);
     fail(Errc::needs_operator,
          "{} was about to run on {} when that host went down: look there whether it wrote to its "
          "disks; only if it surely did not, try: ferry job abort --force {}",
@@ -250,6 +265,7 @@ class Sender {
   Patience patience_;
   std::exception_ptr suspend_failure_;
   std::string refusal_;
+  bool runs_there_ = false;  // the last word from there
   std::optional<ImageSender> image_;
   std::optional<FirstAnswer> answer_;  // goes before image_, which it may stop
   Clock::time_point suspended_at_ = Clock::now();
@@ -324,7 +340,7 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
                           const MigrationJob& known, Wanted wanted, const HandoverLimits& limits) {
   const FileLock lock = lock_for_us(known.id);
   const MigrationJob job = read_again(known);
-  if (job.source_state() == SourceState::done) return Settled::runs_there;  // by somebody else
+  if (job.source_state() == SourceState::done) return Settled::was_given_away;
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
   Sender sender(life, custody, nullptr, job, limits);
   if (wanted == Wanted::there_by_force) sender.handover().force_give_away();
@@ -343,13 +359,14 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
   } catch (const Error&) {
     if (!runs_here) throw;
   }
-  if (sender.handover().state() == SourceState::done) return Settled::runs_there;
-  if (!job.settled() && (!custody || !custody->there()))
-    fail(Errc::needs_operator,
-         "{} did not run on {}, and it is not here any more either: somebody has destroyed it, or "
-         "this host was restarted; try: xl create, with its configuration",
-         job.name, job.peer.text);
-  return Settled::runs_here;
+  if (sender.handover().state() == SourceState::done)
+    return sender.runs_there() ? Settled::runs_there : Settled::given_up;
+  if (custody && custody->there()) return Settled::runs_here;
+  if (job.settled()) return Settled::was_taken_back;
+  fail(Errc::needs_operator,
+       "{} did not run on {}, and it is not here any more either: somebody has destroyed it, or "
+       "this host was restarted; try: xl create, with its configuration",
+       job.name, job.peer.text);
 }
 
 Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
@@ -358,10 +375,26 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
       xen, life, [&]() -> Link& { return link; }, job, wanted);
 }
 
+namespace {
+
+[[noreturn]] void fail_gone_here(const MigrationJob& job) {
+  const auto why = fmt::format(
+      "{} is not here any more: somebody has destroyed it, or this host was restarted", job.name);
+  if (job.source_state() != SourceState::given_away) fail(Errc::no_domain, "{}", why);
+  fail(Errc::needs_operator,
+       "{}; the copy on {} may be the only one; if it is to run there, try: ferry job resume "
+       "--force {}",
+       why, job.peer.text, job.id);
+}
+
+}  // namespace
+
 void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& known,
                           bool force) {
   const FileLock lock = lock_for_us(known.id);
   const MigrationJob job = read_again(known);
+  if (job.source_state() == SourceState::done)
+    fail(Errc::usage, "job {} is settled: {} was given to {}", job.id, job.name, job.peer.text);
   if (job.source_state() == SourceState::given_away && !force)
     fail(Errc::usage,
          "{} was given to {}, where it may run: only that host can say; ferry job abort asks it "
@@ -372,11 +405,7 @@ void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const Migratio
     void send(HandoverMessage) override {}
   } nobody;
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
-  if (!custody)
-    fail(Errc::no_domain,
-         "{} is not here any more: somebody has destroyed it, or this host was "
-         "restarted",
-         job.name);
+  if (!custody) fail_gone_here(job);
   GuestHere guest(life, job, custody);
   JobJournal journal(job);
   SourceHandover(job.source_state(), journal, guest, nobody).force_take_back();

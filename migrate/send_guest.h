@@ -52,7 +52,13 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
                       Link& link, const SendRequest& request);
 
 // What became of a job when both sides met again.
-enum class Settled { runs_there, runs_here };
+enum class Settled {
+  runs_there,
+  runs_here,
+  given_up,        // an operator said so; the other host does not say that it runs
+  was_given_away,  // before this, and nobody was asked
+  was_taken_back,  // before this, and it is not here any more
+};
 
 // Connects to the other host of a job. Throws Error(io).
 using Connect = std::function<Link&()>;

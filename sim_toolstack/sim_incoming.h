@@ -24,6 +24,7 @@ class SimIncoming final : public IncomingGuest {
   const std::optional<CopyNumber>& copy() const override { return copy_.known(); }
   const std::string& why() const override { return copy_.why(); }
   bool present() override { return copy_.find().has_value(); }
+  bool lives_on() override { return copy_.lives_on(); }
   bool runs() override { return copy_.runs(); }
   bool run() override { return copy_.run(); }
   void discard() override;

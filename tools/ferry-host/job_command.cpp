@@ -54,6 +54,24 @@ MigrationJob source_job(const std::string& id) {
   fail(Errc::usage, "there is no job {}; ferry job list shows those there are", id);
 }
 
+std::string sentence(Settled settled, const MigrationJob& job) {
+  const std::string name = printable(job.name), peer = printable(job.peer.text);
+  switch (settled) {
+    case Settled::runs_there:
+      return fmt::format("{} runs there", name);
+    case Settled::runs_here:
+      return fmt::format("{} runs here", name);
+    case Settled::given_up:
+      return fmt::format("{} is given up here; nobody has said that it runs on {}", name, peer);
+    case Settled::was_given_away:
+      return fmt::format("job {} is settled: {} was given to {}", job.id, name, peer);
+    case Settled::was_taken_back:
+      break;
+  }
+  return fmt::format("job {} is settled: {} was taken back, and is not here any more", job.id,
+                     name);
+}
+
 void settle(ThisHost& host, const MigrationJob& job, Wanted wanted) {
   std::unique_ptr<OtherHost> other;
   std::unique_ptr<OtherHost::CutOnSignals> stop;
@@ -64,8 +82,7 @@ void settle(ThisHost& host, const MigrationJob& job, Wanted wanted) {
   };
   const Settled settled = settle_sent_guest(host.xen(), host.life(), connect, job, wanted,
                                             handover_limits(settings_of_environment()));
-  fmt::print("{} runs {}\n", printable(job.name),
-             settled == Settled::runs_there ? "there" : "here");
+  fmt::print("{}\n", sentence(settled, job));
 }
 
 void resume(const Arguments& arguments, const OpenHost& open) {

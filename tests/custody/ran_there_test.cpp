@@ -1,0 +1,101 @@
+// A guest has run on the other host, and what was said of that got lost. Meanwhile both hosts go
+// on: what is asked later is answered by what is there then.
+#include "tests/custody/held_migration.h"
+
+namespace ferry::test {
+namespace {
+
+class RanThere : public HeldThroughBoth {
+ protected:
+  // It runs there, and its source has never heard of it.
+  std::string unheard() {
+    for (const char* mark : {"open", "reached"}) std::filesystem::remove(hosts_.path(mark));
+    command_is(fmt::format("{} | python3 {} {} {} {}", receiver(), GATE, kRunning,
+                           hosts_.path("open"), hosts_.path("reached")));
+    Running migration = migrate();
+    EXPECT_TRUE(is_held()) << migration.said();
+    const std::string id = job();
+    kill(migration.pid(), SIGKILL);
+    migration.wait();
+    command_is(receiver());
+    EXPECT_TRUE(within(60, [&] { return state("b") == "running"; }));
+    EXPECT_EQ(state("a", "web1--migratedaway"), "suspended");
+    return id;
+  }
+  TwoHosts::Result on_source(std::initializer_list<std::string> arguments) {
+    return hosts_.run("a", arguments);
+  }
+  void expect_says(const TwoHosts::Result& result, int status, const std::string& what) {
+    EXPECT_EQ(result.status, status) << result.said;
+    EXPECT_NE(result.said.find(what), std::string::npos) << result.said;
+  }
+};
+
+TEST_P(RanThere, regression_and_is_gone_there_since_its_copy_here_is_not_dropped_unasked) {
+  for (const char* command : {"resume", "abort"}) {
+    SCOPED_TRACE(command);
+    hosts_.fresh();
+    const std::string id = unheard();
+    ASSERT_EQ(hosts_.run("b", {"destroy", "web1"}).status, 0);
+    const auto asked = on_source({"job", command, id});
+    expect_says(asked, 4, "is not there any more");
+    EXPECT_EQ(state("a", "web1--migratedaway"), "suspended") << "its last copy is lost";
+    EXPECT_EQ(job(), id);
+    const auto told = do_as_told(asked.said);
+    expect_says(told, 0, "web1 is given up here");
+    EXPECT_EQ(state("a", "web1--migratedaway"), "");
+    EXPECT_EQ(job(), "");
+  }
+}
+
+// Its domain has another number then.
+TEST_P(RanThere, and_was_restarted_there_is_still_there) {
+  const std::string id = unheard();
+  ASSERT_EQ(hosts_.run("b", {"save", "web1", hosts_.path("there.ferry")}).status, 0);
+  ASSERT_EQ(hosts_.run("b", {"restore", hosts_.path("there.ferry")}).status, 0);
+  expect_says(on_source({"job", "resume", id}), 0, "web1 runs there");
+  hosts_.expect_one_runs("restarted there");
+  EXPECT_EQ(state("a", "web1--migratedaway"), "");
+}
+
+TEST_P(RanThere, regression_and_the_source_cannot_note_it_is_said) {
+  const std::string id = unheard();
+  const std::string in_the_way = hosts_.path("a.host.jobs") + "/" + id + ".source.new";
+  std::filesystem::create_directory(in_the_way);
+  std::ofstream(in_the_way + "/file") << "";
+  const auto asked = on_source({"job", "resume", id});
+  expect_says(asked, 4, "web1 runs on ");
+  EXPECT_EQ(asked.said.find("nobody has said"), std::string::npos) << asked.said;
+  std::filesystem::remove_all(in_the_way);
+  expect_says(do_as_told(asked.said), 0, "web1 runs there");
+  hosts_.expect_one_runs("noted in the end");
+}
+
+TEST_P(RanThere, regression_a_job_that_is_settled_says_only_that) {
+  const std::string id = unheard();
+  expect_says(on_source({"job", "resume", id}), 0, "web1 runs there");
+  ASSERT_EQ(hosts_.run("b", {"destroy", "web1"}).status, 0);
+  expect_says(on_source({"job", "resume", id}), 0, "is settled: web1 was given to ");
+  expect_says(on_source({"job", "abort", id}), 2, "is settled: web1 was given to ");
+  expect_says(on_source({"job", "abort", "--force", id}), 2, "is settled: web1 was given to ");
+}
+
+TEST_P(RanThere, regression_a_job_that_was_taken_back_does_not_claim_the_guest_of_today) {
+  command_is(fmt::format("{} | python3 {} {} {} {}", receiver(), GATE, kReceived,
+                         hosts_.path("open"), hosts_.path("reached")));
+  Running migration = migrate();
+  ASSERT_TRUE(is_held()) << migration.said();
+  const std::string id = job();
+  migration.send(SIGTERM);
+  EXPECT_EQ(migration.wait(), 1) << migration.said();
+  command_is(receiver());
+  expect_says(on_source({"job", "resume", id}), 0, "web1 runs here");
+  ASSERT_EQ(on_source({"destroy", "web1"}).status, 0);
+  expect_says(on_source({"job", "resume", id}), 0, "web1 was taken back, and is not here any more");
+}
+
+INSTANTIATE_TEST_SUITE_P(Through, RanThere, ::testing::Bool(),
+                         [](const auto& of) { return of.param ? "Xl" : "Simulated"; });
+
+}  // namespace
+}  // namespace ferry::test
