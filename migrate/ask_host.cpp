@@ -6,6 +6,7 @@
 #include "config/libxl_json.h"
 #include "error/error.h"
 #include "migrate/cpu_features.h"
+#include "migrate/earlier_tries.h"
 #include "migrate/guest_names.h"
 #include "xen/cpu_policy.h"
 #include "xen/domain.h"
@@ -73,7 +74,8 @@ class Answering {
   void check_names() {
     try {
       check_name(question_.name());
-      check_names_here(life_, question_.name(), question_.uuid(), false);
+      const auto going = copies_that_can_go(life_, question_.uuid(), question_.taken_back());
+      check_names_here(life_, question_.name(), question_.uuid(), false, going);
     } catch (const Error& e) {
       if (e.code() != Errc::unsupported) throw;
       blocker(e.what());
@@ -113,6 +115,7 @@ v1::MigrateQuestion question_about(const Hypervisor& xen, Lifecycle& life, domid
   question.set_name(life.name(domid));
   const DomainInfo info = get_domain(xen, domid);
   question.set_uuid(info.uuid.data(), info.uuid.size());
+  *question.mutable_taken_back() = jobs_taken_back(question.uuid());
   question.set_guest_bytes(info.nr_pages * kPageSize);
   question.set_xen_major(xen.major());
   question.set_xen_minor(xen.minor());

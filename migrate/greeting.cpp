@@ -17,19 +17,6 @@ v1::MigrateHello hello_for(const MigrationJob& job) {
   return hello;
 }
 
-void tell_what_was_taken_back(const MigrationJob& job, v1::MigrateHello& hello) {
-  constexpr int kMost = 64;
-  for (const MigrationJob& earlier : list_jobs(true)) {
-    if (!earlier.source || !earlier.problem.empty() || earlier.uuid != job.uuid ||
-        earlier.source_state() != SourceState::taken_back || earlier.source_secret.empty())
-      continue;
-    v1::MigrateTakenBack& one = *hello.add_taken_back();
-    one.set_job(job_bytes_of(earlier.id));
-    one.set_secret(earlier.source_secret);
-    if (hello.taken_back_size() == kMost) return;
-  }
-}
-
 uint32_t greet(Link& link, const v1::MigrateHello& hello, MigrationJob& job) {
   const std::string& peer = job.peer.text;
   v1::MigrateFrame frame;

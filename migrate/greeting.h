@@ -11,9 +11,6 @@ namespace ferry {
 
 v1::MigrateHello hello_for(const MigrationJob& job);
 
-// Tells of earlier jobs of the guest that ended with it here.
-void tell_what_was_taken_back(const MigrationJob& job, v1::MigrateHello& hello);
-
 // How many connections the image shall come over. Takes the destination's secret into the job, or
 // compares it with the one that is there. Throws if the other side does not take the job.
 uint32_t greet(Link& link, const v1::MigrateHello& hello, MigrationJob& job);

@@ -1,6 +1,8 @@
 // The names that a guest moves under.
 #include "migrate/guest_names.h"
 
+#include <algorithm>
+
 #include "error/error.h"
 #include "text/printable.h"
 #include "xen/hypervisor.h"
@@ -24,13 +26,18 @@ void check_name(const std::string& name) {
 }
 
 void check_names_here(Lifecycle& life, const std::string& name, const std::string& uuid,
-                      bool source_is_here) {
+                      bool source_is_here, const std::vector<domid_t>& going) {
+  const auto goes = [&](domid_t domid) {
+    return std::find(going.begin(), going.end(), domid) != going.end();
+  };
   if (!source_is_here)
     for (const DomainHere& one : life.with_uuid(uuid))
-      fail(Errc::unsupported, "this very guest is here already, as domain {} ({})", raw(one.domid),
-           one.name);
+      if (!goes(one.domid))
+        fail(Errc::unsupported, "this very guest is here already, as domain {} ({})",
+             raw(one.domid), one.name);
   for (const std::string& wanted : {name, incoming_name(name)}) {
-    if (!life.find_if_there(wanted)) continue;
+    const auto there = life.find_if_there(wanted);
+    if (!there || goes(*there)) continue;
     const bool source = source_is_here && wanted == name && find_named(life, name, uuid);
     if (!source) fail(Errc::unsupported, "it has a domain {} already", wanted);
   }

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "xen/lifecycle.h"
 
@@ -16,10 +17,10 @@ std::string incoming_name(const std::string& name);
 void check_name(const std::string& name);
 
 // That a guest of that name and uuid can come to this host. source_is_here: it comes from this very
-// host. Throws Error(unsupported): a name is taken, or this very guest is here already; and Error
-// if the toolstack does not answer.
+// host; going: domains that make room for it. Throws Error(unsupported): a name is taken, or this
+// very guest is here already; and Error if the toolstack does not answer.
 void check_names_here(Lifecycle& life, const std::string& name, const std::string& uuid,
-                      bool source_is_here);
+                      bool source_is_here, const std::vector<domid_t>& going = {});
 
 // The domain with this name and uuid.
 std::optional<DomainHere> find_named(Lifecycle& life, const std::string& name,

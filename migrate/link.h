@@ -14,7 +14,7 @@
 
 namespace ferry {
 
-inline constexpr uint32_t kMigrateVersion = 2;
+inline constexpr uint32_t kMigrateVersion = 3;
 inline constexpr size_t kMostFrameBytes = 17 << 20;  // a configuration has 16 MiB at most
 inline constexpr size_t kChunkBytes = 1 << 20;       // of the image in a frame
 

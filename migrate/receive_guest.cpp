@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "error/error.h"
+#include "migrate/earlier_tries.h"
 #include "migrate/guest_names.h"
 #include "migrate/judge_hello.h"
 #include "migrate/receive_image.h"
@@ -185,7 +186,8 @@ uint32_t version_of(const v1::MigrateFrame& frame) {
 
 v1::MigrateFrame any_first_frame(Link& link) {
   auto frame = link.receive();
-  if (!frame || !(frame->has_hello() || frame->has_join() || frame->has_question()))
+  if (!frame) fail(Errc::io, "whoever called hung up without a word");
+  if (!(frame->has_hello() || frame->has_join() || frame->has_question()))
     fail(Errc::io, "whoever called does not speak ferry's protocol");
   if (version_of(*frame) != kMigrateVersion)
     fail(Errc::unsupported, "version {} of the migration protocol is spoken here, not {}",
@@ -253,43 +255,6 @@ MigrationJob new_job(const std::string& id, const v1::MigrateHello& hello, const
   return job;
 }
 
-bool was_taken_back(const MigrationJob& job, const v1::MigrateHello& hello) {
-  const auto& all = hello.taken_back();
-  return std::any_of(all.begin(), all.end(), [&](const v1::MigrateTakenBack& one) {
-    return one.job() == job_bytes_of(job.id) && same_secret(one.secret(), job.source_secret);
-  });
-}
-
-// A guest that comes again finds what an earlier try has left here. What never was whole goes, and
-// what its source has taken back; what that may have given away is the source's to settle.
-void clear_earlier_try(const MigrationJob& earlier, const v1::MigrateHello& hello,
-                       const ReceiveHost& host) {
-  const auto lock = lock_job(earlier.id, false);
-  const bool never_whole = earlier.destination_state() == DestinationState::receiving;
-  const bool taken_back =
-      earlier.destination_state() == DestinationState::held && was_taken_back(earlier, hello);
-  if (!lock || (!never_whole && !taken_back))
-    fail(Errc::unsupported,
-         "{} is here from an earlier migration, job {}: settle that on its source, with ferry job "
-         "resume",
-         earlier.name, earlier.id);
-  struct Nobody final : HandoverOutbox {
-    void send(HandoverMessage) override {}
-  } nobody;
-  const std::unique_ptr<IncomingGuest> guest = host.make(earlier);
-  JobJournal journal(earlier);
-  DestinationHandover handover(earlier.destination_state(), journal, *guest, nobody);
-  taken_back ? handover.on(HandoverMessage::kept) : handover.restarted();
-}
-
-void clear_earlier_tries(const MigrationJob& job, const v1::MigrateHello& hello,
-                         const ReceiveHost& host) {
-  for (const MigrationJob& other : list_jobs(false))
-    if (!other.source && other.problem.empty() && other.uuid == job.uuid && other.id != job.id &&
-        other.destination_state() != DestinationState::may_have_run)
-      clear_earlier_try(other, hello, host);
-}
-
 // hello: its configuration becomes what the toolstack is to get.
 Arrival prepare(Link& link, v1::MigrateHello& hello, const Caller& caller,
                 const ReceiveHost& host) {
@@ -310,7 +275,7 @@ Arrival prepare(Link& link, v1::MigrateHello& hello, const Caller& caller,
   MigrationJob job = known ? *known : new_job(id, hello, caller);
   std::optional<FileLock> uuid_lock = lock_arrival(job.uuid);
   if (!uuid_lock) fail(Errc::unsupported, "{} is arriving here already, in another job", job.name);
-  if (!known) clear_earlier_tries(job, hello, host);
+  if (!known) clear_earlier_tries(job, hello.taken_back(), host.make);
   std::unique_ptr<IncomingGuest> guest = host.make(job);
   auto receiver = std::make_unique<Receiver>(link, std::move(job), *guest);
   if (!known) receiver->start();

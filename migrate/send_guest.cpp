@@ -8,6 +8,7 @@
 #include "config/libxl_json.h"
 #include "custody/host_boot.h"
 #include "error/error.h"
+#include "migrate/earlier_tries.h"
 #include "migrate/first_answer.h"
 #include "migrate/greeting.h"
 #include "migrate/guest_here.h"
@@ -100,6 +101,7 @@ class Sender {
         if (link != link_) link->hang_up();
       const Patience::Waiting taking(patience_);
       if (!engine_failure) link_->send_end(image_->chunks());
+      all_sent_ = !engine_failure;
     } catch (...) {
       link_failure = std::current_exception();
     }
@@ -211,8 +213,13 @@ class Sender {
   [[noreturn]] void fail_broken() {
     const std::string why = patience_.ended() ? patience_.reason() : "the link broke";
     if (handover_.state() == SourceState::given_away) fail_given_away(why);
-    fail(Errc::io, "the link to {} broke{}", journal_.job().peer.text,
-         patience_.ended() ? fmt::format(": {}", why) : "");
+    const MigrationJob& job = journal_.job();
+    fail(Errc::io, "the link to {} broke{}{}", job.peer.text,
+         patience_.ended() ? fmt::format(": {}", why) : "",
+         all_sent_ ? fmt::format("; it may hold a copy that never ran, which goes when the guest "
+                                 "comes again, or by: ferry job resume {}",
+                                 job.id)
+                   : "");
   }
   [[noreturn]] void fail_gone(std::string_view why) {
     fail(Errc::needs_operator,
@@ -265,6 +272,7 @@ class Sender {
   Patience patience_;
   std::exception_ptr suspend_failure_;
   std::string refusal_;
+  bool all_sent_ = false;
   bool runs_there_ = false;  // the last word from there
   std::optional<ImageSender> image_;
   std::optional<FirstAnswer> answer_;  // goes before image_, which it may stop
@@ -316,7 +324,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   hello.set_libxl_json(config_to_save(life.config_json(info.domid)));
   hello.set_streams(request.streams);
   hello.set_wants_progress(true);
-  tell_what_was_taken_back(job, hello);
+  *hello.mutable_taken_back() = jobs_taken_back(job.uuid);
   const FileLock lock = lock_for_us(job.id);
   std::shared_ptr<void> greeting =
       request.while_greeting ? request.while_greeting(info.domid) : nullptr;

@@ -94,6 +94,25 @@ TEST_P(RanThere, regression_a_job_that_was_taken_back_does_not_claim_the_guest_o
   expect_says(on_source({"job", "resume", id}), 0, "web1 was taken back, and is not here any more");
 }
 
+// Nothing works on the job any more, under whatever name it is called.
+TEST_P(RanThere, regression_a_job_that_was_broken_off_says_so_to_whoever_cancels_it) {
+  const std::string id = unheard();
+  expect_says(on_source({"job", "list"}), 0, "given-away, broken off");
+  for (const std::string& what : {id, std::string("web1")})
+    expect_says(on_source({"job", "cancel", what}), 2, "try: ferry job resume " + id);
+  EXPECT_EQ(state("b"), "running");
+  expect_says(on_source({"job", "resume", id}), 0, "web1 runs there");
+  expect_says(on_source({"job", "cancel", id}), 2, "is settled");
+}
+
+TEST_P(RanThere, regression_a_guest_that_is_gone_here_is_taken_back_by_no_force) {
+  const std::string id = unheard();
+  ASSERT_EQ(on_source({"destroy", "web1--migratedaway"}).status, 0);
+  const auto asked = on_source({"job", "abort", "--force", id});
+  expect_says(asked, 4, "try: ferry job resume --force " + id);
+  expect_says(do_as_told(asked.said), 0, "web1 runs there");
+}
+
 INSTANTIATE_TEST_SUITE_P(Through, RanThere, ::testing::Bool(),
                          [](const auto& of) { return of.param ? "Xl" : "Simulated"; });
 

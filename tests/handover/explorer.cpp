@@ -139,11 +139,10 @@ End settle(World w, const Remedies& remedies) {
   quiet.talk([](SourceHandover&) {});
   const bool asked = quiet.asked;
   if (asked) {
-    const bool ran_and_gone = quiet.w.destination_says == DestinationState::runs &&
-                              quiet.w.at_destination == Copy::none;
+    const bool ran_and_gone =
+        quiet.w.destination_says == DestinationState::runs && quiet.w.at_destination == Copy::none;
     const bool unknown = quiet.w.destination_says == DestinationState::may_have_run ||
-                         ran_and_gone ||
-                         quiet.w.at_source == Copy::none || quiet.w.fork_by_hand;
+                         ran_and_gone || quiet.w.at_source == Copy::none || quiet.w.fork_by_hand;
     if (!unknown) quiet.w.wrong |= asked_needlessly;
     operator_decides(quiet);
   }

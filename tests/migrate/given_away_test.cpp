@@ -1,5 +1,6 @@
 // A guest that is given away, and nobody knows yet whether it runs there: who may settle that, and
 // how.
+#include "migrate/ask_host.h"
 #include "tests/migrate/migrate_fixture.h"
 
 namespace ferry::sim {
@@ -21,6 +22,16 @@ class GivenAway : public Migrate {
     return meet(kNeverCut, kNeverCut, [&](Link& link) {
       settle_sent_guest(from_->xen, from_->life, link, job, Wanted::anywhere);
     });
+  }
+  // What the other host has against the guest.
+  std::vector<std::string> blockers() {
+    const DevicesHere all = {[](const std::string&) { return true; },
+                             [](const std::string&) { return true; }};
+    const BindThread here(*from_->host);
+    const auto question = question_about(from_->xen, from_->life, from_->life.find("web1"));
+    const BindThread there(*to_->host);
+    const auto said = answer(to_->xen, to_->life, all, question);
+    return {said.blockers().begin(), said.blockers().end()};
   }
   void expect_not_settled(const Ends& ends) {
     EXPECT_TRUE(ends.sender);
@@ -85,6 +96,20 @@ TEST_F(GivenAway, leaves_nothing_in_the_way_of_another_job_once_it_is_taken_back
   EXPECT_FALSE(again.sender) << again.sentence;
   EXPECT_EQ(to_->domains(), 1u);
   expect_runs(*to_, "sent again");
+}
+
+// Who only asks hears the same: nobody is told to clear up what the migration itself would.
+TEST_F(GivenAway, regression_is_in_nobodys_way_who_asks_once_it_is_taken_back) {
+  const MigrationJob job = given_away();
+  take_back_sent_guest(from_->xen, from_->life, job, true);
+  EXPECT_EQ(blockers(), std::vector<std::string>{});
+  EXPECT_EQ(to_->domains(), 1u) << "asking is not coming";
+  MigrationJob other = job;
+  other.source_secret = new_secret();  // whoever has the guest now cannot show that it is his
+  JobJournal(other).write(SourceState::taken_back);
+  const auto all = blockers();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_NE(all.front().find("with ferry job resume " + job.id), std::string::npos) << all.front();
 }
 
 // Somebody has destroyed it here: nobody but an operator can say that the other copy shall run.

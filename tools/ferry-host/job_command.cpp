@@ -22,6 +22,11 @@ struct Arguments {
   bool all = false, json = false, force = false;
 };
 
+std::string state_for_people(const MigrationJob& job) {
+  const bool broken_off = !job.settled() && !is_worked_on(job.id, job.source);
+  return job.state_name() + (broken_off ? ", broken off" : "");
+}
+
 void list(const Arguments& arguments) {
   std::vector<MigrationJob> jobs = list_jobs(arguments.all);
   for (const MigrationJob& job : jobs)
@@ -35,16 +40,17 @@ void list(const Arguments& arguments) {
                         {"side", job.source ? "source" : "destination"},
                         {"state", job.state_name()},
                         {"settled", job.settled()},
+                        {"worked_on", is_worked_on(job.id, job.source)},
                         {"peer", job.peer.text}});
     const nlohmann::ordered_json all = {{"running", running_as_json()}, {"jobs", result}};
     fmt::print("{}\n", json_text(all));
     return;
   }
   fmt::print("{}", running_as_text());
-  fmt::print("{:<33} {:<12} {:<13} {:<20} {}\n", "ID", "Side", "State", "Domain", "Peer");
+  fmt::print("{:<33} {:<12} {:<25} {:<20} {}\n", "ID", "Side", "State", "Domain", "Peer");
   for (const MigrationJob& job : jobs)
-    fmt::print("{:<33} {:<12} {:<13} {:<20} {}\n", job.id, job.source ? "source" : "destination",
-               job.state_name(), printable(job.name), printable(job.peer.text));
+    fmt::print("{:<33} {:<12} {:<25} {:<20} {}\n", job.id, job.source ? "source" : "destination",
+               state_for_people(job), printable(job.name), printable(job.peer.text));
 }
 
 MigrationJob source_job(const std::string& id) {

@@ -86,13 +86,29 @@ bool interrupt_handover(const std::string& domain_or_id) {
   return false;
 }
 
+// Of a job or of its guest: that it is too late, and what is to be done instead.
+void fail_if_broken_off(const std::string& domain_or_id) {
+  for (const MigrationJob& job : list_jobs(true)) {
+    if (!job.source || (job.id != domain_or_id && (job.name != domain_or_id || job.settled())))
+      continue;
+    if (job.settled()) fail(Errc::usage, "job {} is settled: {}", job.id, job.state_name());
+    fail(Errc::usage,
+         "nothing works on job {} of {} any more ({}); try: ferry job resume {}, or ferry job "
+         "abort {}",
+         job.id, job.name, job.state_name(), job.id, job.id);
+  }
+}
+
 void cancel(const Arguments& arguments, const OpenHost& open) {
   std::string domain = arguments.domain;
   if (const auto job = find_job(domain, true)) domain = job->name;
   try {
     running(*open(), domain).ask("cancel");
   } catch (const Error&) {
-    if (!interrupt_handover(arguments.domain)) throw;
+    if (!interrupt_handover(arguments.domain)) {
+      fail_if_broken_off(arguments.domain);
+      throw;
+    }
   }
   fmt::print("{} is being cancelled; the guest stays here\n", domain);
 }
