@@ -48,6 +48,24 @@ TEST_F(Conf, sets_what_the_environment_does_not) {
   EXPECT_EQ(std::getenv("FERRY_LEVEL"), nullptr);
 }
 
+// The file that is installed, with nothing left out by a comment.
+TEST_F(Conf, as_it_is_installed_shows_every_setting_and_its_default) {
+  std::ifstream file(INSTALLED_CONF);
+  ASSERT_TRUE(file);
+  std::string all;
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with('#') && !line.starts_with("# ")) all += line.substr(1) + "\n";
+  const Settings settings = read(all);
+  for (const Setting& setting : kSettings) {
+    if (setting.user == User::helper) continue;
+    const std::string* text = settings.text_of(setting);
+    ASSERT_NE(text, nullptr) << setting.name;
+    if (!setting.standard.empty()) {
+      EXPECT_EQ(*text, setting.standard) << setting.name;
+    }
+  }
+}
+
 TEST_F(Conf, a_mistake_is_told_with_its_line) {
   const auto sentence = [&](const char* text) -> std::string {
     try {
