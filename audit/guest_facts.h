@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "audit/layout.h"
+#include "pfn_map/pfn_map.h"
 #include "proto/image_file.h"
-#include "proto/pfn_map.h"
 
 namespace ferry::audit {
 

@@ -10,8 +10,8 @@
 #include <string>
 
 #include "p2m/frames.h"
+#include "pfn_map/pfn_map.h"
 #include "proto/image_file.h"
-#include "proto/pfn_map.h"
 
 namespace ferry::audit {
 

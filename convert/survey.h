@@ -9,7 +9,7 @@
 #include "convert/libxc_stream.h"
 #include "ferry/v1/image.pb.h"
 #include "p2m/frames.h"
-#include "proto/pfn_map.h"
+#include "pfn_map/pfn_map.h"
 
 namespace ferry::convert {
 

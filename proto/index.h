@@ -5,9 +5,9 @@
 #include <span>
 #include <vector>
 
+#include "pfn_map/pfn_map.h"
 #include "proto/image_file.h"
 #include "proto/pages.h"
-#include "proto/pfn_map.h"
 
 namespace ferry {
 

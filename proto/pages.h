@@ -73,6 +73,8 @@ class PagesDecoder {
   PagesDecoder();
   ~PagesDecoder();
   std::span<const std::byte> decompress(const RawRecord& record, const PagesView& view);
+  // The same into memory of the caller's, at least raw_bytes of it.
+  void decompress_into(std::span<std::byte> memory, const RawRecord& record, const PagesView& view);
 
  private:
   struct State;

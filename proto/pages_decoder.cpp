@@ -10,6 +10,7 @@
 
 #include <zstd.h>
 
+#include <algorithm>
 #include <new>
 
 #include "error/error.h"
@@ -144,20 +145,32 @@ PagesDecoder::~PagesDecoder() = default;
 std::span<const std::byte> PagesDecoder::decompress(const RawRecord& record,
                                                     const PagesView& view) {
   if (view.codec == v1::RAW) return view.data;
+  Bytes& pages = state_->pages;
+  if (pages.size() < view.raw_bytes) pages.resize(view.raw_bytes);
+  decompress_into(pages, record, view);
+  return std::span(pages).first(view.raw_bytes);
+}
+
+void PagesDecoder::decompress_into(std::span<std::byte> memory, const RawRecord& record,
+                                   const PagesView& view) {
+  const auto frame = view.data;
+  if (view.raw_bytes > memory.size())
+    fail(Errc::internal, "{} bytes of pages have only {} bytes of room", view.raw_bytes,
+         memory.size());
+  if (view.codec == v1::RAW) {
+    std::copy(frame.begin(), frame.end(), memory.begin());
+    return;
+  }
   const auto damaged = [&](const char* what) {
     fail(Errc::bad_image, "{}: its compressed pages {}", place_of(record), what);
   };
-  const auto frame = view.data;
   if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size())
     damaged("are not one zstd frame");
   if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != view.raw_bytes)
     damaged("would decompress to another size than the record states");
-  Bytes& pages = state_->pages;
-  if (pages.size() < view.raw_bytes) pages.resize(view.raw_bytes);
   const size_t got =
-      ZSTD_decompressDCtx(state_->zstd, pages.data(), view.raw_bytes, frame.data(), frame.size());
+      ZSTD_decompressDCtx(state_->zstd, memory.data(), view.raw_bytes, frame.data(), frame.size());
   if (ZSTD_isError(got) || got != view.raw_bytes) damaged("cannot be decompressed");
-  return std::span(pages).first(view.raw_bytes);
 }
 
 }  // namespace ferry

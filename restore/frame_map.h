@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
+#include "intake/page_kind.h"
 #include "p2m/frames.h"
-#include "proto/pages.h"
-#include "proto/pfn_map.h"
+#include "pfn_map/pfn_map.h"
 
 namespace ferry {
 
@@ -33,10 +33,10 @@ class FrameMap {
   void clear_frame(pfn_t pfn) { pages_.change(pfn.raw()).mfn = kNone; }
 
   // The kind of the last page the image had for this pfn; ABSENT if it had none.
-  v1::PageKind kind(pfn_t pfn) const {
-    return pfn.raw() < nr_pfns() ? kind_of(pages_.get(pfn.raw())) : v1::ABSENT;
+  PageKind kind(pfn_t pfn) const {
+    return pfn.raw() < nr_pfns() ? kind_of(pages_.get(pfn.raw())) : PageKind::absent;
   }
-  void set_kind(pfn_t pfn, v1::PageKind kind) {
+  void set_kind(pfn_t pfn, PageKind kind) {
     pages_.change(pfn.raw()).kind = static_cast<uint8_t>(kind);
   }
 
@@ -52,9 +52,9 @@ class FrameMap {
   static constexpr uint64_t kNone = (uint64_t{1} << 52) - 1;  // a frame number has 52 bits
   struct Page {
     uint64_t mfn : 52 = kNone;
-    uint64_t kind : 8 = static_cast<uint8_t>(v1::ABSENT);
+    uint64_t kind : 8 = static_cast<uint8_t>(PageKind::absent);
   };
-  static v1::PageKind kind_of(const Page& page) { return static_cast<v1::PageKind>(page.kind); }
+  static PageKind kind_of(const Page& page) { return static_cast<PageKind>(page.kind); }
 
   PfnMap<Page> pages_;
 };

@@ -16,23 +16,28 @@ namespace {
 
 constexpr size_t kPopulateBatch = 1024;
 
-pt_level level_of(v1::PageKind kind) {
+pt_level level_of(PageKind kind) {
   pt_level level = PT_PTE;
   if (!pt_level_of(static_cast<unsigned>(table_level(kind)), level))
     fail(Errc::internal, "page kind {} is no page table", kind_name(kind));
   return level;
 }
 
-[[noreturn]] void fail_entry(pfn_t pfn, v1::PageKind kind, const entry_result& r) {
+[[noreturn]] void fail_entry(pfn_t pfn, PageKind kind, const entry_result& r) {
   fail(Errc::bad_image, "the image is bad: page {:#x} ({}), entry {} is {:#x}: {}", pfn.raw(),
        kind_name(kind), r.index, r.entry, text_of(r.fault));
 }
 
-// The image's bytes may lie anywhere; entries want to be aligned.
-struct AlignedPage {
-  explicit AlignedPage(const std::byte* bytes) { std::memcpy(entries, bytes, sizeof entries); }
-  alignas(64) table_page entries;
-};
+bool has_entries(PageKind kind) {
+  return is_page_table(kind) || kind == PageKind::p2m_leaf;
+}
+
+uint64_t pages_with_entries(std::span<const KindRun> runs) {
+  uint64_t pages = 0;
+  for (const KindRun& run : runs)
+    if (has_entries(run.kind)) pages += run.count;
+  return pages;
+}
 
 }  // namespace
 
@@ -76,7 +81,8 @@ void GuestMemory::want(pfn_t pfn, std::vector<pfn_t>& wanted) const {
   if (!frames_.has_frame(pfn)) wanted.push_back(pfn);
 }
 
-void GuestMemory::put_pages(std::span<const PageRun> runs, std::span<const std::byte> pages) {
+void GuestMemory::put_pages(std::span<const KindRun> runs, std::span<const std::byte> pages) {
+  check(runs, pages);
   std::vector<Page> with_data;
   std::vector<pfn_t> zero;
   collect(runs, pages, with_data, zero);
@@ -92,17 +98,37 @@ void GuestMemory::put_pages(std::span<const PageRun> runs, std::span<const std::
   copy(with_data);
 }
 
-void GuestMemory::collect(std::span<const PageRun> runs, std::span<const std::byte> pages,
+// Whoever read the image has checked that too, and is not believed.
+void GuestMemory::check(std::span<const KindRun> runs, std::span<const std::byte> pages) const {
+  uint64_t next = 0, pfns = 0, data = 0;
+  for (const KindRun& run : runs) {
+    const uint64_t first = run.first.raw();
+    if (run.count == 0 || first < next || first >= frames_.nr_pfns() ||
+        run.count > frames_.nr_pfns() - first)
+      fail(Errc::bad_image,
+           "the image is bad: {} pages from {:#x} are out of order or beyond the guest's end",
+           run.count, first);
+    next = first + run.count;
+    pfns += run.count;
+    if (has_data(run.kind)) data += run.count;
+    if (pfns > kMostPfnsAtOnce || data > kMostPagesAtOnce || data * kPageSize > pages.size())
+      fail(Errc::bad_image, "the image is bad: one of its records has too many pages");
+  }
+}
+
+void GuestMemory::collect(std::span<const KindRun> runs, std::span<const std::byte> pages,
                           std::vector<Page>& with_data, std::vector<pfn_t>& zero) {
   const std::byte* bytes = pages.data();
   std::vector<mfn_t> given_back;
-  for (const PageRun& run : runs) {
+  copies_.clear();
+  copies_.reserve(pages_with_entries(runs));  // so that none of them moves
+  for (const KindRun& run : runs) {
     for (uint64_t i = 0; i < run.count; ++i) {
       const pfn_t pfn = run.first + i;
       if (has_data(run.kind)) {
-        with_data.push_back({pfn, run.kind, bytes});
+        with_data.push_back({pfn, run.kind, bytes, copy_of(run.kind, bytes)});
         bytes += kPageSize;
-      } else if (run.kind == v1::ZERO) {
+      } else if (run.kind == PageKind::zero) {
         zero.push_back(pfn);
       } else {
         forget(pfn, given_back);
@@ -116,6 +142,14 @@ void GuestMemory::collect(std::span<const PageRun> runs, std::span<const std::by
                std::span(given_back).subspan(i, std::min(kPopulateBatch, given_back.size() - i)));
 }
 
+// nullptr for a page that is not judged.
+const table_page* GuestMemory::copy_of(PageKind kind, const std::byte* bytes) {
+  if (!has_entries(kind)) return nullptr;
+  TableCopy& copy = copies_.emplace_back();
+  std::memcpy(copy.entries, bytes, sizeof copy.entries);
+  return &copy.entries;
+}
+
 // The guest gave this page back after an earlier version of it, or of a table that refers to it,
 // was sent.
 void GuestMemory::forget(pfn_t pfn, std::vector<mfn_t>& given_back) {
@@ -123,7 +157,7 @@ void GuestMemory::forget(pfn_t pfn, std::vector<mfn_t>& given_back) {
   if (!frames_.mfn_of(pfn, mfn)) return;
   given_back.push_back(mfn);
   frames_.clear_frame(pfn);
-  frames_.set_kind(pfn, v1::ABSENT);
+  frames_.set_kind(pfn, PageKind::absent);
 }
 
 void GuestMemory::populate_for(const std::vector<Page>& with_data, const std::vector<pfn_t>& zero) {
@@ -142,17 +176,15 @@ void GuestMemory::populate_for(const std::vector<Page>& with_data, const std::ve
 // their contents later, or is found bad at its end.
 void GuestMemory::want_referred(const Page& page, std::vector<pfn_t>& wanted) const {
   if (is_page_table(page.kind)) {
-    const AlignedPage table(page.bytes);
-    entry_result r = visit_table(level_of(page.kind), table.entries, [&](unsigned, pfn_t pfn) {
+    entry_result r = visit_table(level_of(page.kind), *page.entries, [&](unsigned, pfn_t pfn) {
       if (pfn.raw() >= frames_.nr_pfns()) return false;
       want(pfn, wanted);
       return true;
     });
     if (!r.ok()) fail_entry(page.pfn, page.kind, r);
-  } else if (page.kind == v1::P2M_LEAF) {
-    const AlignedPage leaf(page.bytes);
+  } else if (page.kind == PageKind::p2m_leaf) {
     for (unsigned i = 0; i < kP2mPerPage; ++i) {
-      const uint64_t entry = leaf.entries[i];
+      const uint64_t entry = (*page.entries)[i];
       if (p2m_kind_of(entry) != p2m_kind::own) continue;
       if (entry >= frames_.nr_pfns())
         fail_entry(page.pfn, page.kind, {entry_fault::pfn_without_frame, i, entry});
@@ -176,14 +208,12 @@ void GuestMemory::copy(const std::vector<Page>& with_data) {
 
 void GuestMemory::localise(const Page& page, std::byte* into) const {
   if (is_page_table(page.kind)) {
-    const AlignedPage table(page.bytes);
-    entry_result r = localise_table(level_of(page.kind), table.entries,
+    entry_result r = localise_table(level_of(page.kind), *page.entries,
                                     *reinterpret_cast<table_page*>(into), frames_);
     if (!r.ok()) fail_entry(page.pfn, page.kind, r);
-  } else if (page.kind == v1::P2M_LEAF) {
-    const AlignedPage leaf(page.bytes);
+  } else if (page.kind == PageKind::p2m_leaf) {
     entry_result r =
-        localise_p2m_leaf(leaf.entries, *reinterpret_cast<p2m_leaf_page*>(into), frames_);
+        localise_p2m_leaf(*page.entries, *reinterpret_cast<p2m_leaf_page*>(into), frames_);
     if (!r.ok()) fail_entry(page.pfn, page.kind, r);
   } else {
     std::memcpy(into, page.bytes, kPageSize);

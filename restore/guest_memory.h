@@ -4,13 +4,19 @@
 #include <span>
 #include <vector>
 
-#include "proto/pages.h"
+#include "canonicalize/table.h"
+#include "intake/guest_records.h"
 #include "restore/frame_map.h"
 #include "xen/domain.h"
 
 namespace ferry {
 
 class GuestMemory {
+  // Entries want to be aligned, wherever the image's bytes lie.
+  struct alignas(64) TableCopy {
+    table_page entries;
+  };
+
  public:
   GuestMemory(const Hypervisor& xen, domid_t domid, uint64_t nr_pfns)
       : xen_(xen), domid_(domid), frames_(nr_pfns) {}
@@ -21,21 +27,25 @@ class GuestMemory {
   // have one keep it. Throws Error(no_memory), Error(bad_image) for pfns beyond the guest.
   void populate_range(pfn_t first, uint64_t count);
 
-  // The pages of one Pages record, in pfn form as they are in the image: gives frames, localises
-  // tables and p2m leaves, copies. pages holds 4096 bytes for each page with data. Throws
+  // The pages of one record, in pfn form as they are in the image: gives frames, localises tables
+  // and p2m leaves, copies. pages holds 4096 bytes for each page with data. Somebody may still
+  // write there: each byte is read once, those of tables and leaves before they are judged. Throws
   // Error(bad_image), naming page and entry.
-  void put_pages(std::span<const PageRun> runs, std::span<const std::byte> pages);
+  void put_pages(std::span<const KindRun> runs, std::span<const std::byte> pages);
 
  private:
   struct Page {
     pfn_t pfn;
-    v1::PageKind kind;
-    const std::byte* bytes;
+    PageKind kind;
+    const std::byte* bytes;     // where they came from
+    const table_page* entries;  // of a table or a leaf: our copy
   };
   void populate_pfns(std::span<const pfn_t> pfns);
   void want(pfn_t pfn, std::vector<pfn_t>& wanted) const;
-  void collect(std::span<const PageRun> runs, std::span<const std::byte> pages,
+  void check(std::span<const KindRun> runs, std::span<const std::byte> pages) const;
+  void collect(std::span<const KindRun> runs, std::span<const std::byte> pages,
                std::vector<Page>& with_data, std::vector<pfn_t>& zero);
+  const table_page* copy_of(PageKind kind, const std::byte* bytes);
   void populate_for(const std::vector<Page>& with_data, const std::vector<pfn_t>& zero);
   void want_referred(const Page& page, std::vector<pfn_t>& wanted) const;
   void copy(const std::vector<Page>& with_data);
@@ -45,6 +55,7 @@ class GuestMemory {
   const Hypervisor& xen_;
   domid_t domid_;
   FrameMap frames_;
+  std::vector<TableCopy> copies_;  // of the record at hand
 };
 
 }  // namespace ferry

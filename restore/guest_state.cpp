@@ -19,12 +19,11 @@
 namespace ferry {
 namespace {
 
-void set_shared_info(const Hypervisor& xen, const DomainInfo& domain, const v1::Head& head,
-                     const v1::SharedInfo& record, const FrameMap& frames) {
-  if (record.page().size() != kPageSize)
-    fail(Errc::bad_image, "the image is bad: its shared_info has {} bytes", record.page().size());
+void set_shared_info(const Hypervisor& xen, const DomainInfo& domain, const GuestHead& head,
+                     std::span<const std::byte> page, const FrameMap& frames) {
   shared_info_x86_64_t saved;
-  std::memcpy(&saved, record.page().data(), sizeof saved);
+  static_assert(sizeof saved <= kPageSize);
+  std::memcpy(&saved, page.data(), sizeof saved);
   ForeignMapping mapping(xen, domain.domid, PROT_READ | PROT_WRITE, {&domain.shared_info, 1},
                          "shared_info of the new guest");
   auto* fresh = mapping.as<shared_info_x86_64_t>();
@@ -38,9 +37,9 @@ void set_shared_info(const Hypervisor& xen, const DomainInfo& domain, const v1::
   fresh->arch.pfn_to_mfn_frame_list_list = 0;
   mfn_t root;
   fresh->arch.p2m_cr3 = 0;
-  if (!head.linear_p2m()) return;
+  if (!head.linear_p2m) return;
   // A guest that was saved live may have moved it since the head was written.
-  const pfn_t root_pfn(head.live() ? saved.arch.p2m_cr3 >> kPageShift : head.p2m_root_pfn());
+  const pfn_t root_pfn(head.live ? saved.arch.p2m_cr3 >> kPageShift : head.p2m_root_pfn);
   if (!frames.mfn_of(root_pfn, root))
     fail(Errc::bad_image, "the image is bad: the root of its p2m, page {:#x}, has no frame",
          root_pfn.raw());
@@ -50,7 +49,7 @@ void set_shared_info(const Hypervisor& xen, const DomainInfo& domain, const v1::
 void pin_all(const Hypervisor& xen, domid_t domid, const FrameMap& frames) {
   std::vector<Pin> pins;
   std::vector<pfn_t> pfns;
-  frames.for_each_frame([&](pfn_t pfn, mfn_t mfn, v1::PageKind kind) {
+  frames.for_each_frame([&](pfn_t pfn, mfn_t mfn, PageKind kind) {
     if (!is_pinned(kind)) return;
     pins.push_back({mfn, table_level(kind)});
     pfns.push_back(pfn);
@@ -64,49 +63,48 @@ void pin_all(const Hypervisor& xen, domid_t domid, const FrameMap& frames) {
   fail_xen("pin " + table, refused->os_errno);
 }
 
-}  // namespace
-
-void GuestState::take_vcpu(const v1::Record& record, const v1::Head& head) {
-  const v1::Vcpu& vcpu = record.vcpu();
-  // Not only those that the head has online: a guest that runs may bring up another one meanwhile.
-  if (vcpu.id() > head.max_vcpu_id())
-    fail(Errc::bad_image,
-         "the image is bad: record {} is of vCPU {}, and its head has ids up to {}",
-         record.sequence(), vcpu.id(), head.max_vcpu_id());
-  const size_t bytes = vcpu.ByteSizeLong();
-  state_bytes_ += bytes;
-  if (bytes > kMostVcpuBytes || state_bytes_ > kMostStateBytes)
-    fail(Errc::bad_image, "the image is bad: vCPU {} has {} bytes of state, too much{}", vcpu.id(),
-         bytes, bytes > kMostVcpuBytes ? "" : " with those before it");
-  if (!vcpus_.emplace(vcpu.id(), vcpu).second)
-    fail(Errc::bad_image, "the image is bad: record {} repeats what an earlier one says",
-         record.sequence());
+[[noreturn]] void fail_repeated(uint64_t record) {
+  fail(Errc::bad_image, "the image is bad: record {} repeats what an earlier one says", record);
 }
 
-void GuestState::take(const v1::Record& record, const v1::Head& head) {
-  if (record.has_vcpu()) return take_vcpu(record, head);
-  bool fresh = true;
-  if (record.has_tsc()) {
-    fresh = !tsc_;
-    tsc_ = record.tsc();
-  } else if (record.has_shared_info()) {
-    fresh = !shared_info_;
-    shared_info_ = record.shared_info();
-  }
-  if (!fresh)
-    fail(Errc::bad_image, "the image is bad: record {} repeats what an earlier one says",
-         record.sequence());
+}  // namespace
+
+void GuestState::take_tsc(uint64_t record, const GuestTsc& tsc) {
+  if (tsc_) fail_repeated(record);
+  tsc_ = tsc;
+}
+
+void GuestState::take_shared_info(uint64_t record, std::span<const std::byte> page) {
+  if (shared_info_) fail_repeated(record);
+  check_shared_info_size(page);
+  shared_info_.emplace(page.begin(), page.end());
+}
+
+void GuestState::take_vcpu(uint64_t record, GuestVcpu vcpu, const GuestHead& head) {
+  // Not only those that the head has online: a guest that runs may bring up another one meanwhile.
+  if (vcpu.id > head.max_vcpu_id)
+    fail(Errc::bad_image,
+         "the image is bad: record {} is of vCPU {}, and its head has ids up to {}", record,
+         vcpu.id, head.max_vcpu_id);
+  check_vcpu_size(vcpu);
+  state_bytes_ += vcpu.bytes();
+  if (state_bytes_ > kMostStateBytes)
+    fail(Errc::bad_image,
+         "the image is bad: vCPU {} has {} bytes of state, too much with those before it", vcpu.id,
+         vcpu.bytes());
+  const uint32_t id = vcpu.id;
+  if (!vcpus_.emplace(id, std::move(vcpu)).second) fail_repeated(record);
 }
 
 RestoreResult GuestState::apply(const Hypervisor& xen, const RestoreTarget& target,
-                                const v1::Head& head, const FrameMap& frames) const {
+                                const GuestHead& head, const FrameMap& frames) const {
   if (!tsc_ || !shared_info_ || !vcpus_.contains(0))
     fail(Errc::bad_image, "the image is bad: it lacks the guest's {}",
          !tsc_           ? "TSC settings"
          : !shared_info_ ? "shared_info"
                          : "vCPU 0");
   const DomainInfo domain = get_domain(xen, target.domid);
-  set_tsc(xen, target.domid, {tsc_->mode(), tsc_->nsec(), tsc_->khz(), tsc_->incarnation()});
+  set_tsc(xen, target.domid, {tsc_->mode, tsc_->nsec, tsc_->khz, tsc_->incarnation});
   set_shared_info(xen, domain, head, *shared_info_, frames);
   const pfn_t start_info = start_info_pfn(vcpus_.at(0), frames);
   RestoreResult result = fix_start_info(xen, target, domain, frames, start_info);
@@ -115,7 +113,7 @@ RestoreResult GuestState::apply(const Hypervisor& xen, const RestoreTarget& targ
   seed_grant_table(
       xen, target.domid,
       {result.console_mfn, result.store_mfn, target.console_domid, target.store_domid});
-  frames.for_each_frame([&](pfn_t, mfn_t, v1::PageKind) { result.guest_bytes += kPageSize; });
+  frames.for_each_frame([&](pfn_t, mfn_t, PageKind) { result.guest_bytes += kPageSize; });
   return result;
 }
 

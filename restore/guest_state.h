@@ -4,8 +4,10 @@
 
 #include <map>
 #include <optional>
+#include <span>
+#include <vector>
 
-#include "ferry/v1/image.pb.h"
+#include "intake/guest_records.h"
 #include "restore/frame_map.h"
 #include "xen/domain.h"
 
@@ -27,26 +29,25 @@ struct RestoreResult {
 
 class GuestState {
  public:
-  // Takes a Tsc, SharedInfo or Vcpu record of the image with this head. Throws Error(bad_image) for
-  // one that comes twice, and before more is kept than kMostVcpuBytes for one vCPU and
-  // kMostStateBytes for all.
-  void take(const v1::Record& record, const v1::Head& head);
+  // What the image with this head says in one of its records. Throws Error(bad_image) for what
+  // comes twice, and before more is kept than kMostVcpuBytes for one vCPU and kMostStateBytes for
+  // all.
+  void take_tsc(uint64_t record, const GuestTsc& tsc);
+  void take_shared_info(uint64_t record, std::span<const std::byte> page);
+  void take_vcpu(uint64_t record, GuestVcpu vcpu, const GuestHead& head);
 
-  static constexpr size_t kMostVcpuBytes = 64u << 10;   // the largest XSAVE areas have 11 KiB
   static constexpr size_t kMostStateBytes = 48u << 20;  // 8192 vCPUs, as many as Xen allows
 
   // Makes the domain what the image says: TSC, shared_info, start_info, vCPUs, pins, grants. All
   // pages are in place, nothing of the guest is mapped. Throws Error(bad_image), naming the vCPU
   // and field or the page table that Xen refused.
-  RestoreResult apply(const Hypervisor& xen, const RestoreTarget& target, const v1::Head& head,
+  RestoreResult apply(const Hypervisor& xen, const RestoreTarget& target, const GuestHead& head,
                       const FrameMap& frames) const;
 
  private:
-  void take_vcpu(const v1::Record& record, const v1::Head& head);
-
-  std::optional<v1::Tsc> tsc_;
-  std::optional<v1::SharedInfo> shared_info_;
-  std::map<uint32_t, v1::Vcpu> vcpus_;
+  std::optional<GuestTsc> tsc_;
+  std::optional<std::vector<std::byte>> shared_info_;
+  std::map<uint32_t, GuestVcpu> vcpus_;
   size_t state_bytes_ = 0;  // of vcpus_
 };
 

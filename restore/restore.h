@@ -3,8 +3,7 @@
 
 #include <functional>
 
-#include "io/byte_stream.h"
-#include "pipeline/pipeline.h"
+#include "intake/guest_records.h"
 #include "pipeline/progress.h"
 #include "restore/guest_state.h"
 
@@ -17,11 +16,12 @@ struct RestoreCallbacks {
   const StopFlag* stop = nullptr;
 };
 
-// Reads exactly one image from source, not a byte more, into a domain that is paused, empty and
-// has its event channels. Registers and page-table roots are set only after the whole image was
-// read and every digest was right; when it throws, the domain cannot run and is to be destroyed.
+// Takes exactly one image from source into a domain that is paused, empty and has its event
+// channels. Registers and page-table roots are set only after the source has come to the end of a
+// sound image; when it throws, the domain cannot run and is to be destroyed. Nothing that the
+// source says is believed: it may be somebody who has taken the reader over.
 // Throws Error: bad_image, no_memory, unsupported, io, aborted, …
-RestoreResult restore_domain(const Hypervisor& xen, const RestoreTarget& target, ByteSource& source,
-                             Executor& executor, const RestoreCallbacks& callbacks);
+RestoreResult restore_domain(const Hypervisor& xen, const RestoreTarget& target,
+                             RecordSource& source, const RestoreCallbacks& callbacks);
 
 }  // namespace ferry

@@ -11,7 +11,7 @@ namespace {
 
 mfn_t ring_frame(const FrameMap& frames, uint64_t pfn, const char* what) {
   mfn_t mfn;
-  if (!frames.mfn_of(pfn_t(pfn), mfn) || frames.kind(pfn_t(pfn)) == v1::ABSENT ||
+  if (!frames.mfn_of(pfn_t(pfn), mfn) || frames.kind(pfn_t(pfn)) == PageKind::absent ||
       is_page_table(frames.kind(pfn_t(pfn))))
     fail(Errc::bad_image, "the image is bad: start_info names page {:#x} as the {} ring", pfn,
          what);

@@ -10,17 +10,13 @@ namespace {
 
 constexpr uint64_t kUserTableValid = 1;  // bit 0 of ctrlreg[1]
 
-VcpuContext context_of(const v1::Vcpu& vcpu) {
+VcpuContext context_of(const GuestVcpu& vcpu) {
   VcpuContext context;
-  if (vcpu.basic().size() != sizeof context)
+  if (vcpu.basic.size() != sizeof context)
     fail(Errc::bad_image, "the image is bad: the registers of vCPU {} have {} bytes instead of {}",
-         vcpu.id(), vcpu.basic().size(), sizeof context);
-  std::memcpy(&context, vcpu.basic().data(), sizeof context);
+         vcpu.id, vcpu.basic.size(), sizeof context);
+  std::memcpy(&context, vcpu.basic.data(), sizeof context);
   return context;
-}
-
-std::span<const std::byte> bytes_of(const std::string& field) {
-  return std::as_bytes(std::span(field));
 }
 
 class ToFrames {
@@ -37,8 +33,8 @@ class ToFrames {
   }
 
   void convert(VcpuContext& context) const {
-    auto plain = [](v1::PageKind kind) { return kind == v1::DATA || kind == v1::ZERO; };
-    auto root = [](v1::PageKind kind) { return table_level(kind) == 4; };
+    auto plain = [](PageKind kind) { return kind == PageKind::data || kind == PageKind::zero; };
+    auto root = [](PageKind kind) { return table_level(kind) == 4; };
     if (vcpu_ == 0) context.user_regs.rdx = mfn(context.user_regs.rdx, "start_info page", plain);
     if (context.gdt_ents > kMaxGdtEntries)
       fail(Errc::bad_image, "the image is bad: the GDT of vCPU {} has {} entries", vcpu_,
@@ -59,25 +55,25 @@ class ToFrames {
 
 }  // namespace
 
-pfn_t start_info_pfn(const v1::Vcpu& vcpu0, const FrameMap& frames) {
+pfn_t start_info_pfn(const GuestVcpu& vcpu0, const FrameMap& frames) {
   const pfn_t pfn(context_of(vcpu0).user_regs.rdx);
-  if (frames.kind(pfn) != v1::DATA)
+  if (frames.kind(pfn) != PageKind::data)
     fail(Errc::bad_image, "the image is bad: its start_info page {:#x} is {}", pfn.raw(),
          kind_name(frames.kind(pfn)));
   return pfn;
 }
 
-void set_vcpu(const Hypervisor& xen, const DomainInfo& domain, const v1::Vcpu& vcpu,
+void set_vcpu(const Hypervisor& xen, const DomainInfo& domain, const GuestVcpu& vcpu,
               const FrameMap& frames) {
-  if (vcpu.id() > domain.max_vcpu_id)
-    fail(Errc::bad_image, "the image has a vCPU {}, but the domain was created with {}", vcpu.id(),
+  if (vcpu.id > domain.max_vcpu_id)
+    fail(Errc::bad_image, "the image has a vCPU {}, but the domain was created with {}", vcpu.id,
          domain.max_vcpu_id + 1);
   VcpuContext context = context_of(vcpu);
-  ToFrames(frames, vcpu.id()).convert(context);
-  set_vcpu_context(xen, domain.domid, vcpu.id(), context);
-  set_vcpu_extended(xen, domain.domid, vcpu.id(), bytes_of(vcpu.extended()));
-  set_vcpu_xsave(xen, domain.domid, vcpu.id(), bytes_of(vcpu.xsave()));
-  set_vcpu_msrs(xen, domain.domid, vcpu.id(), bytes_of(vcpu.msrs()));
+  ToFrames(frames, vcpu.id).convert(context);
+  set_vcpu_context(xen, domain.domid, vcpu.id, context);
+  set_vcpu_extended(xen, domain.domid, vcpu.id, vcpu.extended);
+  set_vcpu_xsave(xen, domain.domid, vcpu.id, vcpu.xsave);
+  set_vcpu_msrs(xen, domain.domid, vcpu.id, vcpu.msrs);
 }
 
 }  // namespace ferry

@@ -14,6 +14,7 @@
 #include "error/run_main.h"
 #include "io/byte_stream.h"
 #include "io/descriptor.h"
+#include "sandbox/ending.h"
 
 namespace ferry::sandbox {
 namespace {
@@ -71,25 +72,16 @@ bool meant_for_both(int signal) {
          signal == SIGPIPE;
 }
 
-[[noreturn]] void fail_of_signal(const Confined& how, int ended_by) {
+[[noreturn]] void end_as_it_did(const Confined& how, int ended_by) {
   if (meant_for_both(ended_by)) {
     signal(ended_by, SIG_DFL);
     raise(ended_by);
   }
-  if (ended_by == SIGSYS)
-    fail(Errc::internal,
-         "what reads {} was stopped: it asked the kernel for what reading never needs, so the file "
-         "may have been made to take it over (--no-sandbox runs it without these limits)",
-         how.what);
-  if (ended_by == SIGXCPU)
-    fail(Errc::internal, "what reads {} was stopped: it took more than {} s of processor time",
-         how.what, how.limits.cpu_seconds);
-  fail(Errc::internal, "what reads {} was ended by signal {} ({})", how.what, ended_by,
-       strsignal(ended_by));
+  fail_of_signal(how, ended_by);
 }
 
 Exit exit_of(const Confined& how, int status) {
-  if (WIFSIGNALED(status)) fail_of_signal(how, WTERMSIG(status));
+  if (WIFSIGNALED(status)) end_as_it_did(how, WTERMSIG(status));
   const int code = WEXITSTATUS(status);
   if (code < static_cast<int>(Exit::done) || code > static_cast<int>(Exit::needs_operator))
     fail(Errc::internal, "what reads {} ended with code {}", how.what, code);
@@ -113,11 +105,15 @@ std::string report_of(int fd) {
 
 }  // namespace
 
+bool can_confine() noexcept {
+  return !kSanitized;
+}
+
 Done run_confined(const Confined& how, const std::function<Done(const Confinement&)>& body) {
   if (how.no_sandbox)
     complain(how.program,
              fmt::format("--no-sandbox: what reads {} has all the rights of this user", how.what));
-  if (how.no_sandbox || kSanitized) return body({});
+  if (how.no_sandbox || !can_confine()) return body({});
 
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) fail_errno(Errc::io, errno, "cannot make a pipe");

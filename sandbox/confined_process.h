@@ -19,11 +19,15 @@ struct Done {
 inline constexpr size_t kLongestReport = 60'000;
 
 struct Confined {
-  std::string program;      // as complaints begin
-  std::string what;         // that is read, for sentences
-  Limits limits;            // of the body
+  std::string program;                                                // as complaints begin
+  std::string what;                                                   // that is read, for sentences
+  Limits limits;                                                      // of the body
+  std::string way_out = "--no-sandbox runs it without these limits";  // for the operator
   bool no_sandbox = false;  // for debugging: the body runs in this process, which says so
 };
+
+// False in builds with sanitizers, whose runtime opens files and traces itself at the end.
+bool can_confine() noexcept;
 
 // Runs body in a process that is confined before it starts, and returns what it returned. The
 // process has a copy of this one's memory, its standard output and error, and descriptors of this

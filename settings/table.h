@@ -146,6 +146,8 @@ inline constexpr Setting kSettings[] = {
      .help = "the same of disks; a beginning such as /dev/dm-* too"},
     {.name = "script_folder", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
      .standard = "/etc/xen/scripts", .help = "Xen's hotplug scripts, root's own"},
+    {.name = "sandbox", .user = User::host, .kind = Kind::choice, .choices = {"yes", "no"}, .standard = "yes",
+     .help = "whether what reads an image to restore has no rights; no is for finding faults"},
     {.name = "events_fd", .user = User::helper, .lowest = 1, .highest = kHighestDescriptor,
      .otherwise = "nobody gets it", .help = "descriptor that gets progress, a line of JSON at a time",
      .commands = kSave | kMigrate, .option = "--events"},

@@ -2,6 +2,7 @@
 #include "sim_toolstack/restore_guest.h"
 
 #include "error/error.h"
+#include "image_reader/image_records.h"
 #include "restore/restore.h"
 
 namespace ferry::sim {
@@ -10,7 +11,8 @@ RestoredGuest restore_guest(const Hypervisor& xen, SimLifecycle& life, const std
                             ByteSource& image, Executor& executor, bool paused) {
   const RestoreTarget target = life.create(config);
   try {
-    const RestoreResult result = restore_domain(xen, target, image, executor, {});
+    ImageRecords records(image, executor);
+    const RestoreResult result = restore_domain(xen, target, records, {});
     if (!paused) life.unpause(target.domid);
     return {target.domid, result.store_mfn, result.console_mfn, result.guest_bytes};
   } catch (const Error&) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "error/error.h"
+#include "image_reader/image_records.h"
 #include "pipeline/pipeline.h"
 #include "restore/restore.h"
 #include "sim/seam/binding.h"
@@ -27,7 +28,9 @@ void SimIncoming::restore(const RestoreTarget& target) {
   const BindThread bind(host_);
   try {
     FdSource source(fds_[0], "the stream");
-    restore_domain(xen_, target, source, *make_thread_executor(1), {});
+    const auto executor = make_thread_executor(1);
+    ImageRecords records(source, *executor);
+    restore_domain(xen_, target, records, {});
   } catch (...) {
     failure_ = std::current_exception();
   }

@@ -17,6 +17,7 @@
 #include <regex>
 
 #include "error/error.h"
+#include "image_reader/image_records.h"
 #include "restore/restore.h"
 #include "tests/audit/agreement.h"
 #include "tests/audit/host_here.h"
@@ -58,7 +59,8 @@ class Trial {
     try {
       MemorySource source(image);
       InlineExecutor executor;
-      restore_domain(xen, guest_.target(), source, executor, {});
+      ImageRecords records(source, executor);
+      restore_domain(xen, guest_.target(), records, {});
       taken_ = true;
     } catch (const Error& error) {
       sentence_ = error.what();

@@ -107,6 +107,8 @@ class BrokenRules(unittest.TestCase):
     def test_save_and_restore_include_each_other(self):
         self.layers("save/save.h", adding('#include "restore/restore.h"'), "save/ must never see restore/restore.h")
         self.layers("restore/restore.h", adding('#include "save/save.h"'), "restore/ must never see save/save.h")
+        self.layers("restore/restore.h", adding('#include "proto/record.h"'), "restore/ must never see proto/record.h")
+        self.layers("intake/message.h", adding('#include "proto/record.h"'), "intake/ must never see proto/record.h")
 
     def test_rule_code_of_the_engine_in_the_audit_or_the_machine(self):
         self.layers("audit/rules.h", adding('#include "canonicalize/pte.h"'), "audit/ must never see canonicalize/pte.h")

@@ -30,8 +30,10 @@ HostFile::~HostFile() {
   fs::remove_all(folder_);
 }
 
-std::vector<std::string> HostFile::environment(uint64_t dies_at) const {
-  std::vector<std::string> all = {std::string("LD_PRELOAD=") + FERRY_SIM_PRELOAD,
+std::vector<std::string> HostFile::environment(uint64_t dies_at,
+                                               const std::string& in_front) const {
+  const std::string first = in_front.empty() ? "" : in_front + ":";
+  std::vector<std::string> all = {"LD_PRELOAD=" + first + FERRY_SIM_PRELOAD,
                                   "FERRY_SIM_HOST=" + folder_ + "/host", "FERRY_THREADS=2"};
   if (dies_at) all.push_back("FERRY_SIM_DIE_AT=" + number(dies_at));
   return all;
@@ -79,8 +81,11 @@ std::vector<std::string> restore_arguments(const RestoreTarget& t, int fd) {
           "0"};
 }
 
-HelperResult xl_restore(const HostFile& file, const RestoreTarget& target, int fd) {
-  return run_helper(restore_arguments(target, fd), file.environment());
+HelperResult xl_restore(const HostFile& file, const RestoreTarget& target, int fd,
+                        const std::string& in_front, const std::vector<std::string>& more) {
+  std::vector<std::string> environment = file.environment(0, in_front);
+  environment.insert(environment.end(), more.begin(), more.end());
+  return run_helper(restore_arguments(target, fd), environment);
 }
 
 }  // namespace ferry::sim

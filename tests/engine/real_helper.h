@@ -18,7 +18,9 @@ class HostFile {
 
   // For a child process: the helper and the host that it finds there, and the number of the call at
   // which it is killed, 0 for none.
-  std::vector<std::string> environment(uint64_t dies_at = 0) const;
+  // in_front: a library to load before the simulated machine.
+  std::vector<std::string> environment(uint64_t dies_at = 0,
+                                       const std::string& in_front = {}) const;
 
  private:
   std::string folder_;
@@ -32,6 +34,9 @@ SaveEngine real_engine(const HostFile& file, uint64_t dies_at = 0);
 HelperResult xl_save(const HostFile& file, uint32_t domid, int fd, bool live,
                      const LibxlSide& libxl = {}, uint64_t dies_at = 0);
 std::vector<std::string> restore_arguments(const RestoreTarget& target, int fd);
-HelperResult xl_restore(const HostFile& file, const RestoreTarget& target, int fd);
+// in_front: a library to load; more: of its environment.
+HelperResult xl_restore(const HostFile& file, const RestoreTarget& target, int fd,
+                        const std::string& in_front = {},
+                        const std::vector<std::string>& more = {});
 
 }  // namespace ferry::sim

@@ -1,6 +1,7 @@
 // ferry's own engine on simulated hosts.
 #include "tests/engine/sim_engine.h"
 
+#include "image_reader/image_records.h"
 #include "sim/builder/guest_view.h"
 #include "sim/seam/binding.h"
 #include "xen/xen_headers.h"
@@ -87,7 +88,8 @@ Restored engine_restore(Host& host, std::span<const std::byte> image, const Rest
   } source(image);
   attempt(host, restored, [&] {
     Hypervisor xen;
-    const RestoreResult result = restore_domain(xen, target, source, executor, {});
+    ImageRecords records(source, executor);
+    const RestoreResult result = restore_domain(xen, target, records, {});
     restored.store_mfn = result.store_mfn;
     restored.console_mfn = result.console_mfn;
   });

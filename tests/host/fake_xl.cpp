@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "error/error.h"
+#include "image_reader/image_records.h"
 #include "pipeline/pipeline.h"
 #include "proto/xl_wrapper.h"
 #include "restore/restore.h"
@@ -63,7 +64,9 @@ class Receiver {
     const RestoreTarget target = life_.create(config, name_ + "--incoming");
     domid_ = target.domid;
     try {
-      restore_domain(xen_, target, in, *make_thread_executor(1), {});
+      const auto executor = make_thread_executor(1);
+      ImageRecords records(in, *executor);
+      restore_domain(xen_, target, records, {});
       Bytes end(encode_libxl_end().size());
       if (in.read(end) != end.size()) fail(Errc::io, "the stream is not whole");
     } catch (const Error& e) {

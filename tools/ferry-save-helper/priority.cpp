@@ -10,8 +10,8 @@ constexpr int kNice = 10;
 
 }  // namespace
 
-void lower_priority() {
-  setpriority(PRIO_PROCESS, 0, kNice);
+void lower_priority(pid_t pid) {
+  setpriority(PRIO_PROCESS, static_cast<id_t>(pid), kNice);
 }
 
 // Of this thread and of those it starts from now on.

@@ -1,9 +1,11 @@
 // ferry-save-helper --restore-domain: what libxl starts for xl restore and xl migrate-receive.
 #include "tools/ferry-save-helper/restore_mode.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <optional>
 
 #include "error/run_main.h"
@@ -11,7 +13,11 @@
 #include "host/stop_watch.h"
 #include "host/stoppable_stream.h"
 #include "host/stream_kind.h"
+#include "image_reader/image_records.h"
+#include "image_reader/reader_process.h"
+#include "intake/guest_records.h"
 #include "restore/restore.h"
+#include "sandbox/confined_process.h"
 #include "tools/ferry-save-helper/priority.h"
 
 namespace ferry::helper {
@@ -19,8 +25,10 @@ namespace {
 
 class RestoreJob {
  public:
-  RestoreJob(const RestoreArguments& arguments, const Settings& settings, Channel& channel)
-      : arguments_(arguments), settings_(settings), channel_(channel) {}
+  // reader: none reads the image in this process.
+  RestoreJob(const RestoreArguments& arguments, const Settings& settings, Channel& channel,
+             std::optional<ReaderProcess>& reader)
+      : arguments_(arguments), settings_(settings), channel_(channel), reader_(reader) {}
 
   std::optional<int> run(const StopWatch& stop) {
     try {
@@ -48,7 +56,28 @@ class RestoreJob {
 
   void restore(const StopWatch& stop) {
     lower_priority();
+    if (reader_) {
+      lower_priority(reader_->pid());
+      StoppableSource messages(reader_->messages_fd(), stop);
+      ConfinedRecords records(*reader_, messages, [this](int error) { say_how_held(error); });
+      return restore(records, stop);
+    }
+    channel_.log(Level::warn, "what reads the image has all the rights of this program");
     StoppableSource source(arguments_.io_fd, stop);
+    const auto executor = make_thread_executor(threads_of(settings_));
+    ImageRecords records(source, *executor);
+    restore(records, stop);
+  }
+
+  void say_how_held(int seccomp_errno) {
+    if (seccomp_errno == 0) return;
+    channel_.log(Level::warn,
+                 fmt::format("the kernel gives no seccomp ({}): what reads the image is "
+                             "held by less",
+                             std::strerror(seccomp_errno)));
+  }
+
+  void restore(RecordSource& records, const StopWatch& stop) {
     ProgressReport progress(channel_);
     RestoreCallbacks callbacks;
     callbacks.static_data_done = [this](bool no_cpuid, bool no_msrs) {
@@ -57,9 +86,7 @@ class RestoreJob {
     };
     callbacks.progress = [&](const Progress& p) { progress.update(p); };
     callbacks.stop = &stop.stopped();
-    auto executor = make_thread_executor(threads_of(settings_));
-    const RestoreResult result =
-        restore_domain(*xen_, arguments_.target, source, *executor, callbacks);
+    const RestoreResult result = restore_domain(*xen_, arguments_.target, records, callbacks);
     channel_.log(Level::info, fmt::format("restored {} bytes of guest", result.guest_bytes));
     results_sent_ = true;
     channel_.restore_results(result.store_mfn.raw(), result.console_mfn.raw());
@@ -94,17 +121,38 @@ class RestoreJob {
   const RestoreArguments& arguments_;
   const Settings& settings_;
   Channel& channel_;
+  std::optional<ReaderProcess>& reader_;
   std::optional<Hypervisor> xen_;
   bool results_sent_ = false;
 };
+
+// Of a stream nobody knows how long it will be; no host has room for a guest of more.
+constexpr uint64_t kLongestImage = uint64_t{1} << 40;
+
+uint64_t most_bytes_of(int image) {
+  struct stat status = {};
+  if (fstat(image, &status) != 0 || !S_ISREG(status.st_mode)) return kLongestImage;
+  return static_cast<uint64_t>(status.st_size);
+}
+
+sandbox::Confined reader_of(int image) {
+  return {.program = "ferry-save-helper",
+          .what = "the image",
+          .limits = sandbox::limits_for(most_bytes_of(image)),
+          .way_out = "sandbox = no in ferry.conf runs it without these limits"};
+}
 
 }  // namespace
 
 std::optional<int> run_restore(const RestoreArguments& arguments, const Settings& settings,
                                Channel& channel) {
   if (arguments.stream_type != 0) return std::nullopt;
+  // While this process has one thread and nothing of Xen, of which the reader would have a copy.
+  std::optional<ReaderProcess> reader;
+  if (settings.get<"sandbox">() == "yes" && sandbox::can_confine())
+    reader.emplace(reader_of(arguments.io_fd), arguments.io_fd, threads_of(settings));
   StopWatch stop(STDIN_FILENO);
-  return RestoreJob(arguments, settings, channel).run(stop);
+  return RestoreJob(arguments, settings, channel, reader).run(stop);
 }
 
 }  // namespace ferry::helper

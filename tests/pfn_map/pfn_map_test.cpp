@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-#include "proto/pfn_map.h"
+#include "pfn_map/pfn_map.h"
 
 namespace ferry {
 namespace {
