@@ -33,8 +33,6 @@ class Reading {
   Pool<PagesDecoder> decoders_;
 };
 
-constexpr unsigned kEnoughForAll = 1u << 20;  // turns, for as many records as can be under way
-
 // One record: its digest and decompression anywhere, its effect in order.
 class RecordJob final : public Job {
  public:
@@ -43,27 +41,6 @@ class RecordJob final : public Job {
       : reading_(reading), raw_(std::move(raw)), place_(place) {}
 
   void work() override {
-    or_wake([&] { read(); });
-  }
-
-  void consume() override {
-    or_wake([&] { hand_on_all(); });
-  }
-
- private:
-  // Once one of us has failed, nobody is handed anything any more, and no turn comes back: whoever
-  // waits for one to begin the next record would wait for ever.
-  template <typename Step>
-  void or_wake(Step step) {
-    try {
-      step();
-    } catch (...) {
-      if (reading_.ring_ != nullptr) reading_.ring_->give_turns(kEnoughForAll);
-      throw;
-    }
-  }
-
-  void read() {
     check_digest(raw_);
     if (raw_.kind != v1::Record::kPages) return;
     const PagesView view = decode_pages(raw_, reading_.nr_pfns_);
@@ -78,7 +55,7 @@ class RecordJob final : public Job {
     reading_.decoders_.give_back(std::move(decoder_));
   }
 
-  void hand_on_all() {
+  void consume() override {
     if (raw_.kind != v1::Record::kPages) {
       hand_on(parse_record(raw_), reading_.into_);
       return;
@@ -88,6 +65,7 @@ class RecordJob final : public Job {
     reading_.reader_.reuse(std::move(raw_.bytes));
   }
 
+ private:
   Reading& reading_;
   RawRecord raw_;
   std::span<std::byte> place_;
