@@ -8,8 +8,11 @@
 #include "migrate/cpu_features.h"
 #include "migrate/earlier_tries.h"
 #include "migrate/guest_names.h"
+#include "text/printable.h"
 #include "xen/cpu_policy.h"
+#include "xen/cpu_policy_check.h"
 #include "xen/domain.h"
+#include "xen/tsc.h"
 
 namespace ferry {
 namespace {
@@ -38,6 +41,7 @@ class Answering {
     answer_.set_free_bytes(free_pages(xen_) * kPageSize);
     check_memory();
     check_cpu();
+    check_tsc();
     check_names();
     check_devices();
     return answer_;
@@ -63,12 +67,34 @@ class Answering {
         xen_.major(), xen_.minor(), theirs.first, theirs.second);
   }
 
+  // First what Xen itself would refuse, in the restore's words; then what it would not tell.
   void check_cpu() {
     const auto guest = std::as_bytes(std::span(question_.cpuid_leaves()));
-    const auto missing = missing_cpu_features(guest, most_cpu_policy(xen_).cpuid_leaves);
+    std::string refused =
+        why_cpu_policy_is_refused(xen_, guest, std::as_bytes(std::span(question_.msrs())));
+    if (!refused.empty()) blocker(std::move(refused));
+    const auto most = most_cpu_policy(xen_).cpuid_leaves;
+    const std::string theirs = cpu_vendor(guest), here = cpu_vendor(most);
+    if (!theirs.empty() && theirs != here)
+      blocker(fmt::format("its CPU is made by {}, the guest was started on one of {}",
+                          printable(here), printable(theirs)));
+    const auto missing = missing_cpu_features(guest, most);
     if (!missing.empty())
       blocker(
           fmt::format("{} what the guest was shown: {}", who_lacks(), fmt::join(missing, ", ")));
+  }
+
+  // Xen lets a PV guest read the host's counter itself only where that counts exactly as fast as
+  // what the guest was started with.
+  void check_tsc() {
+    const uint32_t here = host_tsc_khz(xen_), theirs = question_.tsc_khz();
+    if (theirs == 0 || theirs == here || question_.tsc_mode() == kTscAlwaysEmulated) return;
+    const bool native = question_.tsc_mode() == kTscNative;
+    answer_.add_notes(fmt::format(
+        "its time stamp counter runs at {} kHz, the guest's at {} kHz: {}", here, theirs,
+        native ? "a program in the guest that has measured it will be wrong, because tsc_mode is "
+                 "native"
+               : "Xen will emulate the guest's, so that reading the time takes longer there"));
   }
 
   void check_names() {
@@ -119,7 +145,12 @@ v1::MigrateQuestion question_about(const Hypervisor& xen, Lifecycle& life, domid
   question.set_guest_bytes(info.nr_pages * kPageSize);
   question.set_xen_major(xen.major());
   question.set_xen_minor(xen.minor());
-  question.set_cpuid_leaves(text_of(get_cpu_policy(xen, domid).cpuid_leaves));
+  const CpuPolicyBlobs policy = get_cpu_policy(xen, domid);
+  question.set_cpuid_leaves(text_of(policy.cpuid_leaves));
+  question.set_msrs(text_of(policy.msrs));
+  const TscInfo tsc = get_tsc(xen, domid);
+  question.set_tsc_mode(tsc.mode);
+  question.set_tsc_khz(tsc.mode == kTscNative ? host_tsc_khz(xen) : tsc.khz);
   question.set_libxl_json(life.config_json(domid));
   return question;
 }

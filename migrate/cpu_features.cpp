@@ -23,7 +23,8 @@ static_assert(sizeof(Leaf) == kLeafBytes);
 constexpr const char* kRegisters[] = {"eax", "ebx", "ecx", "edx"};
 
 // A register whose bits are features, and those of its bits that are not: they say what the kernel
-// has switched on, or how CPUs are numbered, or again what leaf 1 says, which only AMD's CPUs do
+// has switched on, or how CPUs are numbered or can be spoken to (x2apic, cmp), which Xen's most
+// does not have and a PV guest does not use, or again what leaf 1 says, which only AMD's CPUs do
 // and Xen's own policies may not.
 struct FeatureWord {
   uint32_t leaf, subleaf;
@@ -34,7 +35,7 @@ struct FeatureWord {
 
 constexpr uint32_t kNoSubleaf = 0xffffffff;
 constexpr FeatureWord kWords[] = {
-    {0x1, kNoSubleaf, 2, 1u << 27 | 1u << 31,
+    {0x1, kNoSubleaf, 2, 1u << 21 | 1u << 27 | 1u << 31,
      "sse3 pclmulqdq dtes64 monitor ds-cpl vmx smx est tm2 ssse3 cntx-id - fma cx16 xtpr pdcm - "
      "pcid dca sse4.1 sse4.2 x2apic movbe popcnt tsc-deadline aes xsave - avx f16c rdrand"},
     {0x1, kNoSubleaf, 3, 1u << 28,
@@ -51,8 +52,16 @@ constexpr FeatureWord kWords[] = {
      "- - avx512-4vnniw avx512-4fmaps fsrm - - - avx512vp2intersect srbds-ctrl md-clear - - - "
      "serialize hybrid - - - - cet-ibt - - avx512fp16 - - ibrsb stibp l1d-flush arch-caps - ssbd"},
     {0x7, 1, 0, 0, "- - - - avx-vnni avx512-bf16 - - - - fzrm fsrs fsrcs"},
+    {0x7, 1, 1, 0, {}},
+    {0x7, 1, 2, 0, {}},
+    {0x7, 1, 3, 0, "- - - - avx-vnni-int8 avx-ne-convert - - - - avx-vnni-int16 - - - prefetchi"},
+    {0x7, 2, 3, 0, "intel-psfd ipred-ctrl rrsba-ctrl ddp-ctrl bhi-ctrl mcdt-no"},
+    {0xd, 0, 0, 0,
+     "xstate-x87 xstate-sse xstate-avx xstate-bndregs xstate-bndcsr xstate-opmask xstate-zmm-hi256 "
+     "xstate-hi16-zmm - xstate-pkru"},
+    {0xd, 0, 3, 0, "- - - - - - - - - - - - - - - - - - - - - - - - - - - - - - xstate-lwp"},
     {0xd, 1, 0, 0, "xsaveopt xsavec xgetbv1 xsaves"},
-    {0x80000001, kNoSubleaf, 2, 0,
+    {0x80000001, kNoSubleaf, 2, 1u << 1,
      "lahf-lm cmp svm ext-apic cr8-legacy lzcnt sse4a misalignsse 3dnow-prefetch osvw ibs xop "
      "skinit wdt - lwp fma4 tce - nodeid - tbm topoext - - - - - - monitorx"},
     {0x80000001, kNoSubleaf, 3, 0x0183f3ff,
@@ -62,6 +71,7 @@ constexpr FeatureWord kWords[] = {
     {0x80000008, kNoSubleaf, 1, 0,
      "clzero - rstr-fp-err-ptrs - - - - - - wbnoinvd - - ibpb - ibrs amd-stibp"},
     {0x80000021, kNoSubleaf, 0, 0, {}},
+    {0x80000021, kNoSubleaf, 2, 0, "- tsa-sq-no tsa-l1-no"},
 };
 
 std::map<std::pair<uint32_t, uint32_t>, Leaf> leaves_in(std::span<const std::byte> bytes) {
@@ -101,6 +111,15 @@ std::vector<std::string> missing_cpu_features(std::span<const std::byte> guest,
          bits &= bits - 1)
       missing.push_back(name_of(word, static_cast<unsigned>(__builtin_ctz(bits))));
   return missing;
+}
+
+std::string cpu_vendor(std::span<const std::byte> leaves) {
+  const auto found = leaves_in(leaves);
+  const auto first = found.find({0, kNoSubleaf});
+  if (first == found.end()) return {};
+  const auto& registers = first->second.registers;
+  const std::array<uint32_t, 3> letters = {registers[1], registers[3], registers[2]};
+  return {reinterpret_cast<const char*>(letters.data()), sizeof letters};
 }
 
 }  // namespace ferry

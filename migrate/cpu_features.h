@@ -15,4 +15,7 @@ namespace ferry {
 std::vector<std::string> missing_cpu_features(std::span<const std::byte> guest,
                                               std::span<const std::byte> host);
 
+// Who made the CPU, as its leaf 0 has it ("GenuineIntel"); empty without that leaf.
+std::string cpu_vendor(std::span<const std::byte> leaves);
+
 }  // namespace ferry

@@ -1,7 +1,7 @@
 // The CPU features a domain was told it has.
 #include "xen/cpu_policy.h"
 
-#include <cstring>
+#include <cerrno>
 #include <memory>
 
 #include "xen/xen_headers.h"
@@ -18,17 +18,6 @@ std::vector<std::byte> bytes_of(const std::vector<T>& entries, uint32_t count) {
   const auto* first = reinterpret_cast<const std::byte*>(entries.data());
   return {first, first + count * sizeof(T)};
 }
-
-template <typename T>
-std::vector<T> entries_of(std::span<const std::byte> bytes) {
-  std::vector<T> entries(bytes.size() / sizeof(T));
-  std::memcpy(entries.data(), bytes.data(), entries.size() * sizeof(T));
-  return entries;
-}
-
-}  // namespace
-
-namespace {
 
 // What fill puts into a policy.
 template <typename Fill>
@@ -47,6 +36,20 @@ CpuPolicyBlobs serialised(const Hypervisor& xen, Fill fill) {
 }
 
 }  // namespace
+
+std::string refused_cpuid_leaf(uint32_t leaf, uint32_t subleaf) {
+  if (subleaf == XEN_CPUID_NO_SUBLEAF)
+    return fmt::format("{}: CPUID leaf {:#x}", kCannotGiveFeatures, leaf);
+  return fmt::format("{}: CPUID leaf {:#x}, subleaf {:#x}", kCannotGiveFeatures, leaf, subleaf);
+}
+
+std::string refused_msr(uint32_t index) {
+  return fmt::format("{}: MSR {:#x}", kCannotGiveFeatures, index);
+}
+
+std::string refused_for_number() {
+  return fmt::format("{}: its Xen knows fewer CPUID leaves or MSRs", kCannotGiveFeatures);
+}
 
 CpuPolicyBlobs get_cpu_policy(const Hypervisor& xen, domid_t domid) {
   return serialised(xen, [&](xc_cpu_policy_t* policy) {
@@ -69,13 +72,9 @@ void set_cpu_policy(const Hypervisor& xen, domid_t domid, std::span<const std::b
                                leaves.data(), static_cast<uint32_t>(msrs.size()), msrs.data(),
                                &leaf, &subleaf, &msr) == 0)
     return;
-  if (leaf != ~0u)
-    fail(Errc::unsupported,
-         "this host cannot give the guest the CPU features it had: CPUID leaf {:#x}, subleaf {:#x}",
-         leaf, subleaf);
-  if (msr != ~0u)
-    fail(Errc::unsupported, "this host cannot give the guest the CPU features it had: MSR {:#x}",
-         msr);
+  if (leaf != ~0u) throw Error(Errc::unsupported, refused_cpuid_leaf(leaf, subleaf));
+  if (msr != ~0u) throw Error(Errc::unsupported, refused_msr(msr));
+  if (errno == E2BIG) throw Error(Errc::unsupported, refused_for_number());
   fail_xen("accept the guest's CPU policy");
 }
 

@@ -19,4 +19,10 @@ void set_tsc(const Hypervisor& xen, domid_t domid, const TscInfo& tsc) {
     fail_xen("accept the guest's TSC settings");
 }
 
+uint32_t host_tsc_khz(const Hypervisor& xen) {
+  xc_physinfo_t info = {};
+  if (xc_physinfo(xen.xch(), &info) != 0) fail_xen("tell how fast its TSC is");
+  return info.cpu_khz;
+}
+
 }  // namespace ferry

@@ -41,9 +41,10 @@ long get_info_list(Host& host, xen_sysctl_getdomaininfolist& op) {
 }
 
 long get_host_policy(xen_sysctl_cpu_policy& op) {
-  // Every policy of this machine is the one that a new domain gets.
+  // Every policy of this machine is the one that a new domain gets, but for what more one can have.
   CpuPolicy model;
   set_default_policy(model);
+  if (op.index == XEN_SYSCTL_cpu_policy_pv_max) add_most_policy(model);
   xen_domctl_cpu_policy policy{};
   policy.nr_leaves = op.nr_leaves;
   policy.nr_msrs = op.nr_msrs;

@@ -27,6 +27,8 @@ int set_msrs(Domain& domain, xen_domctl_vcpu_msrs& msrs);
 
 // The policy of a new domain: what this host's CPUs offer to a PV guest.
 void set_default_policy(CpuPolicy& policy);
+// And what a PV guest can have beyond that.
+void add_most_policy(CpuPolicy& policy);
 int get_policy(const CpuPolicy& policy, xen_domctl_cpu_policy& out);
 int set_policy(Domain& domain, xen_domctl_cpu_policy& policy);
 

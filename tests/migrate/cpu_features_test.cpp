@@ -50,11 +50,27 @@ TEST(CpuFeatures, without_a_name_are_told_by_their_bit) {
             Names{"CPUID leaf 0x80000021 eax bit 6"});
 }
 
+TEST(CpuFeatures, of_every_word_that_xen_levels_are_told) {
+  const Bytes guest = leaves({{7, 1, 0, 1u << 0, 1u << 3, 1u << 4},
+                              {7, 2, 0, 0, 0, 1u << 4},
+                              {0xd, 0, 1u << 5, 0, 0, 0},
+                              {0x80000021, kNone, 0, 0, 1u << 1, 0}});
+  EXPECT_EQ(missing_cpu_features(guest, {}),
+            (Names{"CPUID leaf 0x7 subleaf 0x1 ebx bit 0", "CPUID leaf 0x7 subleaf 0x1 ecx bit 3",
+                   "avx-vnni-int8", "bhi-ctrl", "xstate-opmask", "tsa-sq-no"}));
+}
+
+TEST(CpuFeatures, come_from_somebody) {
+  EXPECT_EQ(cpu_vendor(leaves({{0, kNone, 0xd, 0x756e6547, 0x6c65746e, 0x49656e69}})),
+            "GenuineIntel");
+  EXPECT_EQ(cpu_vendor({}), "");
+}
+
 TEST(CpuFeatures, that_are_states_or_topology_do_not_count) {
-  const Bytes guest = leaves({{1, kNone, 0x306a9, 0xffffffff, 1u << 27 | 1u << 31, 1u << 28},
+  const Bytes guest = leaves({{1, kNone, 0x306a9, 0xffffffff, 0x88200000, 1u << 28},
                               {7, 0, 5, 0, 1u << 4, 0},
-                              {0x80000001, kNone, 0, 0, 0, 0x0183f3ff},
-                              {0xd, 0, 7, 0x340, 0x340, 0},
+                              {0x80000001, kNone, 0, 0, 1u << 1, 0x0183f3ff},
+                              {0xd, 0, 0, 0x340, 0x340, 0},
                               {0xb, 0, 1, 2, 3, 4}});
   EXPECT_EQ(missing_cpu_features(guest, {}), Names{});
 }

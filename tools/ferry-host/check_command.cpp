@@ -23,14 +23,16 @@ struct CheckArguments {
   bool json = false;
 };
 
-// What the other host says against the guest.
-std::vector<std::string> ask_other_host(const CheckArguments& arguments, ThisHost& host,
-                                        const CheckResult& guest) {
+// What the other host says to the guest.
+struct Said {
+  std::vector<std::string> blockers, notes;
+};
+Said ask_other_host(const CheckArguments& arguments, ThisHost& host, const CheckResult& guest) {
   if (arguments.host.empty() && arguments.via.empty()) return {};
   try {
     check_name(guest.name);
   } catch (const Error& e) {
-    return {e.what()};  // nor could the question be put
+    return {{e.what()}, {}};  // nor could the question be put
   }
   const Peer peer = peer_named(arguments.host, arguments.via);
   const auto other = call(peer, arguments.json);
@@ -38,31 +40,35 @@ std::vector<std::string> ask_other_host(const CheckArguments& arguments, ThisHos
   const v1::MigrateAnswer answer =
       ask(other->link(), question_about(host.xen(), host.life(), guest.domid), peer.text);
   other->link().hang_up();
-  return {answer.blockers().begin(), answer.blockers().end()};
+  return {{answer.blockers().begin(), answer.blockers().end()},
+          {answer.notes().begin(), answer.notes().end()}};
 }
 
 void check(const CheckArguments& arguments, ThisHost& host) {
   const CheckResult result =
       check_guest(host.xen(), host.life(), arguments.domain,
                   [&](domid_t domid) { return host.says_it_can_suspend(domid); });
-  const std::vector<std::string> there = ask_other_host(arguments, host, result);
+  const Said there = ask_other_host(arguments, host, result);
   if (arguments.json) {
     const nlohmann::ordered_json out = {{"domain", result.name},
                                         {"domid", raw(result.domid)},
                                         {"guest_bytes", result.guest_bytes},
                                         {"blockers", result.blockers},
-                                        {"blockers_there", there},
-                                        {"notes", result.notes}};
+                                        {"blockers_there", there.blockers},
+                                        {"notes", result.notes},
+                                        {"notes_there", there.notes}};
     fmt::print("{}\n", json_text(out));
   } else {
     for (const std::string& blocker : result.blockers)
       fmt::print("blocker: {}\n", printable(blocker));
-    for (const std::string& blocker : there) fmt::print("blocker there: {}\n", printable(blocker));
+    for (const std::string& blocker : there.blockers)
+      fmt::print("blocker there: {}\n", printable(blocker));
     for (const std::string& note : result.notes) fmt::print("note: {}\n", printable(note));
+    for (const std::string& note : there.notes) fmt::print("note there: {}\n", printable(note));
   }
   if (!result.blockers.empty())
     fail(Errc::guest, "domain {} cannot be saved as it is", raw(result.domid));
-  if (!there.empty())
+  if (!there.blockers.empty())
     fail(Errc::unsupported, "{} cannot take domain {} as it is",
          arguments.host.empty() ? "the other host" : arguments.host, raw(result.domid));
   if (!arguments.json)
