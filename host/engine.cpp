@@ -158,6 +158,10 @@ Descriptor events_for_child(Settings& settings) {
 
 }  // namespace
 
+std::vector<std::string> environment_of_xl() {
+  return {"LIBXL_SAVE_HELPER=" + helper_path(), "FERRY_ENGINE=ferry"};
+}
+
 std::string helper_path() {
   if (const auto told = find_place<"save_helper">()) return *told;
   const auto self = std::filesystem::read_symlink("/proc/self/exe");
@@ -170,6 +174,7 @@ void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
   Settings settings = options.settings;
   settings.set<"config_fd">(config.get());
   settings.set<"stream">("ferry");  // whatever xl's saves are to be
+  settings.set<"engine">("ferry");
   std::vector<int> inherit = {fd, config.get()};
   if (options.lock) {
     settings.set<"lock_fd">(*options.lock);

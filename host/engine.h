@@ -17,5 +17,7 @@ void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
 // bin/ferry-save-helper next to this program's libexec folder, or the place save_helper
 // (settings/places.h).
 std::string helper_path();
+// What an xl that ferry starts needs to use it, whatever others' xl uses.
+std::vector<std::string> environment_of_xl();
 
 }  // namespace ferry::host

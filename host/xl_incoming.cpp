@@ -58,8 +58,7 @@ void XlIncoming::begin(const v1::MigrateHello& hello) {
   require_config(hello.libxl_json(), Errc::bad_image, "the guest's configuration");
   copy_.check_names();
   xl_ = std::make_unique<Child>(std::vector<std::string>{place<"xl">(), "migrate-receive"},
-                                std::vector<std::string>{"LIBXL_SAVE_HELPER=" + helper_path()},
-                                std::vector<int>{});
+                                environment_of_xl(), std::vector<int>{});
   xl_may_live_ = false;
   if (!expect(kReady)) fail_as_xl();
   take(encode_xl_header({kXlFlagJson | kXlFlagStreamV2, hello.libxl_json()}));

@@ -70,6 +70,8 @@ inline constexpr Setting kSettings[] = {
      .commands = kSave | kMigrate | kEvacuate},
     {.name = "stream", .kind = Kind::choice, .choices = {"ferry", "libxc"}, .standard = "ferry",
      .help = "with libxc, xl save and xl migrate write Xen's own format, for a receiver with the stock helper"},
+    {.name = "engine", .kind = Kind::choice, .choices = {"ferry", "stock"}, .standard = "ferry",
+     .help = "with stock, xl, libvirt and xendomains save, restore and migrate by Xen's own helper"},
     {.name = "track", .user = User::live, .kind = Kind::choice, .choices = {"auto", "logdirty", "content"},
      .standard = "auto", .help = "how to know what changed",
      .commands = kSave | kMigrate | kEvacuate},

@@ -124,6 +124,18 @@ TEST(HelperProgram, remus_is_the_stock_helpers) {
       42);
 }
 
+TEST(HelperProgram, all_is_the_stock_helpers_where_the_operator_says_so) {
+  const Script stock("exit 42\n");
+  const std::string said = "FERRY_ENGINE=stock";
+  EXPECT_EQ(
+      run({"--save-domain", "2", "-1", "1", "0", "136", "0"}, {stock.setting(), said}).exit_status,
+      42);
+  EXPECT_EQ(run({"--restore-domain", "0", "-1", "1", "2", "0", "3", "0", "768", "0"},
+                {stock.setting(), said})
+                .exit_status,
+            42);
+}
+
 TEST(HelperProgram, a_number_that_is_too_large_is_refused) {
   const Outcome outcome = run({"--save-domain", "2", "-1", "65537", "0", "136", "0"});
   EXPECT_EQ(outcome.retval, -1);

@@ -10,6 +10,8 @@
 #include <fstream>
 
 #include "error/error.h"
+#include "tests/files/folder.h"
+#include "xen/release.h"
 
 namespace ferry::helper {
 namespace {
@@ -48,6 +50,20 @@ TEST(StockHelper, that_is_not_there_is_named) {
   } catch (const Error& e) {
     EXPECT_NE(std::string(e.what()).find("/nowhere/helper"), std::string::npos);
   }
+}
+
+TEST(OtherXen, is_the_release_that_linux_tells_unless_it_is_ours) {
+  const TestFolder folder;
+  EXPECT_EQ(other_xen(folder.path("nothing")), std::nullopt);
+  const std::string ours(xen_release());
+  const auto tells = [&](const std::string& release) {
+    std::ofstream(folder.path("major")) << release.substr(0, release.find('.')) << "\n";
+    std::ofstream(folder.path("minor")) << release.substr(release.find('.') + 1) << "\n";
+    return other_xen(folder.path(""));
+  };
+  EXPECT_EQ(tells(ours), std::nullopt);
+  EXPECT_EQ(tells("4.99"), "4.99");
+  EXPECT_EQ(tells("3.17"), "3.17");
 }
 
 }  // namespace

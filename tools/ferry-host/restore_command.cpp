@@ -70,7 +70,7 @@ int run_xl(const ImageFile& image, const XlHeader& header, const Arguments& argu
   std::vector<std::string> command = {place<"xl">(), "restore"};
   if (arguments.paused) command.push_back("-p");
   command.push_back(fmt::format("/proc/self/fd/{}", pipe_fds[0]));
-  Child child(command, {"LIBXL_SAVE_HELPER=" + helper_path()}, {pipe_fds[0]}, Child::Pipes::none);
+  Child child(command, environment_of_xl(), {pipe_fds[0]}, Child::Pipes::none);
   close(pipe_fds[0]);
   {
     const SignalsTo stop(child.pid());

@@ -62,10 +62,23 @@ RestoreArguments restore_arguments(char** argv) {
   return arguments;
 }
 
+// Where an operator wants Xen's own helper, or Xen another ferry.
+void leave_all_to_stock_helper(char** argv, const Settings& settings) {
+  if (settings.get<"engine">() == "stock") exec_stock_helper(argv);
+  if (const auto running = other_xen()) {
+    complain("ferry-save-helper",
+             fmt::format("this host runs Xen {}, and ferry is for {}: Xen's own helper does it",
+                         *running, xen_release()));
+    exec_stock_helper_of(*running, argv);
+  }
+}
+
 int run(int argc, char** argv, Channel& channel) {
   const Settings settings = read_settings();
   set_places(settings);
   const std::string_view mode = argc > 1 ? argv[1] : "";
+  if (mode == "--save-domain" || mode == "--restore-domain")
+    leave_all_to_stock_helper(argv, settings);
   if (mode == "--save-domain" && argc == kSaveArguments) {
     const SaveArguments arguments = save_arguments(argv);
     if (save_is_for_stock_helper(arguments)) exec_stock_helper(argv);
