@@ -55,7 +55,8 @@ CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::strin
     result.notes.emplace_back("it is suspended already and would be saved as it is");
   else if (!says_it_can_suspend(result.domid))
     result.notes.emplace_back(
-        "it does not say in xenstore that it can suspend (control/feature-suspend); Linux does");
+        "it does not say in xenstore that it can suspend (control/feature-suspend), as Linux does "
+        "when it boots; one that was restored or has moved does not say it again");
   return result;
 }
 

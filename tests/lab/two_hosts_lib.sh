@@ -36,9 +36,9 @@ order() { # TEXT: the next command for the second host; nothing ends it
   mv $COMMON/do.new $COMMON/do."$n"
 }
 # there COMMAND…: runs it on the second host, in a shell that has lib.sh; prints what it printed, ends as it ended.
-# Has to end within five minutes.
+# Has to end within the time that a check has.
 there() {
-  local n tries=6000
+  local n tries=$((check_seconds * 20))
   n=$(cat $work/orders)
   order "$*
 "
@@ -89,11 +89,15 @@ take_certificate() {
 
 # The pause of a guest that changes hosts: needs pause.sh, and watch_ticks on both ---------------------------
 
-# longest_pause FROM: milliseconds between two ticks from tick FROM on, at most, on both hosts' consoles together.
+# longest_pause FROM [FILE]: milliseconds between two ticks from tick FROM on, at most, on both hosts' consoles together.
 longest_pause() {
-  { cat $work/ticks; there cat $work/ticks | awk -v ahead="$ahead" '{ print $1, $2 - ahead }'; } | longest_gap "$1"
+  local file=$work/${2-ticks}
+  { cat $file; there cat $file | awk -v ahead="$ahead" '{ print $1, $2 - ahead }'; } | longest_gap "$1"
 }
-tell_pause() { note "$1: longest pause between two ticks $(longest_pause "$2") ms, before it $usual ms, give or take $((way / 2)) ms"; }
+# tell_pause WHAT FROM [FILE]
+tell_pause() {
+  note "$1: longest pause between two ticks $(longest_pause "$2" "${3-ticks}") ms, before it $usual ms, give or take $((way / 2)) ms"
+}
 # start_mover: the guest $name, whose ticks are watched on both hosts from here on.
 start_mover() {
   compare_clocks
