@@ -1,5 +1,5 @@
-# A guest that never answers a request to suspend: GRUB, which is no kernel and does not look at xenstore. Saving and
-# migrating it ends in time, with a sentence, and it goes on as if nobody had asked.
+# A guest that is no kernel: GRUB, which publishes no p2m and does not look at xenstore. It is never asked to suspend:
+# saving and migrating it ends at once, with a sentence, and it goes on as if nobody had asked.
 name=grub
 . "$LAB_TESTS/lib.sh"
 export LIBXL_SAVE_HELPER=/usr/local/bin/ferry-save-helper
@@ -39,20 +39,20 @@ check "it goes on" goes_on
 check "ferry check notes that it does not say it can suspend" sh -c "ferry check $name | grep feature-suspend"
 
 from=$(seconds)
-check "ferry save gives up" gives_up 1 "domain $(xl domid $name) (would|did) not suspend" ferry save $name $work/image
+check "ferry save gives up" gives_up 1 "p2m cannot be read: max_pfn is 0" ferry save $name $work/image
 note "after $(($(seconds) - from)) s"
 tell
 check "no file is left" [ -z "$(ls $work | grep image)" ]
 check "it goes on after ferry save" goes_on
 
 from=$(seconds)
-check "xl save with ferry's helper gives up" gives_up any "didn't acknowledge suspend" xl save $name $work/xl.image
+check "xl save with ferry's helper gives up" gives_up any "p2m cannot be read: max_pfn is 0" xl save $name $work/xl.image
 note "after $(($(seconds) - from)) s"
 tell
 check "it goes on after xl save" goes_on
 
 from=$(seconds)
-check "ferry migrate gives up" gives_up 1 "domain $(xl domid $name) (would|did) not suspend" \
+check "ferry migrate gives up" gives_up 1 "grub runs on here" \
   ferry migrate $name --via 'ferry receive --stdio'
 note "after $(($(seconds) - from)) s"
 tell
