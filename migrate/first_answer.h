@@ -1,6 +1,7 @@
 // What a source hears while it sends.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <thread>
@@ -32,6 +33,7 @@ class FirstAnswer {
       } catch (const Error&) {
         frame_.reset();
       }
+      arrived_ = true;
       arrived();
     });
   }
@@ -41,11 +43,14 @@ class FirstAnswer {
     return std::move(frame_);
   }
   bool waiting() const { return thread_.joinable(); }
+  // It is here, or the link is gone.
+  bool arrived() const { return arrived_; }
 
  private:
   Link& link_;
   std::function<void()> progress_;
   std::thread thread_;
+  std::atomic<bool> arrived_ = false;
   std::optional<v1::MigrateFrame> frame_;
 };
 

@@ -85,6 +85,7 @@ class Sender {
     image_.emplace(links, patience_);
     answer_->wait([this] { image_->stop(); });
     std::exception_ptr link_failure, engine_failure;
+    bool answered_first = false;
     try {
       StreamOrder own = order;
       own.fd = image_->input();
@@ -92,6 +93,7 @@ class Sender {
       engine(own);
     } catch (...) {
       engine_failure = std::current_exception();
+      answered_first = answer_->arrived();
       image_->stop();
       if (was_told_to_stop(engine_failure)) cut();  // whoever does not read is not waited for
     }
@@ -114,6 +116,8 @@ class Sender {
     if (patience_.ended()) fail_broken();
     patience_.arm();  // for its reason, too, nobody waits for ever
     const auto answer = next_frame();
+    // What it says after the engine has failed is only that the guest did not come.
+    if (engine_failure && !link_failure && !answered_first) std::rethrow_exception(engine_failure);
     if (answer && answer->has_refusal()) refusal_ = answer->refusal();
     if (!refusal_.empty()) fail_refused();
     if (link_failure || !answer) fail_broken();

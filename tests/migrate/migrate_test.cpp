@@ -201,5 +201,22 @@ TEST_F(Migrate, another_version_or_another_protocol_is_refused) {
   EXPECT_TRUE(list_jobs(true).empty());
 }
 
+// The other side says why it gave up, which is only that we did.
+TEST_F(Migrate, regression_an_engine_that_fails_is_told_and_not_what_the_other_side_makes_of_it) {
+  const StreamEngine engine = [](const StreamOrder& order) {
+    FdSink(order.fd, "the image").write(Bytes(100));
+    fail(Errc::guest, "the guest's p2m cannot be read");
+  };
+  for (int i = 0; i < 20; ++i) {
+    const Ends ends = meet(kNeverCut, kNeverCut, [&](Link& link) {
+      send_guest(from_->xen, from_->life, engine, link, {"web1", kPeer});
+    });
+    EXPECT_EQ(ends.sender, Errc::guest);
+    EXPECT_EQ(ends.sentence, "the guest's p2m cannot be read; web1 runs on here");
+  }
+  expect_runs(*from_, "the engine failed");
+  EXPECT_EQ(to_->domains(), 0u);
+}
+
 }  // namespace
 }  // namespace ferry::sim
