@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
-#include <thread>
 
 #include "error/error.h"
 
@@ -22,22 +20,14 @@ bool still_named(int fd, const std::string& path) {
          ours.st_dev == named.st_dev;
 }
 
-// Who only asks whether somebody holds it holds it for a moment: that is not taken for a holder.
-constexpr int kLooks = 4;
-constexpr std::chrono::milliseconds kBetweenLooks{5};
-
 }  // namespace
 
 std::optional<FileLock> FileLock::try_take(const std::string& path) {
-  for (int looks = 1;;) {
+  for (;;) {
     Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!file) fail_errno(Errc::io, errno, fmt::format("cannot open {}", path));
     if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
       const int os_errno = errno;
-      if (os_errno == EWOULDBLOCK && looks++ < kLooks) {
-        std::this_thread::sleep_for(kBetweenLooks);
-        continue;
-      }
       if (os_errno == EWOULDBLOCK) return std::nullopt;
       // The file may be ours alone, made just now: it goes if it is.
       if (flock(file.get(), LOCK_EX | LOCK_NB) == 0 && still_named(file.get(), path))

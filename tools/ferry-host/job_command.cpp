@@ -23,7 +23,7 @@ struct Arguments {
 };
 
 std::string state_for_people(const MigrationJob& job) {
-  const bool broken_off = !job.settled() && !is_worked_on(job.id, job.source);
+  const bool broken_off = !job.settled() && !writer_runs(job);
   return job.state_name() + (broken_off ? ", broken off" : "");
 }
 
@@ -40,7 +40,7 @@ void list(const Arguments& arguments) {
                         {"side", job.source ? "source" : "destination"},
                         {"state", job.state_name()},
                         {"settled", job.settled()},
-                        {"worked_on", is_worked_on(job.id, job.source)},
+                        {"worked_on", !job.settled() && writer_runs(job)},
                         {"peer", job.peer.text}});
     const nlohmann::ordered_json all = {{"running", running_as_json()}, {"jobs", result}};
     fmt::print("{}\n", json_text(all));
