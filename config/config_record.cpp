@@ -18,9 +18,14 @@ std::optional<v1::Config> config_record(const ImageFile& image) {
 }
 
 XlHeader config_header(const ImageFile& image) {
-  if (image.place().in_xl_file) return {image.place().xl_flags, image.place().xl_config};
+  return saved_config(image).header;
+}
+
+SavedConfig saved_config(const ImageFile& image) {
+  if (image.place().in_xl_file)
+    return {{image.place().xl_flags, image.place().xl_config}, true, {}};
   const std::optional<v1::Config> config = config_record(image);
-  if (config) return {config->xl_flags(), config->libxl_json()};
+  if (config) return {{config->xl_flags(), config->libxl_json()}, false, config->mark()};
   fail(Errc::bad_image,
        "the image says nothing of how to create the domain; it was not written by ferry save");
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "proto/image_file.h"
 #include "proto/xl_wrapper.h"
@@ -15,5 +16,15 @@ std::optional<v1::Config> config_record(const ImageFile& image);
 // What the image says of how to create the domain: in a file of xl its header, else the Config
 // record. Throws Error(bad_image) if it says nothing.
 XlHeader config_header(const ImageFile& image);
+
+// What an image says of its configuration, for who restores it.
+struct SavedConfig {
+  XlHeader header;
+  bool in_xl_file = false;
+  std::string mark;  // of the host that saved it (own_mark.h); empty: none
+};
+
+// The same as config_header(), with the mark.
+SavedConfig saved_config(const ImageFile& image);
 
 }  // namespace ferry

@@ -1,7 +1,6 @@
 // How a saved guest is to be made again on this host.
 #include "host/restore_config.h"
 
-#include "config/config_record.h"
 #include "config/json_text.h"
 #include "config/judge_config.h"
 #include "config/libxl_json.h"
@@ -35,31 +34,28 @@ JudgedConfig judged(const std::string& text, const std::string& called, bool tru
   return config;
 }
 
-JudgedConfig config_of_image(const ImageFile& image, bool trusted) {
-  const XlHeader header = config_header(image);
-  if (!(header.mandatory_flags & kXlFlagJson))
+JudgedConfig config_of_image(const SavedConfig& saved, bool trusted) {
+  if (!(saved.header.mandatory_flags & kXlFlagJson))
     fail(Errc::unsupported, "the image's configuration is not JSON; restore it with xl restore");
-  const std::optional<v1::Config> own =
-      image.place().in_xl_file ? std::nullopt : config_record(image);
-  return judged(header.config, "the image's configuration",
-                trusted || (own && is_own_mark(own->mark(), own->libxl_json())));
+  const std::string& text = saved.header.config;
+  return judged(text, "the image's configuration",
+                trusted || (!saved.in_xl_file && is_own_mark(saved.mark, text)));
 }
 
 // The guest stays the one it was, by its uuid, whatever else the operator's file changes.
-JudgedConfig config_of_operator(const ImageFile& image, const std::string& text) {
+JudgedConfig config_of_operator(const SavedConfig& saved, const std::string& text) {
   JudgedConfig own = judged(text, "the configuration of --config", true);
-  const Json saved = parse_config(config_header(image).config);
-  const std::string uuid = text_at(saved, "/c_info/uuid");
+  const std::string uuid = text_at(parse_config(saved.header.config), "/c_info/uuid");
   if (!uuid.empty()) own.json["c_info"]["uuid"] = uuid;
   return own;
 }
 
 }  // namespace
 
-RestoreConfig restore_config(const ImageFile& image, const RestoreAs& as) {
+RestoreConfig restore_config(const SavedConfig& saved, const RestoreAs& as) {
   if (!is_utf8(as.name)) fail(Errc::usage, "a name has to be UTF-8, and {} is not", as.name);
-  JudgedConfig judged = as.config.empty() ? config_of_image(image, as.trust_config)
-                                          : config_of_operator(image, as.config);
+  JudgedConfig judged = as.config.empty() ? config_of_image(saved, as.trust_config)
+                                          : config_of_operator(saved, as.config);
   RestoreConfig config{{kXlFlagJson | kXlFlagStreamV2, {}}, std::move(judged.json), {}};
   config.dropped = std::move(judged.dropped);
   if (!as.name.empty()) config.json["c_info"]["name"] = as.name;

@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "proto/image_file.h"
+#include "config/config_record.h"
 #include "proto/xl_wrapper.h"
 #include "xen/lifecycle.h"
 
@@ -28,11 +28,12 @@ struct RestoreConfig {
   std::vector<std::string> dropped;  // keys of the image's that libxl does not know
 };
 
-// From the image, with the name that was asked for, as it was judged (config/judge_config.h) and
-// written anew. Needs no Xen. Throws Error(bad_image) for a configuration that no host of ours
-// takes, Error(unsupported) for one that is not JSON, or that asks for more than is taken unseen,
-// from an image that this host did not save and nobody vouches for.
-RestoreConfig restore_config(const ImageFile& image, const RestoreAs& as);
+// From what the image says, with the name that was asked for, as it was judged
+// (config/judge_config.h) and written anew. Needs no Xen. Throws Error(bad_image) for a
+// configuration that no host of ours takes, Error(unsupported) for one that is not JSON, or that
+// asks for more than is taken unseen, from an image that this host did not save and nobody vouches
+// for.
+RestoreConfig restore_config(const SavedConfig& saved, const RestoreAs& as);
 
 // For people: what was left out of the image's configuration.
 void tell_dropped(const RestoreConfig& config);

@@ -62,7 +62,7 @@ int run_child(const Confined& how, const std::function<Done(const Confinement&)>
     if (std::fflush(stdout) != 0) fail_errno(Errc::io, errno, "cannot write to standard output");
     FdSink(report, "what started this")
         .write(std::as_bytes(
-            std::span(done.report).first(std::min(done.report.size(), kLongestReport))));
+            std::span(done.report).first(std::min(done.report.size(), how.longest_report))));
     return static_cast<int>(done.exit);
   });
 }
@@ -96,8 +96,8 @@ int wait_for(pid_t child) {
 }
 
 // All that the child says, or as much as it may.
-std::string report_of(int fd) {
-  std::string report(kLongestReport, '\0');
+std::string report_of(int fd, size_t most) {
+  std::string report(most, '\0');
   const size_t size = FdSource(fd, "the reader").read(std::as_writable_bytes(std::span(report)));
   report.resize(size);
   return report;
@@ -127,7 +127,7 @@ Done run_confined(const Confined& how, const std::function<Done(const Confinemen
     _exit(run_child(how, body, parent, to.get()));
   }
   to.reset();
-  std::string report = report_of(from.get());
+  std::string report = report_of(from.get(), how.longest_report);
   from.reset();  // whoever says more hears of it
   return {exit_of(how, wait_for(child)), std::move(report)};
 }

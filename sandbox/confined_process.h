@@ -11,17 +11,17 @@
 namespace ferry::sandbox {
 
 // How a body ended. report: what the caller is to say of it, once it has done its part; at most
-// kLongestReport bytes.
+// as many bytes as Confined.longest_report says.
 struct Done {
   Exit exit = Exit::done;
   std::string report = {};
 };
-inline constexpr size_t kLongestReport = 60'000;
 
 struct Confined {
-  std::string program;                                                // as complaints begin
-  std::string what;                                                   // that is read, for sentences
-  Limits limits;                                                      // of the body
+  std::string program;  // as complaints begin
+  std::string what;     // that is read, for sentences
+  Limits limits;        // of the body
+  size_t longest_report = 60'000;
   std::string way_out = "--no-sandbox runs it without these limits";  // for the operator
   bool no_sandbox = false;  // for debugging: the body runs in this process, which says so
 };

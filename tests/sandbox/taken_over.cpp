@@ -1,6 +1,7 @@
 // A shared object that takes a reader over: loaded into a program in front of xxhash and zstd, it
-// does what TAKEN_OVER says when the first record is digested, and prints "TAKEN" for what worked,
-// but for a program whose standard output is not for people.
+// does what TAKEN_OVER says when it begins to read records, or at the first digest of all with
+// TAKEN_OVER_AT_ONCE (the save helper makes one of a constant itself), and prints "TAKEN" for what
+// worked, but for a program whose standard output is not for people.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,10 +18,16 @@
 namespace {
 
 using Create = void* (*)();
+// XXH128_hash_t
+struct Hash {
+  uint64_t low, high;
+};
+using Canonical = void (*)(void*, Hash);
 using Decompress = size_t (*)(void*, void*, size_t, const void*, size_t);
 
 Create real_create_state = nullptr;
 Create real_create_context = nullptr;
+Canonical real_canonical = nullptr;
 Decompress real_decompress = nullptr;
 const char* wanted = "";
 const char* place = "";  // of a file that is not there
@@ -85,6 +92,7 @@ __attribute__((constructor)) void prepare() {
   real_create_state = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "XXH3_createState"));
   real_create_context = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "ZSTD_createDCtx"));
   real_decompress = reinterpret_cast<Decompress>(dlsym(RTLD_NEXT, "ZSTD_decompressDCtx"));
+  real_canonical = reinterpret_cast<Canonical>(dlsym(RTLD_NEXT, "XXH128_canonicalFromHash"));
   if (const char* what = std::getenv("TAKEN_OVER")) wanted = what;
   if (const char* where = std::getenv("TAKEN_OVER_PLACE")) place = where;
 }
@@ -101,6 +109,10 @@ void try_once() {
 extern "C" void* XXH3_createState() {
   try_once();
   return real_create_state();
+}
+extern "C" void XXH128_canonicalFromHash(void* into, Hash hash) {
+  if (std::getenv("TAKEN_OVER_AT_ONCE") != nullptr) try_once();
+  real_canonical(into, hash);
 }
 extern "C" void* ZSTD_createDCtx() {
   try_once();

@@ -17,7 +17,8 @@ class TakenOver : public SandboxedPrograms {
     ::setenv("TAKEN_OVER_PLACE", left().c_str(), 1);
   }
   ~TakenOver() override {
-    for (const char* name : {"LD_PRELOAD", "TAKEN_OVER", "TAKEN_OVER_PLACE"}) ::unsetenv(name);
+    for (const char* name : {"LD_PRELOAD", "TAKEN_OVER", "TAKEN_OVER_PLACE", "TAKEN_OVER_AT_ONCE"})
+      ::unsetenv(name);
   }
   std::string left() const { return folder_ / "left"; }
   std::string made() const { return folder_ / "other"; }
@@ -40,6 +41,23 @@ TEST_F(TakenOver, readers_can_do_nothing_and_are_told_of) {
       EXPECT_FALSE(std::filesystem::exists(made())) << what << ", " << words[0];
     }
   }
+}
+
+// What finds the configuration of a file for ferry restore, before anything of Xen is open.
+TEST_F(TakenOver, what_looks_at_a_file_before_a_restore_can_do_nothing_either) {
+  ::setenv("TAKEN_OVER_AT_ONCE", "1", 1);
+  for (const char* what : {"write", "hypercall", "connect", "trace", "signal", "run"}) {
+    const Outcome outcome = run(what, {"restore", image_});
+    EXPECT_EQ(outcome.exit_code, 1) << what;
+    EXPECT_THAT(outcome.err, HasSubstr("was stopped: it asked the kernel for what reading never"))
+        << what;
+    EXPECT_EQ(outcome.out, "") << what;
+    EXPECT_FALSE(std::filesystem::exists(left())) << what;
+  }
+  ::setenv("FERRY_SANDBOX", "no", 1);
+  run("write", {"restore", image_});
+  ::unsetenv("FERRY_SANDBOX");
+  EXPECT_TRUE(std::filesystem::exists(left())) << "that was no attempt";
 }
 
 // The one thing that is refused and not stopped, since the C library itself asks for it.

@@ -22,7 +22,7 @@ void add_save_command(CLI::App& app, const Settings& settings, SaveGuest save);
 using ResumeGuest = std::function<domid_t(const std::string&, bool)>;
 void add_resume_command(CLI::App& app, ResumeGuest resume);
 
-void add_restore_command(CLI::App& app);
+void add_restore_command(CLI::App& app, const Settings& settings);
 void add_migrate_command(CLI::App& app, const Settings& settings, OpenHost open);
 // before: what stands before a command in the command line of this program.
 void add_evacuate_command(CLI::App& app, const Settings& settings, OpenHost open,

@@ -56,7 +56,7 @@ domid_t resume_here(const std::string& name, bool force) {
 
 void add_commands(CLI::App& app, const Settings& settings) {
   add_save_command(app, settings, save_here);
-  add_restore_command(app);
+  add_restore_command(app, settings);
   add_migrate_command(app, settings, open_here);
   add_evacuate_command(app, settings, open_here, [] { return std::vector<std::string>(); });
   add_receive_command(app, settings, open_here);

@@ -10,19 +10,17 @@
 
 #include <fmt/format.h>
 
-#include "audit/audit.h"
 #include "error/error.h"
 #include "host/child.h"
 #include "host/engine.h"
 #include "host/operator_config.h"
 #include "host/restore_config.h"
 #include "host/stop_signals.h"
-#include "proto/image_file.h"
-#include "proto/record_reader.h"
 #include "proto/xl_wrapper.h"
 #include "settings/places.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
+#include "tools/ferry-host/saved_file.h"
 #include "xen/hypervisor.h"
 #include "xen/libxl_lifecycle.h"
 
@@ -36,26 +34,13 @@ struct Arguments : RestoreAs {
 
 constexpr size_t kCopyStep = 1 << 20;
 
-// Says what is wrong with the image, if that is why it did not restore. Throws Error(bad_image).
-void blame_image(const ImageFile& image) {
-  auto executor = make_thread_executor(1);
-  const audit::Result result = audit::run(image, {}, *executor);
-  if (result.clean()) return;
-  for (const audit::Finding& finding : result.findings.kept())
-    if (finding.rule->severity == audit::Severity::error)
-      fail(Errc::bad_image, "the image is bad: {} (ferry audit shows all that is wrong)",
-           finding.sentence);
-  fail(Errc::bad_image, "the image is bad; ferry audit shows what is wrong");
-}
-
 // Writes the xl file that xl restore reads. False if xl stopped reading.
-bool feed(const ImageFile& image, const XlHeader& header, int fd) {
+bool feed(FileSource image, const XlHeader& header, int fd) {
   FdSink sink(fd, "xl restore");
   try {
     sink.write(encode_xl_header(header));
-    auto source = image.stream();
     std::vector<std::byte> buffer(kCopyStep);
-    while (size_t n = source->read(buffer)) sink.write(std::span(buffer).first(n));
+    while (size_t n = image.read(buffer)) sink.write(std::span(buffer).first(n));
     sink.write(encode_libxl_end());
     return true;
   } catch (const Error& e) {
@@ -64,7 +49,7 @@ bool feed(const ImageFile& image, const XlHeader& header, int fd) {
   }
 }
 
-int run_xl(const ImageFile& image, const XlHeader& header, const Arguments& arguments) {
+int run_xl(const FileSource& image, const XlHeader& header, const Arguments& arguments) {
   int pipe_fds[2];
   if (pipe2(pipe_fds, O_CLOEXEC) != 0) fail_errno(Errc::io, errno, "cannot make a pipe");
   std::vector<std::string> command = {place<"xl">(), "restore"};
@@ -101,29 +86,35 @@ void print_restored(Lifecycle& life, const std::string& name, bool paused) {
   }
 }
 
-void restore(Arguments& arguments) {
-  const ImageFile image = ImageFile::open(arguments.file);
-  check_head(image.head());
-  if (!arguments.config_file.empty()) arguments.config = operator_config(arguments.config_file);
-  RestoreConfig config = restore_config(image, arguments);
-  tell_dropped(config);
+// Nothing of Xen is open before and after: the file is read by processes that have a copy of this.
+void check_here(RestoreConfig& config, const Arguments& arguments) {
   Hypervisor xen;
   LibxlLifecycle life;
   refuse_second_copy(config, life, arguments);
-  const int status = run_xl(image, config.header, arguments);
+}
+
+void restore(Arguments& arguments, bool confined) {
+  SavedFile file(arguments.file, confined);
+  const SavedConfig saved = file.read();
+  if (!arguments.config_file.empty()) arguments.config = operator_config(arguments.config_file);
+  RestoreConfig config = restore_config(saved, arguments);
+  tell_dropped(config);
+  check_here(config, arguments);
+  const int status = run_xl(file.image(), config.header, arguments);
   if (status != 0) {
-    blame_image(image);
+    file.blame();
     fail(Errc::internal,
          "xl restore failed ({}); its messages are above, the image itself is sound",
          WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
                              : fmt::format("exit status {}", WEXITSTATUS(status)));
   }
+  LibxlLifecycle life;
   print_restored(life, config.json["c_info"].value("name", std::string()), arguments.paused);
 }
 
 }  // namespace
 
-void add_restore_command(CLI::App& app) {
+void add_restore_command(CLI::App& app, const Settings& settings) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("restore", "Restore a PV guest from a file");
   command->footer(
@@ -143,7 +134,8 @@ void add_restore_command(CLI::App& app) {
       ->type_name("CONFIG")
       ->excludes(trust);
   command->add_flag("--force", arguments->force, "Restore even if the guest still runs here");
-  command->callback([arguments] { restore(*arguments); });
+  command->callback(
+      [arguments, &settings] { restore(*arguments, settings.get<"sandbox">() == "yes"); });
 }
 
 }  // namespace ferry::host

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "config/config_record.h"
 #include "host/operator_config.h"
 #include "host/restore_config.h"
 #include "proto/image_file.h"
@@ -25,7 +26,7 @@ void restore(const std::string& path, Arguments& arguments) {
   const ImageFile image = ImageFile::open(arguments.file);
   if (!arguments.config_file.empty())
     arguments.config = host::operator_config(arguments.config_file);
-  host::RestoreConfig config = host::restore_config(image, arguments);
+  host::RestoreConfig config = host::restore_config(saved_config(image), arguments);
   host::tell_dropped(config);
   SimHost host(path, true);
   host::refuse_second_copy(config, host.life(), arguments);
