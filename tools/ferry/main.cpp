@@ -1,16 +1,26 @@
 // ferry: one command, with a subcommand for everything that can be done with a saved guest.
+#include <string>
+
+#include <fmt/format.h>
+
 #include "error/run_main.h"
 #include "error/usage_error.h"
+#include "proto/record.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/host_command.h"
 
 namespace ferry {
 namespace {
 
+std::string version() {
+  return fmt::format("ferry {}\nimage format {}\nhost commands built with Xen {}", FERRY_VERSION,
+                     kFormatMajor, FERRY_XEN);
+}
+
 int run_command_line(int argc, char** argv) {
   CLI::App app("Saves, restores, migrates and audits Xen PV guests.", "ferry");
   app.require_subcommand(1);
-  app.set_version_flag("--version", "ferry " FERRY_VERSION);
+  app.set_version_flag("--version", version());
   app.footer(
       "Example: ferry audit web1.ferry\n"
       "Exit codes: 0 done, 1 failed, 2 usage, 3 the image is bad, 4 the guest needs the operator.");
