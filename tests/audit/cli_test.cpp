@@ -244,9 +244,8 @@ TEST_F(Cli, help_has_an_example_for_each_subcommand) {
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.out, HasSubstr(std::string("Example: ferry ") + command));
   }
-  EXPECT_THAT(ferry({"--version"}).out,
-              AllOf(StartsWith("ferry "), HasSubstr("\nimage format 1\n"),
-                    HasSubstr("\nhost commands built with Xen ")));
+  EXPECT_THAT(ferry({"--version"}).out, AllOf(StartsWith("ferry "), HasSubstr("\nimage format 1\n"),
+                                              HasSubstr("\nhost commands built with Xen ")));
 }
 
 TEST_F(Cli, output_that_cannot_be_written_is_an_error) {
