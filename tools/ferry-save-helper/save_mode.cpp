@@ -17,6 +17,7 @@
 #include "error/error.h"
 #include "error/run_main.h"
 #include "ferry/v1/image.pb.h"
+#include "files/unfinished_file.h"
 #include "host/report.h"
 #include "host/room.h"
 #include "host/stop_watch.h"
@@ -150,8 +151,13 @@ class SaveJob {
       live.emplace(arguments_.domid, settings_, channel_, stop);
       options.live = live->options();
     }
-    const SaveResult result = save_domain_locked(*guest_, sink, *executor, options, callbacks,
-                                                 [this] { sync_file(arguments_.io_fd); });
+    UnfinishedFile file(under_ferry_ ? -1 : arguments_.io_fd);  // ferry has none of that name yet
+    const auto on_the_disk = [&] {
+      sync_file(arguments_.io_fd);
+      file.finish();
+    };
+    const SaveResult result =
+        save_domain_locked(*guest_, sink, *executor, options, callbacks, on_the_disk);
     channel_.log(Level::info,
                  fmt::format("saved {} bytes of guest as {} bytes of image in {} ms",
                              result.guest_bytes, result.image_bytes, result.suspended_us / 1000));

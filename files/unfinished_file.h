@@ -1,0 +1,35 @@
+// A file that somebody else opened under its name, and that shows itself there only once it is
+// whole.
+#pragma once
+
+#include <string>
+
+namespace ferry {
+
+// xl opens the file of a save before anything is in it, and whoever takes what lies in a folder for
+// saved guests (xendomains) would find half of one after a power failure. While this exists, a
+// regular file goes by a hidden name in its folder: for NAME, .NAME.unfinished. It keeps its name
+// where that cannot be: it has several or none, that of a descriptor cannot be told, the folder
+// cannot be written, the hidden name would be too long, or another save under way has it; and so
+// does what is no regular file.
+class UnfinishedFile {
+ public:
+  explicit UnfinishedFile(int fd) noexcept;
+  // A file that finish() has not been called for is removed, hidden or not.
+  ~UnfinishedFile();
+  UnfinishedFile(const UnfinishedFile&) = delete;
+  UnfinishedFile& operator=(const UnfinishedFile&) = delete;
+
+  // It is on the disk: gives it its name back and syncs the folder. Throws Error(io), and the file
+  // is removed, if another file has taken one of the names, or the folder cannot be written or
+  // synced.
+  void finish();
+
+ private:
+  int fd_;
+  std::string path_;    // "" if this has nothing to do
+  std::string hidden_;  // "" if the file has kept its name
+  bool finished_ = false;
+};
+
+}  // namespace ferry
