@@ -108,7 +108,8 @@ class SmallRecords {
 void check_small_records(const ImageFile& image, PageMap& map, GuestFacts& facts,
                          Findings& findings) {
   SmallRecords records(image, map, facts, findings);
-  if (image.place().in_xl_file) records.check_config(image.place().xl_config, {});
+  if (image.place().in_xl_file && !image.place().of_libvirt)
+    records.check_config(image.place().xl_config, {});
   uint64_t offset = 0;
   for (uint64_t distance : image.index_root().other_offsets()) {
     offset += distance;

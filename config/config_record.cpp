@@ -23,7 +23,7 @@ XlHeader config_header(const ImageFile& image) {
 
 SavedConfig saved_config(const ImageFile& image) {
   if (image.place().in_xl_file)
-    return {{image.place().xl_flags, image.place().xl_config}, true, {}};
+    return {{image.place().xl_flags, image.place().xl_config, image.place().of_libvirt}, true, {}};
   const std::optional<v1::Config> config = config_record(image);
   if (config) return {{config->xl_flags(), config->libxl_json()}, false, config->mark()};
   fail(Errc::bad_image,

@@ -36,7 +36,9 @@ JudgedConfig judged(const std::string& text, const std::string& called, bool tru
 
 JudgedConfig config_of_image(const SavedConfig& saved, bool trusted) {
   if (!(saved.header.mandatory_flags & kXlFlagJson))
-    fail(Errc::unsupported, "the image's configuration is not JSON; restore it with xl restore");
+    fail(Errc::unsupported,
+         "the image has no configuration of libxl's: restore it by what saved it (virsh restore), "
+         "or with --config (virsh domxml-to-native xen-xl writes one)");
   const std::string& text = saved.header.config;
   return judged(text, "the image's configuration",
                 trusted || (!saved.in_xl_file && is_own_mark(saved.mark, text)));
@@ -45,6 +47,7 @@ JudgedConfig config_of_image(const SavedConfig& saved, bool trusted) {
 // The guest stays the one it was, by its uuid, whatever else the operator's file changes.
 JudgedConfig config_of_operator(const SavedConfig& saved, const std::string& text) {
   JudgedConfig own = judged(text, "the configuration of --config", true);
+  if (!(saved.header.mandatory_flags & kXlFlagJson)) return own;  // libvirt's
   const std::string uuid = text_at(parse_config(saved.header.config), "/c_info/uuid");
   if (!uuid.empty()) own.json["c_info"]["uuid"] = uuid;
   return own;

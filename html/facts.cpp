@@ -75,7 +75,9 @@ std::string facts(const Report& report) {
                         human_bytes(summary.place.bytes),
                         static_cast<double>(bytes) / static_cast<double>(summary.place.bytes),
                         kFormatMajor, head.minor(),
-                        summary.place.in_xl_file ? ", in an xl save file" : ""));
+                        summary.place.of_libvirt   ? ", in libvirt's save file"
+                        : summary.place.in_xl_file ? ", in an xl save file"
+                                                   : ""));
   return facts.html();
 }
 

@@ -31,7 +31,7 @@ std::string what_it_seems(std::span<const std::byte> first_bytes) {
                        static_cast<unsigned char>(text[15]));
   if (text.starts_with("LibxlFmt")) return "a libxl stream without the xl header in front";
   if (looks_like_xl_file(first_bytes)) return "an xl save file inside something else";
-  if (text.starts_with("libvirt-xml")) return "a domain that libvirt saved, in libvirt's own file";
+  if (text.starts_with("libvirt")) return "a file of libvirt's, but not of its driver for Xen";
   if (text.starts_with("\x1f\x8b")) return "compressed with gzip: decompress it first";
   if (text.starts_with("\x28\xb5\x2f\xfd")) return "compressed with zstd: decompress it first";
   if (text.starts_with("\xfd"

@@ -17,6 +17,7 @@ ImagePlace find_image(const InputFile& file) {
     FileSource source(file, 0, file.size());
     XlHeader header = read_xl_header(source);
     place.in_xl_file = true;
+    place.of_libvirt = header.of_libvirt;
     place.offset = source.position();
     place.xl_config = std::move(header.config);
     place.xl_flags = header.mandatory_flags;

@@ -15,6 +15,9 @@ namespace {
 constexpr std::string_view kXlMagic("Xen saved domain, xl format\n \0 \r", kXlMagicBytes);
 constexpr uint32_t kByteOrder = 0x01020304;
 constexpr size_t kXlFixed = kXlMagicBytes + 4 * 4;
+constexpr std::string_view kLibvirtMagic("libvirt-xml\n \0 \r", 16);
+constexpr size_t kLibvirtFixed = 64;
+constexpr uint32_t kLibvirtVersion = 2;  // of which on what libxl writes is a stream of version 2
 constexpr std::string_view kLibxlMagic = "LibxlFmt";
 constexpr size_t kLibxlFixed = 16 + 8;  // its header and the LIBXC_CONTEXT record
 constexpr uint32_t kLibxlVersion = 2;
@@ -75,16 +78,43 @@ void read_libxl_header(ByteSource& source) {
     fail(Errc::bad_image, "the xl save file's first libxl record is not the domain's memory");
 }
 
+void refuse_config_of(uint32_t bytes) {
+  if (bytes > kMaxConfig)
+    fail(Errc::bad_image, "the xl save file claims to hold {} bytes of config, more than {}", bytes,
+         kMaxConfig);
+}
+
+bool is_of_libvirt(std::span<const std::byte> first_bytes) {
+  return text_of(first_bytes).starts_with(kLibvirtMagic);
+}
+
+// The rest of libvirt's header, whose first kXlMagicBytes these are.
+XlHeader read_libvirt_header(ByteSource& source, Bytes header) {
+  const Bytes rest = read_all(source, kLibvirtFixed - header.size(), "libvirt header");
+  header.insert(header.end(), rest.begin(), rest.end());
+  const uint32_t version = little(header, 16), xml_bytes = little(header, 20);
+  if (version != kLibvirtVersion)
+    fail(Errc::bad_image, "libvirt's save file is of version {}, not {}", version, kLibvirtVersion);
+  refuse_config_of(xml_bytes);
+  read_all(source, xml_bytes, "XML");
+  return {.mandatory_flags = kXlFlagStreamV2, .config = {}, .of_libvirt = true};
+}
+
 }  // namespace
 
 bool looks_like_xl_file(std::span<const std::byte> first_bytes) {
-  return text_of(first_bytes).starts_with(kXlMagic);
+  return text_of(first_bytes).starts_with(kXlMagic) || is_of_libvirt(first_bytes);
 }
 
 XlHeader read_xl_header(ByteSource& source) {
   const Bytes magic = read_all(source, kXlMagicBytes, "header");
   if (!looks_like_xl_file(magic))
     fail(Errc::bad_image, "this is no xl save file: it is {}", what_it_seems(magic));
+  if (is_of_libvirt(magic)) {
+    XlHeader header = read_libvirt_header(source, magic);
+    read_libxl_header(source);
+    return header;
+  }
   const Bytes fixed = read_all(source, kXlFixed - kXlMagicBytes, "header");
   if (little(fixed, 0) != kByteOrder)
     fail(Errc::bad_image, "the xl save file was written on a machine of another byte order");
@@ -96,9 +126,7 @@ XlHeader read_xl_header(ByteSource& source) {
   if (!(header.mandatory_flags & kXlFlagStreamV2))
     fail(Errc::bad_image, "the xl save file holds a stream from before Xen 4.6");
   const uint32_t optional_bytes = little(fixed, 12);
-  if (optional_bytes > kMaxConfig)
-    fail(Errc::bad_image, "the xl save file claims to hold {} bytes of config, more than {}",
-         optional_bytes, kMaxConfig);
+  refuse_config_of(optional_bytes);
   header.config = config_of(read_all(source, optional_bytes, "config"));
   read_libxl_header(source);
   return header;

@@ -53,6 +53,20 @@ class Cli : public testing::Test {
     bytes.insert(bytes.end(), end.begin(), end.end());
     return bytes;
   }
+  // As virsh save writes it.
+  static Bytes in_libvirt_file(const Bytes& inside) {
+    const std::string xml = "<domain type='xen'><name>web1</name></domain>";
+    const Bytes xl = in_xl_file(inside, {});
+    Bytes bytes(64 + xml.size());
+    const std::string_view magic("libvirt-xml\n \0 \r", 16);
+    std::memcpy(bytes.data(), magic.data(), magic.size());
+    bytes[16] = std::byte{2};
+    bytes[20] = static_cast<std::byte>(xml.size());
+    std::memcpy(&bytes[64], xml.data(), xml.size());
+    constexpr ptrdiff_t kXlHeader = 32 + 4 * 4 + 4 + 1;  // with an empty configuration
+    bytes.insert(bytes.end(), xl.begin() + kXlHeader, xl.end());
+    return bytes;
+  }
   static Outcome ferry(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), FERRY_PROGRAM);
     return run_program(arguments);
@@ -190,6 +204,24 @@ TEST_F(Cli, both_take_an_xl_file_with_an_image_inside) {
   EXPECT_EQ(summary["image"]["offset_bytes"].get<uint64_t>() +
                 summary["image"]["bytes"].get<uint64_t>() + 8,
             fs::file_size(path));
+}
+
+TEST_F(Cli, all_take_a_file_of_libvirts_with_an_image_inside) {
+  const std::string path = file("a.save", in_libvirt_file(build(TestGuest())));
+  const Outcome audit = ferry({"audit", path});
+  EXPECT_EQ(audit.exit_code, 0) << audit.err << audit.out;
+  EXPECT_THAT(ferry({"inspect", path}).out, HasSubstr("in libvirt's save file, from byte "));
+  const json summary = json::parse(ferry({"inspect", "--json", path}).out);
+  EXPECT_EQ(summary["image"]["of_libvirt"], true);
+  TestGuest guest;  // Xen's format cannot say that the p2m's root is page 0
+  for (const uint64_t pfn : {TestGuest::kUserL4, TestGuest::kKernelL4})
+    guest.page(pfn).kind = v1::L4_PINNED;
+  guest.head.set_p2m_root_pfn(TestGuest::kUserL4);
+  guest.set_shared_info(3112, TestGuest::kUserL4 << 12);
+  const std::string other = file("b.save", in_libvirt_file(build(guest)));
+  EXPECT_EQ(ferry({"convert", "--to", "libxc", other, folder_ / "stream"}).exit_code, 0);
+  expect_refusal(ferry({"convert", path, folder_ / "none"}), 2,
+                 "no configuration, which a file of xl needs");
 }
 
 TEST_F(Cli, names_from_an_image_cannot_steer_the_terminal) {

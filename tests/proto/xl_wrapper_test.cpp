@@ -73,6 +73,53 @@ TEST(XlWrapper, IsByteForByteWhatXlWrites) {
   EXPECT_EQ(encode_libxl_end(), Bytes(8));
 }
 
+// As libvirt's driver for Xen writes it, which puts XML in place of xl's configuration.
+Bytes libvirt_header(uint32_t version, uint32_t xml_bytes) {
+  using namespace std::string_view_literals;
+  const std::string_view magic = "libvirt-xml\n \0 \r"sv, xml = "<domain type='xen'/>\0"sv;
+  Bytes bytes;
+  const auto put = [&](std::string_view text) {
+    const auto more = std::as_bytes(std::span(text));
+    bytes.insert(bytes.end(), more.begin(), more.end());
+  };
+  put(magic);
+  wire::put_fixed(bytes, version);
+  wire::put_fixed(bytes, xml_bytes);
+  bytes.resize(64);
+  put(xml);
+  const Bytes xl = encode_xl_header({kFlags, "{}"});
+  bytes.insert(bytes.end(), xl.begin() + kLibxl, xl.end());
+  return bytes;
+}
+
+TEST(XlWrapper, LibvirtsHeaderIsReadToWhereTheImageBegins) {
+  Bytes bytes = libvirt_header(2, 21);
+  EXPECT_TRUE(looks_like_xl_file(bytes));
+  bytes.push_back(std::byte{0x0a});
+  MemorySource source(bytes);
+  const XlHeader header = read_xl_header(source);
+  EXPECT_TRUE(header.of_libvirt);
+  EXPECT_EQ(header.mandatory_flags, kXlFlagStreamV2);
+  EXPECT_EQ(header.config, "");
+  Bytes rest(2);
+  EXPECT_EQ(source.read(rest), 1u);
+  EXPECT_EQ(rest[0], std::byte{0x0a});
+}
+
+TEST(XlWrapper, LibvirtsHeaderIsCheckedToo) {
+  EXPECT_EQ(refusal(libvirt_header(2, 21)), "accepted");
+  EXPECT_THAT(refusal(libvirt_header(1, 21)), HasSubstr("version 1"));
+  EXPECT_THAT(refusal(libvirt_header(3, 21)), HasSubstr("version 3"));
+  EXPECT_THAT(refusal(libvirt_header(2, 20)), HasSubstr("no libxl stream"));
+  EXPECT_THAT(refusal(libvirt_header(2, 0xffffffff)), HasSubstr("more than"));
+  EXPECT_THAT(refusal(libvirt_header(2, 4096)), HasSubstr("cut off within its XML"));
+  const Bytes whole = libvirt_header(2, 21);
+  for (size_t size = 0; size < whole.size(); ++size)
+    EXPECT_NE(refusal(Bytes(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size))),
+              "accepted")
+        << size;
+}
+
 TEST(XlWrapper, EveryFieldThatMattersIsChecked) {
   EXPECT_EQ(with(kOptional, 0xffffffff), "accepted");
   EXPECT_THAT(with(0, 0), HasSubstr("no xl save file"));

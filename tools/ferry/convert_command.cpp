@@ -49,6 +49,7 @@ v1::Config config_record(const XlHeader& xl) {
 
 // The xl header that an image has around it, or could have.
 std::optional<XlHeader> header_of(const ImageFile& image) {
+  if (image.place().of_libvirt) return std::nullopt;
   if (image.place().in_xl_file) return XlHeader{image.place().xl_flags, image.place().xl_config};
   uint64_t offset = 0;
   for (const uint64_t distance : image.index_root().other_offsets()) {
@@ -86,11 +87,16 @@ Outcome from_libxc(const ConvertArguments& arguments, const Files& files,
   const bool wrapped = arguments.format == "ferry-xl";
   if (!arguments.format.empty() && arguments.format != "ferry" && !wrapped)
     fail(Errc::usage, "{} is a stream of Xen's already", arguments.from);
-  if (wrapped && !place.xl)
-    fail(Errc::usage, "a bare stream has no configuration, which a file of xl needs");
+  const bool configured = place.xl && !place.xl->of_libvirt;
+  if (wrapped && !configured)
+    fail(Errc::usage, "a {} has no configuration of libxl's, which a file of xl needs",
+         place.xl ? "file of libvirt's" : "bare stream");
   convert::ImportOptions options{.level = arguments.level, .config = {}, .origin = {}};
-  if (place.xl && !wrapped) options.config = config_record(*place.xl);
-  return {place.xl ? "xl" : "libxc", wrapped ? "ferry-xl" : "ferry",
+  if (configured && !wrapped) options.config = config_record(*place.xl);
+  return {configured ? "xl"
+          : place.xl ? "libvirt"
+                     : "libxc",
+          wrapped ? "ferry-xl" : "ferry",
           into(files.to, wrapped ? place.xl : std::nullopt, [&](ByteSink& sink) {
             return convert::import_stream(files.from, place, options, sink, executor);
           })};
@@ -107,9 +113,13 @@ Outcome from_ferry(const ConvertArguments& arguments, const Files& files, Execut
     if (!header)
       fail(Errc::usage, "the image has no configuration, which a file of xl needs: use --to libxc");
   }
-  return {image.place().in_xl_file ? "ferry-xl" : "ferry", bare ? "libxc" : "xl",
-          into(files.to, header,
-               [&](ByteSink& sink) { return convert::export_stream(image, sink, executor); })};
+  const ImagePlace& place = image.place();
+  return {place.of_libvirt   ? "ferry-libvirt"
+          : place.in_xl_file ? "ferry-xl"
+                             : "ferry",
+          bare ? "libxc" : "xl", into(files.to, header, [&](ByteSink& sink) {
+            return convert::export_stream(image, sink, executor);
+          })};
 }
 
 // What there is to say of it; nothing if what was made went to standard output.

@@ -55,6 +55,7 @@ ordered_json config_as_json(const audit::Summary& summary) {
 
 std::vector<ConfigFinding> config_asks_for(const audit::Summary& summary) {
   // What a restore goes by: around an image in a file of xl, not in it.
+  if (summary.place.of_libvirt) return {};
   if (summary.place.in_xl_file) return asks_for(summary.place.xl_config);
   return asks_for(summary.config ? summary.config->libxl_json() : std::string());
 }

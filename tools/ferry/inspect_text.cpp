@@ -141,7 +141,8 @@ std::string summary_as_text(const std::string& file, const std::string& name,
       fmt::format("image    {}: format {}.{}, {} records, {}\n", file, kFormatMajor,
                   summary.head.minor(), summary.records, human_bytes(summary.place.bytes));
   if (summary.place.in_xl_file)
-    text += fmt::format("         in an xl save file, from byte {}\n", summary.place.offset);
+    text += fmt::format("         in {} save file, from byte {}\n",
+                        summary.place.of_libvirt ? "libvirt's" : "an xl", summary.place.offset);
   text += guest_text(name, summary);
   text += fmt::format("ratio    {:.2f} (guest memory to image)\n",
                       ratio(memory_bytes(summary), summary.place.bytes));
@@ -174,6 +175,7 @@ std::string summary_as_json(const std::string& file, const std::string& name,
         {"bytes", summary.place.bytes},
         {"records", summary.records},
         {"in_xl_file", summary.place.in_xl_file},
+        {"of_libvirt", summary.place.of_libvirt},
         {"guest_to_image_ratio", ratio(memory_bytes(summary), summary.place.bytes)}}},
       {"guest", guest_json(name, summary)},
       {"pages", pages},
