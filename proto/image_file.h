@@ -21,7 +21,7 @@ struct ImagePlace {
   uint64_t bytes = 0;   // of the image, from End
   bool in_xl_file = false;
   bool of_libvirt = false;  // in its file, that is, which has no config of xl's
-  std::string xl_config;  // the xl header's config, JSON as a rule; empty for a bare image
+  std::string xl_config;    // the xl header's config, JSON as a rule; empty for a bare image
   uint32_t xl_flags = 0;
 };
 
