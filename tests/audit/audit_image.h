@@ -19,6 +19,7 @@ class MemoryFile {
   MemoryFile& operator=(const MemoryFile&) = delete;
 
   const std::string& path() const { return path_; }
+  int fd() const { return fd_; }
   void write_at(uint64_t offset, std::byte byte);
   void resize(uint64_t bytes);
 

@@ -62,6 +62,8 @@ std::vector<std::vector<std::string>> commands(const std::string& file, const st
           {"cat", "--vaddr", "0xffffffff81000000", file},
           {"cat", file, "0..0xff"},
           {"cat", "--json", file, "0..0x3ff"},
+          {"core", file, other},
+          {"dmesg", file},
           {"convert", file, other},  // a stream to an image, an image to a file of xl
           {"convert", "--to", "libxc", file, other},
           {"convert", "--to", "ferry-xl", file, other}};

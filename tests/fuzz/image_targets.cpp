@@ -13,6 +13,7 @@
 #include "proto/wire.h"
 #include "tests/audit/audit_image.h"
 #include "tests/audit/image_builder.h"
+#include "tests/fuzz/core_of.h"
 #include "tests/fuzz/framed_bodies.h"
 #include "tests/fuzz/targets.h"
 
@@ -42,6 +43,7 @@ void look_at(const Bytes& bytes) {
   audit::Walker(reader, map).walk(image.head().p2m_root_pfn(), image.head().p2m_vaddr());
   NoSink sink;
   convert::export_stream(image, sink, executor);
+  core_of(image);
 }
 
 template <typename Body>

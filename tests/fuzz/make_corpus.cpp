@@ -45,6 +45,10 @@ void write_all(const std::filesystem::path& folder) {
     for (unsigned byte = 0; byte < 12; ++byte)
       edits.push_back(static_cast<std::byte>(byte == 0 ? what : what * 12 + byte));
   write(folder / "tables" / "each-edit", edits);
+  // Words of the kernel's first pages, and digits of VMCOREINFO.
+  Bytes words;
+  for (unsigned i = 0; i < 12 * 8; ++i) words.push_back(static_cast<std::byte>(i * 37));
+  write(folder / "kernel" / "few-words", words);
   // A stream has no compression: only the pages that say something.
   test::TestGuest tiny = small_guest();
   std::erase_if(tiny.pages, [](const auto& page) { return page.first >= 18; });

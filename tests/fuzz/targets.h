@@ -12,6 +12,7 @@ using Input = std::span<const std::byte>;
 void records(Input input);
 void image(Input input);
 void tables(Input input);
+void kernel(Input input);
 void libxc(Input input);
 void xl(Input input);
 void helper(Input input);
@@ -21,6 +22,7 @@ struct Target {
   void (*run)(Input);
 };
 inline constexpr Target kTargets[] = {{"records", records}, {"image", image}, {"tables", tables},
-                                      {"libxc", libxc},     {"xl", xl},       {"helper", helper}};
+                                      {"kernel", kernel},   {"libxc", libxc}, {"xl", xl},
+                                      {"helper", helper}};
 
 }  // namespace ferry::fuzz

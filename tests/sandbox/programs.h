@@ -35,6 +35,7 @@ class SandboxedPrograms : public testing::Test {
             {"inspect", "--html", other, image_},
             {"walk", image_, "0xffffffff81000000"},
             {"cat", image_, "0x14"},
+            {"core", image_, other},
             {"convert", "--to", "libxc", image_, other}};
   }
   // The audit finds something.

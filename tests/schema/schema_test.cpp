@@ -11,6 +11,7 @@
 #include "proto/xl_wrapper.h"
 #include "tests/audit/corruption.h"
 #include "tests/audit/run_program.h"
+#include "tests/evidence/fake_linux.h"
 #include "tests/html/sample_guests.h"
 
 namespace ferry::test {
@@ -142,6 +143,20 @@ TEST_F(Schema, of_convert_holds) {
   expect_valid("convert", 5);
 }
 
+TEST_F(Schema, of_core_and_dmesg_holds) {
+  TestGuest guest;
+  FakeLinux kernel(guest);
+  kernel.put_log({{.text = "one"}, {.level = 3, .text = "two\nlines\x1b\xff"}, {}}, 3, 10);
+  kernel.finish();
+  const std::string image = write("kernel", guest);
+  say("core", {"core", image, folder_ / "core"});
+  say("core", {"core", "--as-is", image, folder_ / "core"});
+  say("core", {"core", write("plain", TestGuest()), folder_ / "core"});
+  expect_valid("core", 3);
+  say("dmesg", {"dmesg", image});
+  expect_valid("dmesg", 1);
+}
+
 // The check itself would see it.
 TEST_F(Schema, does_not_allow_a_key_that_it_does_not_name) {
   say("walk", {"walk", write("plain", TestGuest()), "0x1000"});
@@ -163,7 +178,7 @@ TEST_F(Schema, is_there_for_each_command_and_named_in_the_docs) {
     const std::string text{std::istreambuf_iterator<char>(in), {}};
     EXPECT_THAT(text, HasSubstr(file.path().filename().string()));
   }
-  EXPECT_EQ(schemas, 6u);
+  EXPECT_EQ(schemas, 8u);
 }
 
 }  // namespace

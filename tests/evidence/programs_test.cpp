@@ -1,0 +1,118 @@
+// ferry core, ferry dmesg: what the programs print and leave behind.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/audit/run_program.h"
+#include "tests/evidence/fake_linux.h"
+
+namespace ferry::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+class EvidencePrograms : public testing::Test {
+ protected:
+  EvidencePrograms()
+      : folder_(fs::temp_directory_path() / fmt::format("ferry-evidence-{}", ::getpid())) {
+    fs::create_directories(folder_);
+  }
+  ~EvidencePrograms() override { fs::remove_all(folder_); }
+
+  std::string image(const TestGuest& guest, const std::string& name = "a.ferry") {
+    const Bytes bytes = build(guest);
+    const fs::path path = folder_ / name;
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+    return path;
+  }
+  static Outcome ferry(std::vector<std::string> words) {
+    words.insert(words.begin(), FERRY_PROGRAM);
+    return run_program(words);
+  }
+
+  fs::path folder_;
+};
+
+TestGuest guest_with_log() {
+  TestGuest guest;
+  FakeLinux kernel(guest);
+  kernel.put_log(
+      {{.nanoseconds = 1'234'567'890, .text = "Linux version 6.1"},
+       {.nanoseconds = 12'000'000'999, .facility = 1, .level = 4, .text = "two\n\tlines"},
+       {.nanoseconds = 99'999'000'000'000, .level = 3, .text = "\x1b[2Jgone\r\xff gr\xc3\xbcn"}},
+      3, 10);
+  kernel.finish();
+  return guest;
+}
+
+TEST_F(EvidencePrograms, dmesg_prints_lines_that_cannot_steer_a_terminal) {
+  const std::string file = image(guest_with_log());
+  const Outcome outcome = ferry({"dmesg", file});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out,
+            "[    1.234567] Linux version 6.1\n"
+            "[   12.000000] two\n"
+            "[   12.000000] \tlines\n"
+            "[99999.000000] \\x1b[2Jgone\\x0d\\xff gr\xc3\xbcn\n");
+  EXPECT_THAT(ferry({"dmesg", "--raw", file}).out, HasSubstr("<12>[   12.000000] two\n<12>["));
+  const json log = json::parse(ferry({"dmesg", "--json", file}).out);
+  EXPECT_EQ(log["release"], "6.1.0-test");
+  EXPECT_EQ(log["lost"], 0);
+  ASSERT_EQ(log["records"].size(), 3u);
+  EXPECT_EQ(log["records"][1]["text"], "two\n\tlines");
+  EXPECT_EQ(log["records"][1]["level"], 4);
+  EXPECT_EQ(log["records"][2]["nanoseconds"], 99'999'000'000'000);
+}
+
+TEST_F(EvidencePrograms, dmesg_says_where_there_is_no_linux) {
+  const Outcome outcome = ferry({"dmesg", image(TestGuest())});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr("no VMCOREINFO was found"));
+}
+
+TEST_F(EvidencePrograms, core_is_its_owners_alone_and_whole_or_not_there) {
+  const std::string file = image(guest_with_log()), core = folder_ / "core";
+  const Outcome outcome = ferry({"core", file, core});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("Linux 6.1.0-test, whose VMCOREINFO is at pfn 0x190"));
+  EXPECT_THAT(outcome.out, HasSubstr("is shown as zero"));
+  struct stat status = {};
+  ASSERT_EQ(stat(core.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  EXPECT_EQ(ferry({"core", file, "-"}).out.size(), static_cast<size_t>(status.st_size));
+  EXPECT_EQ(ferry({"core", file, file}).exit_code, 2) << "the image would be gone";
+
+  TestGuest broken = guest_with_log();
+  broken.level = 0;
+  std::string damaged = image(broken, "b.ferry");
+  std::fstream stream(damaged, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(100'000);
+  stream.put('?');
+  stream.close();
+  EXPECT_EQ(ferry({"core", damaged, folder_ / "none"}).exit_code, 3);
+  EXPECT_FALSE(fs::exists(folder_ / "none"));
+}
+
+TEST_F(EvidencePrograms, core_of_what_is_no_linux_says_so) {
+  const Outcome outcome = ferry({"core", image(TestGuest()), folder_ / "core"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("no VMCOREINFO was found"));
+  EXPECT_THAT(outcome.out, HasSubstr("xen_start_info was not found"));
+  EXPECT_THAT(ferry({"core", "--as-is", image(TestGuest()), folder_ / "core"}).out,
+              Not(HasSubstr("xen_start_info")));
+}
+
+}  // namespace
+}  // namespace ferry::test

@@ -1,0 +1,76 @@
+// The target over what a Linux has in its memory for tools that look at it.
+//
+//   | page 1 | word 2 | what 1 | value 8 | …     edits of the kernel's pages and VMCOREINFO
+#include <cstring>
+
+#include "error/error.h"
+#include "evidence/core.h"
+#include "evidence/kernel.h"
+#include "evidence/kernel_log.h"
+#include "evidence/vcpus.h"
+#include "pipeline/inline_executor.h"
+#include "tests/audit/audit_image.h"
+#include "tests/evidence/fake_linux.h"
+#include "tests/fuzz/core_of.h"
+#include "tests/fuzz/targets.h"
+
+namespace ferry::fuzz {
+namespace {
+
+using test::FakeLinux;
+
+// A page table, a page of the kernel's image or VMCOREINFO.
+test::PageBytes& page_of(test::TestGuest& guest, unsigned which) {
+  if (which < 100) return guest.page(FakeLinux::kNotePfn).words;
+  if (which < 110) return guest.page(300 + which % 3).words;
+  return guest.page(FakeLinux::kImagePfn + which % FakeLinux::kImagePages).words;
+}
+
+void edit(test::TestGuest& guest, std::span<const std::byte, 12> bytes) {
+  const auto which = static_cast<unsigned>(bytes[0]);
+  const auto index = static_cast<unsigned>(bytes[1]) | static_cast<unsigned>(bytes[2]) << 8;
+  uint64_t value;
+  std::memcpy(&value, bytes.data() + 4, sizeof value);
+  uint64_t& word = page_of(guest, which)[index % 512];
+  switch (static_cast<unsigned>(bytes[3]) % 3) {
+    case 0:
+      word = value;
+      break;
+    case 1:  // a single byte, as a digit of VMCOREINFO is
+      reinterpret_cast<unsigned char*>(&word)[value % 8] = static_cast<unsigned char>(value >> 8);
+      break;
+    default:  // an address of the kernel
+      word = FakeLinux::kImage + value % (FakeLinux::kImagePages * 4096);
+  }
+}
+
+}  // namespace
+
+void core_of(const ImageFile& image) {
+  const test::MemoryFile file{std::span<const std::byte>()};
+  InlineExecutor executor;
+  evidence::SparseFile sparse(file.fd(), "core");
+  evidence::write_core(image, {}, sparse, executor);
+  const evidence::GuestPages pages(image);
+  evidence::KernelMemory memory(pages, evidence::kernel_root(evidence::read_vcpus(image)));
+  const auto info = evidence::kernels_own(memory, evidence::search_vmcoreinfo(pages, executor));
+  if (info) evidence::read_kernel_log(memory, *info, [](const evidence::LogRecord&) {});
+}
+
+void kernel(Input input) {
+  test::TestGuest guest;
+  FakeLinux kernel(guest);
+  kernel.put_log({{.text = "one"}, {.text = "two"}, {.level = 3, .text = "three\nlines"}}, 3, 10);
+  kernel.finish();
+  guest.level = 0;
+  guest.pages_per_record = 256;
+  for (; input.size() >= 12; input = input.subspan(12)) edit(guest, input.first<12>());
+  try {
+    const test::MemoryFile file(test::build(guest));
+    core_of(ImageFile::open(file.path()));
+  } catch (const Error&) {
+    // In a sentence: that is how hostile input should end.
+  }
+}
+
+}  // namespace ferry::fuzz

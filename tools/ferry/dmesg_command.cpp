@@ -1,0 +1,109 @@
+// ferry dmesg: the kernel's log of the saved guest.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "config/json_text.h"
+#include "evidence/kernel.h"
+#include "evidence/kernel_log.h"
+#include "evidence/vcpus.h"
+#include "text/printable.h"
+#include "tools/ferry/commands.h"
+#include "tools/ferry/output.h"
+#include "tools/ferry/reader.h"
+
+namespace ferry {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct DmesgArguments {
+  std::string file;
+  bool raw = false;
+  bool json = false;
+  bool no_sandbox = false;
+};
+
+// What could steer a terminal is escaped; tabs, which the kernel itself uses, stay.
+std::string line_of(std::string_view text) {
+  std::string line;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find('\t', at), text.size());
+    line += printable(text.substr(at, end - at));
+    if (end < text.size()) line += '\t';
+    at = end + 1;
+  }
+  return line;
+}
+
+// As dmesg does: each line of a record begins with when it was.
+void print_record(const evidence::LogRecord& record, bool raw) {
+  const uint64_t us = record.nanoseconds / 1000;
+  const std::string prefix =
+      (raw ? fmt::format("<{}>", record.facility << 3 | record.level) : std::string()) +
+      fmt::format("[{:5}.{:06}] ", us / 1000000, us % 1000000);
+  std::string lines;
+  for (size_t at = 0; at <= record.text.size();) {
+    const size_t end = std::min(record.text.find('\n', at), record.text.size());
+    lines += prefix + line_of(std::string_view(record.text).substr(at, end - at)) + "\n";
+    at = end + 1;
+  }
+  print(lines);
+}
+
+void print_record_as_json(const evidence::LogRecord& record, bool first) {
+  ordered_json json = {{"sequence", record.sequence}, {"nanoseconds", record.nanoseconds},
+                       {"facility", record.facility}, {"level", record.level},
+                       {"caller", record.caller},     {"text", record.text}};
+  print((first ? "\n    " : ",\n    ") + json_text(json, -1));
+}
+
+void print_log(const DmesgArguments& arguments, const InputFile& file) {
+  const ImageFile image = ImageFile::open(file);
+  const evidence::GuestPages pages(image);
+  evidence::KernelMemory memory(pages, evidence::kernel_root(evidence::read_vcpus(image)));
+  const std::unique_ptr<Executor> executor = make_thread_executor(
+      std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostThreads));
+  const auto info = evidence::kernels_own(memory, evidence::search_vmcoreinfo(pages, *executor));
+  if (!info)
+    fail(Errc::unsupported,
+         "{}: no VMCOREINFO was found in the guest's memory, so where a log would be is not known",
+         arguments.file);
+  bool first = true;
+  const evidence::LogTotals totals =
+      evidence::read_kernel_log(memory, *info, [&](const evidence::LogRecord& record) {
+        if (!arguments.json) return print_record(record, arguments.raw);
+        if (first) print("{\n  \"records\": [");
+        print_record_as_json(record, first);
+        first = false;
+      });
+  if (!arguments.json) return;
+  print(fmt::format("{}],\n  \"lost\": {},\n  \"release\": {}\n}}\n",
+                    first ? "{\n  \"records\": [" : "\n  ", totals.lost,
+                    json_text(std::string(info->value("OSRELEASE").value_or("")), -1)));
+}
+
+Exit run_dmesg(const DmesgArguments& arguments) {
+  const InputFile file(arguments.file);
+  return print_confined(file, arguments.no_sandbox, [&] { print_log(arguments, file); });
+}
+
+}  // namespace
+
+void add_dmesg_command(CLI::App& ferry, Exit& exit) {
+  auto arguments = std::make_shared<DmesgArguments>();
+  CLI::App* command = ferry.add_subcommand("dmesg", "Print the kernel's log of the saved guest");
+  command->footer(
+      "Example: ferry dmesg web1.ferry\n"
+      "         ferry dmesg --json web1.ferry | jq -r '.records[] | select(.level < 4) | .text'\n"
+      "Needs no symbols: Linux 5.10 and later say in their memory where their log is. What could "
+      "steer a\n"
+      "terminal is printed as \\x1b.");
+  command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
+  command->add_flag("-r,--raw", arguments->raw, "Print facility and level before each line: <6>");
+  command->add_flag("--json", arguments->json, "Print JSON");
+  add_no_sandbox(*command, arguments->no_sandbox);
+  command->callback([arguments, &exit] { exit = run_dmesg(*arguments); });
+}
+
+}  // namespace ferry
