@@ -1,4 +1,4 @@
-// ferry core, ferry dmesg: what the programs print and leave behind.
+// ferry core, ferry dmesg, ferry find: what the programs print and leave behind.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::MatchesRegex;
 using testing::Not;
 
 class EvidencePrograms : public testing::Test {
@@ -103,6 +104,42 @@ TEST_F(EvidencePrograms, core_is_its_owners_alone_and_whole_or_not_there) {
   stream.close();
   EXPECT_EQ(ferry({"core", damaged, folder_ / "none"}).exit_code, 3);
   EXPECT_FALSE(fs::exists(folder_ / "none"));
+}
+
+TEST_F(EvidencePrograms, find_prints_what_is_around_and_no_more_than_asked_for) {
+  const std::string file = image(guest_with_log());
+  const Outcome outcome = ferry({"find", "--context", "8", file, "[2J"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              MatchesRegex("pfn 0x136 byte 0x[0-9a-f]+ \\|.*\\.\\[2Jgone\\.\\. g\\|\n"));
+  const auto lines = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"find", file});
+    const Outcome found = ferry(words);
+    EXPECT_EQ(found.exit_code, 0) << found.err;
+    return std::count(found.out.begin(), found.out.end(), '\n');
+  };
+  EXPECT_EQ(lines({"OSRELEASE"}), 1);
+  EXPECT_EQ(lines({"no such words"}), 0);
+  EXPECT_GT(lines({"SYMBOL("}), 5);
+  EXPECT_EQ(lines({"--limit", "5", "SYMBOL("}), 5);
+  EXPECT_EQ(lines({"--as", "hex", "4f5352454c45415345"}), 1);
+  EXPECT_EQ(lines({"--as", "regex", "OSREL[A-Z]+=6\\.1"}), 1);
+  const json found =
+      json::parse(ferry({"find", "--json", "--context", "0", file, "OSRELEASE"}).out);
+  EXPECT_EQ(found["count"], 1);
+  EXPECT_EQ(found["hits"][0]["pfn"], FakeLinux::kNotePfn);
+  EXPECT_EQ(found["hits"][0]["offset_bytes"], 24);
+  EXPECT_EQ(found["hits"][0]["hex"], "4f5352454c45415345");
+  for (const std::vector<std::string>& bad : std::vector<std::vector<std::string>>{
+           {""}, {"--as", "hex", "1"}, {"--as", "regex", "("}, {"--as", "else", "x"}})
+    EXPECT_EQ(ferry([&] {
+                auto words = bad;
+                words.insert(words.begin(), {"find", file});
+                return words;
+              }())
+                  .exit_code,
+              2)
+        << bad.back();
 }
 
 TEST_F(EvidencePrograms, core_of_what_is_no_linux_says_so) {

@@ -5,7 +5,7 @@
 
 namespace ferry::fuzz {
 
-// Writes a core, into a file without a name, and reads the kernel's log.
+// Writes a core, into a file without a name, finds something, and reads the kernel's log.
 void core_of(const ImageFile& image);
 
 }  // namespace ferry::fuzz

@@ -143,7 +143,7 @@ TEST_F(Schema, of_convert_holds) {
   expect_valid("convert", 5);
 }
 
-TEST_F(Schema, of_core_and_dmesg_holds) {
+TEST_F(Schema, of_core_dmesg_and_find_holds) {
   TestGuest guest;
   FakeLinux kernel(guest);
   kernel.put_log({{.text = "one"}, {.level = 3, .text = "two\nlines\x1b\xff"}, {}}, 3, 10);
@@ -154,6 +154,10 @@ TEST_F(Schema, of_core_and_dmesg_holds) {
   say("core", {"core", write("plain", TestGuest()), folder_ / "core"});
   expect_valid("core", 3);
   say("dmesg", {"dmesg", image});
+  say("find", {"find", image, "two"});
+  say("find", {"find", "--limit", "1", image, "VMCOREINFO"});
+  say("find", {"find", image, "is nowhere"});
+  expect_valid("find", 3);
   expect_valid("dmesg", 1);
 }
 
@@ -178,7 +182,7 @@ TEST_F(Schema, is_there_for_each_command_and_named_in_the_docs) {
     const std::string text{std::istreambuf_iterator<char>(in), {}};
     EXPECT_THAT(text, HasSubstr(file.path().filename().string()));
   }
-  EXPECT_EQ(schemas, 8u);
+  EXPECT_EQ(schemas, 9u);
 }
 
 }  // namespace

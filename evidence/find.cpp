@@ -1,0 +1,176 @@
+// Where in a guest's memory is it?
+//
+// Each page is looked at with the one that follows it, for what begins in the first:
+//
+//   | zeros | page | page | page | zeros | · | page | page |
+//      ^------^      ^------^                   ^------^
+//
+// Which pages have something is found on all threads, what it is in order.
+#include "evidence/find.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+
+namespace ferry::evidence {
+namespace {
+
+using Page = std::array<std::byte, kPageSize>;
+constexpr Page kZeros{};
+
+// The search so far, from chunk to chunk.
+class Finder {
+ public:
+  Finder(const Pattern& pattern, const FindOptions& options,
+         const std::function<bool(const Hit&)>& visit)
+      : pattern_(pattern), options_(options), visit_(visit) {}
+
+  const Pattern& pattern() const { return pattern_; }
+  bool done() const { return done_; }
+
+  // What begins in the first page of `window`, which has this pfn; of zeros only what goes beyond.
+  void look(uint64_t pfn, v1::PageKind kind, std::span<const std::byte> window) {
+    for (size_t from = 0; !done_;) {
+      const auto match = pattern_.find(window, from);
+      if (!match || match->at >= kPageSize) return;
+      if (kind != v1::ZERO || match->at + match->bytes > kPageSize)
+        report(pfn, kind, window, *match);
+      from = match->at + (pattern_.overlaps() ? 1 : match->bytes);
+    }
+  }
+  // The same for two pages that are not beside each other in memory.
+  void look(uint64_t pfn, v1::PageKind kind, std::span<const std::byte> first,
+            std::span<const std::byte> second) {
+    std::ranges::copy(first, two_.begin());
+    std::ranges::copy(second, two_.begin() + kPageSize);
+    look(pfn, kind, std::span(two_).first(kPageSize + second.size()));
+  }
+
+  // The last page of a chunk waits for what follows it.
+  void hold(uint64_t pfn, v1::PageKind kind, std::span<const std::byte> page) {
+    held_pfn_ = pfn;
+    held_kind_ = kind;
+    std::ranges::copy(page, held_.begin());
+  }
+  // first: the page after it, empty if there is none.
+  void release(std::span<const std::byte> next, bool next_is_zero) {
+    if (!held_pfn_) return;
+    if (held_kind_ != v1::ZERO || !next_is_zero) look(*held_pfn_, held_kind_, held_, next);
+    held_pfn_.reset();
+  }
+
+ private:
+  void report(uint64_t pfn, v1::PageKind kind, std::span<const std::byte> window,
+              const Pattern::Match& match) {
+    const uint64_t begin = (pfn << kPageShift) + match.at;
+    // An expression that went on into this page has taken what it covers.
+    if (!pattern_.overlaps() && begin < end_) return;
+    end_ = begin + match.bytes;
+    const size_t before = std::min(match.at, options_.context);
+    const size_t end = std::min(window.size(), match.at + match.bytes + options_.context);
+    done_ = !visit_({.pfn = pfn,
+                     .at = match.at,
+                     .bytes = match.bytes,
+                     .kind = kind,
+                     .around = window.subspan(match.at - before, end - (match.at - before)),
+                     .before = before});
+  }
+
+  const Pattern& pattern_;
+  const FindOptions& options_;
+  const std::function<bool(const Hit&)>& visit_;
+  std::atomic<bool> done_ = false;  // read where chunks are made, too
+  uint64_t end_ = 0;                // address after the last hit
+  std::optional<uint64_t> held_pfn_;
+  v1::PageKind held_kind_ = v1::DATA;
+  Page held_{};
+  std::array<std::byte, 2 * kPageSize> two_{};
+};
+
+// Pages with data in a row, in memory too.
+struct Stretch {
+  uint64_t first = 0;
+  std::span<std::byte> bytes;
+  std::vector<AlikePages> kinds;
+  std::vector<uint64_t> hits;  // pfns, the last page's aside
+
+  uint64_t end() const { return first + bytes.size() / kPageSize; }
+  std::span<const std::byte> page(uint64_t pfn) const {
+    return bytes.subspan((pfn - first) * kPageSize, kPageSize);
+  }
+  v1::PageKind kind(uint64_t pfn) const {
+    for (const AlikePages& run : kinds)
+      if (pfn - run.first < run.count) return run.kind;
+    return v1::DATA;
+  }
+};
+
+class FindVisit final : public ChunkVisit {
+ public:
+  explicit FindVisit(Finder& finder) : finder_(finder) {}
+
+  void work(Chunk& chunk) override {
+    chunk.for_each_run([&](const AlikePages& run, std::span<std::byte> bytes) {
+      if (bytes.empty()) return;
+      if (stretches_.empty() || stretches_.back().end() != run.first)
+        stretches_.push_back({.first = run.first, .bytes = bytes, .kinds = {}, .hits = {}});
+      else
+        stretches_.back().bytes = {stretches_.back().bytes.data(),
+                                   stretches_.back().bytes.size() + bytes.size()};
+      stretches_.back().kinds.push_back(run);
+    });
+    for (Stretch& stretch : stretches_) {
+      const Pattern& pattern = finder_.pattern();
+      if (pattern.anywhere() && !pattern.find(stretch.bytes)) continue;
+      for (uint64_t pfn = stretch.first; pfn + 1 < stretch.end(); ++pfn) {
+        const auto match = pattern.find(two_pages(stretch, pfn));
+        if (match && match->at < kPageSize) stretch.hits.push_back(pfn);
+      }
+    }
+  }
+
+  void consume(Chunk& chunk) override {
+    size_t next = 0;
+    for (const AlikePages& run : chunk.runs) {
+      if (finder_.done()) return;
+      if (run.kind == v1::ZERO) {
+        finder_.release(kZeros, true);
+        finder_.hold(run.first + run.count - 1, v1::ZERO, kZeros);
+      } else if (!run.has_data()) {
+        finder_.release({}, false);
+      } else if (next < stretches_.size() && stretches_[next].first == run.first) {
+        consume(stretches_[next++]);
+      }
+    }
+  }
+
+ private:
+  static std::span<const std::byte> two_pages(const Stretch& stretch, uint64_t pfn) {
+    return stretch.bytes.subspan((pfn - stretch.first) * kPageSize, 2 * kPageSize);
+  }
+
+  void consume(const Stretch& stretch) {
+    finder_.release(stretch.page(stretch.first), false);
+    for (const uint64_t pfn : stretch.hits)
+      finder_.look(pfn, stretch.kind(pfn), two_pages(stretch, pfn));
+    const uint64_t last = stretch.end() - 1;
+    finder_.hold(last, stretch.kind(last), stretch.page(last));
+  }
+
+  Finder& finder_;
+  std::vector<Stretch> stretches_;
+};
+
+}  // namespace
+
+void find(const GuestPages& pages, const Pattern& pattern, const FindOptions& options,
+          Executor& executor, const std::function<bool(const Hit&)>& visit) {
+  Finder finder(pattern, options, visit);
+  sweep(pages, executor, [&]() -> std::unique_ptr<ChunkVisit> {
+    if (finder.done()) return nullptr;
+    return std::make_unique<FindVisit>(finder);
+  });
+  finder.release({}, false);
+}
+
+}  // namespace ferry::evidence

@@ -1,0 +1,143 @@
+// ferry find: where in the saved guest's memory is it?
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "config/json_text.h"
+#include "evidence/find.h"
+#include "tools/ferry/commands.h"
+#include "tools/ferry/output.h"
+#include "tools/ferry/reader.h"
+
+namespace ferry {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr size_t kMostContext = 1024;
+
+struct FindArguments {
+  std::string file, pattern;
+  std::string as = "text";
+  uint64_t limit = 0;  // 0: all
+  size_t context = 32;
+  unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostThreads);
+  bool json = false;
+  bool no_sandbox = false;
+};
+
+evidence::Pattern pattern_of(const FindArguments& arguments) {
+  if (arguments.as == "utf16") return evidence::Pattern::utf16(arguments.pattern);
+  if (arguments.as == "hex") return evidence::Pattern::hex(arguments.pattern);
+  if (arguments.as == "regex") return evidence::Pattern::regex(arguments.pattern);
+  return evidence::Pattern::text(arguments.pattern);
+}
+
+// As in a dump: a dot for what is no letter.
+std::string as_letters(std::span<const std::byte> bytes) {
+  std::string text;
+  for (const std::byte byte : bytes) {
+    const char c = static_cast<char>(byte);
+    text += c >= ' ' && c <= '~' ? c : '.';
+  }
+  return text;
+}
+
+std::string as_hex(std::span<const std::byte> bytes) {
+  std::string text;
+  for (const std::byte byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned>(byte));
+  return text;
+}
+
+class HitPrinter {
+ public:
+  explicit HitPrinter(const FindArguments& arguments) : arguments_(arguments) {
+    if (arguments_.json) print("{\n  \"hits\": [");
+  }
+
+  // False once there are enough.
+  bool put(const evidence::Hit& hit) {
+    ++count_;
+    if (arguments_.json)
+      print((count_ == 1 ? "\n    " : ",\n    ") + json_of(hit));
+    else
+      print(fmt::format("pfn {:#x} byte {:#05x} |{}|\n", hit.pfn, hit.at, as_letters(hit.around)));
+    return count_ != arguments_.limit;
+  }
+  void finish() const {
+    if (!arguments_.json) return;
+    print(fmt::format("{}],\n  \"count\": {},\n  \"limited\": {}\n}}\n", count_ == 0 ? "" : "\n  ",
+                      count_, arguments_.limit != 0 && count_ == arguments_.limit));
+  }
+
+ private:
+  static std::string json_of(const evidence::Hit& hit) {
+    return json_text({{"pfn", hit.pfn},
+                      {"offset_bytes", hit.at},
+                      {"length_bytes", hit.bytes},
+                      {"kind", v1::PageKind_Name(hit.kind)},
+                      {"before_bytes", hit.before},
+                      {"hex", as_hex(hit.around)}},
+                     -1);
+  }
+
+  const FindArguments& arguments_;
+  uint64_t count_ = 0;
+};
+
+void print_hits(const FindArguments& arguments, const evidence::Pattern& pattern,
+                const InputFile& file) {
+  const ImageFile image = ImageFile::open(file);
+  const evidence::GuestPages pages(image);
+  HitPrinter printer(arguments);
+  evidence::find(pages, pattern, {.context = arguments.context},
+                 *make_thread_executor(arguments.threads),
+                 [&](const evidence::Hit& hit) { return printer.put(hit); });
+  printer.finish();
+}
+
+Exit run_find(const FindArguments& arguments) {
+  const evidence::Pattern pattern = pattern_of(arguments);
+  const InputFile file(arguments.file);
+  return print_confined(file, arguments.no_sandbox, [&] { print_hits(arguments, pattern, file); });
+}
+
+}  // namespace
+
+void add_find_command(CLI::App& ferry, Exit& exit) {
+  auto arguments = std::make_shared<FindArguments>();
+  CLI::App* command = ferry.add_subcommand("find", "Find bytes in the saved guest's memory");
+  command->footer(
+      "Example: ferry find web1.ferry 'password='\n"
+      "         ferry find --as hex web1.ferry 'de ad be ef'\n"
+      "         ferry find --as regex --limit 5 web1.ferry 'Linux version [0-9.]+'\n"
+      "Goes through the pages in order of pfn, over their borders, and prints what it finds at "
+      "once: "
+      "pfn,\n"
+      "byte of the page, what is around it. Zero pages count where something lies beside them. "
+      "ferry "
+      "cat\n"
+      "prints more of a page. This is the guest's memory: it may hold its secrets.");
+  command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
+  command->add_option("PATTERN", arguments->pattern, "What to look for, at most 4096 bytes")
+      ->required();
+  command
+      ->add_option("--as", arguments->as,
+                   "What PATTERN is: text|utf16|hex|regex (of bytes, RE2's syntax)")
+      ->check(CLI::IsMember({"text", "utf16", "hex", "regex"}).description(""))
+      ->type_name("KIND");
+  command->add_option("--limit", arguments->limit, "Stop after so many (default: all)")
+      ->check(CLI::Range(uint64_t{1}, UINT64_MAX).description(""))
+      ->type_name("N");
+  command->add_option("--context", arguments->context, "Bytes around it (default 32)")
+      ->check(CLI::Range(size_t{0}, kMostContext).description(""))
+      ->type_name("BYTES");
+  command->add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
+      ->check(CLI::Range(1u, evidence::kMostThreads).description(""))
+      ->type_name("N");
+  command->add_flag("--json", arguments->json, "Print JSON");
+  add_no_sandbox(*command, arguments->no_sandbox);
+  command->callback([arguments, &exit] { exit = run_find(*arguments); });
+}
+
+}  // namespace ferry
