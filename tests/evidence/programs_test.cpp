@@ -1,4 +1,4 @@
-// ferry core, ferry dmesg, ferry find: what the programs print and leave behind.
+// ferry core, ferry dmesg, ferry find, ferry diff: what the programs print and leave behind.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -140,6 +140,33 @@ TEST_F(EvidencePrograms, find_prints_what_is_around_and_no_more_than_asked_for) 
                   .exit_code,
               2)
         << bad.back();
+}
+
+TEST_F(EvidencePrograms, diff_prints_what_is_different) {
+  TestGuest guest, other;
+  guest.config.emplace().set_libxl_json(R"({"c_info":{"name":"web1"},"b_info":{"max_memkb":2}})");
+  other.config.emplace().set_libxl_json(R"({"c_info":{"name":"web1"},"b_info":{"max_memkb":4}})");
+  auto& words = other.page(TestGuest::kData).words;
+  words[2] = 0x1b1b1b1b41414141;
+  other.vcpu[1].set(648, 0x1234);
+  const std::string from = image(guest), to = image(other, "b.ferry");
+  const Outcome outcome = ferry({"diff", from, to});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("1 of "));
+  EXPECT_THAT(outcome.out, HasSubstr("0x14..0x14 (1)\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("/b_info/max_memkb    2 -> 4\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("vCPU 1: basic\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("rip                  0x0 -> 0x1234\n"));
+  EXPECT_THAT(ferry({"diff", "--pages", from, to}).out,
+              HasSubstr("\n+0000000000014010  41 41 41 41 1b 1b 1b 1b "));
+  EXPECT_THAT(ferry({"diff", from, from}).out, HasSubstr("a.ferry: the same\n"));
+  EXPECT_EQ(json::parse(ferry({"diff", "--json", from, from}).out)["same"], true);
+  const json diff = json::parse(ferry({"diff", "--json", from, to}).out);
+  EXPECT_EQ(diff["same"], false);
+  EXPECT_EQ(diff["changed"], 1);
+  EXPECT_EQ(diff["ranges"][0]["first_pfn"], 20);
+  EXPECT_EQ(diff["config"][0]["to"], "4");
+  EXPECT_EQ(ferry({"diff", from, folder_ / "none"}).exit_code, 1);
 }
 
 TEST_F(EvidencePrograms, core_of_what_is_no_linux_says_so) {

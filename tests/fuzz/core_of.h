@@ -5,7 +5,8 @@
 
 namespace ferry::fuzz {
 
-// Writes a core, into a file without a name, finds something, and reads the kernel's log.
+// Writes a core, into a file without a name, finds something, compares it with itself, and reads
+// the kernel's log.
 void core_of(const ImageFile& image);
 
 }  // namespace ferry::fuzz

@@ -5,6 +5,7 @@
 
 #include "error/error.h"
 #include "evidence/core.h"
+#include "evidence/diff.h"
 #include "evidence/find.h"
 #include "evidence/kernel.h"
 #include "evidence/kernel_log.h"
@@ -54,6 +55,11 @@ void core_of(const ImageFile& image) {
   evidence::write_core(image, {}, sparse, executor);
   const evidence::GuestPages pages(image);
   evidence::KernelMemory memory(pages, evidence::kernel_root(evidence::read_vcpus(image)));
+  evidence::diff_pages(pages, pages, executor, [](const evidence::ChangedPage&) {
+    __builtin_trap();  // it is the same
+  });
+  evidence::diff_records(image, image);
+  evidence::diff_vcpus(image, image);
   for (const auto& pattern : {evidence::Pattern::text("Linux"), evidence::Pattern::regex("L.+x")})
     evidence::find(pages, pattern, {}, executor, [](const evidence::Hit&) { return true; });
   const auto info = evidence::kernels_own(memory, evidence::search_vmcoreinfo(pages, executor));

@@ -36,6 +36,7 @@ class SandboxedPrograms : public testing::Test {
             {"walk", image_, "0xffffffff81000000"},
             {"cat", image_, "0x14"},
             {"core", image_, other},
+            {"diff", image_, image_},
             {"find", "--as", "regex", image_, "a+"},
             {"convert", "--to", "libxc", image_, other}};
   }

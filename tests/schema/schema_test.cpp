@@ -161,6 +161,20 @@ TEST_F(Schema, of_core_dmesg_and_find_holds) {
   expect_valid("dmesg", 1);
 }
 
+TEST_F(Schema, of_diff_holds) {
+  const std::vector<std::string> all = images();
+  TestGuest configured;
+  configured.config.emplace().set_libxl_json(
+      R"({"c_info": {"name": "web1"}, "b_info": {"max_vcpus": 2}})");
+  configured.unmentioned = {20, 21};
+  const std::string other = write("configured", configured);
+  for (size_t i = 0; i < all.size(); i += 3) {
+    say("diff", {"diff", other, all[i]});
+    say("diff", {"diff", "--limit", "1", all[i], all[0]});
+  }
+  expect_valid("diff", 20);
+}
+
 // The check itself would see it.
 TEST_F(Schema, does_not_allow_a_key_that_it_does_not_name) {
   say("walk", {"walk", write("plain", TestGuest()), "0x1000"});
@@ -182,7 +196,7 @@ TEST_F(Schema, is_there_for_each_command_and_named_in_the_docs) {
     const std::string text{std::istreambuf_iterator<char>(in), {}};
     EXPECT_THAT(text, HasSubstr(file.path().filename().string()));
   }
-  EXPECT_EQ(schemas, 9u);
+  EXPECT_EQ(schemas, 10u);
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ int run_command_line(int argc, char** argv) {
   add_core_command(app, exit);
   add_dmesg_command(app, exit);
   add_find_command(app, exit);
+  add_diff_command(app, exit);
   add_convert_command(app, exit);
   for (const HostCommand& command : host_commands())  // only for the list in --help
     app.add_subcommand(command.name, command.what)->prefix_command()->group("Host commands");

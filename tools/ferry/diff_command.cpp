@@ -1,0 +1,109 @@
+// ferry diff: what is different between two saved guests?
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "audit/summary.h"
+#include "config/json_text.h"
+#include "evidence/diff.h"
+#include "tools/ferry/commands.h"
+#include "tools/ferry/diff_text.h"
+#include "tools/ferry/output.h"
+#include "tools/ferry/reader.h"
+
+namespace ferry {
+namespace {
+
+struct DiffArguments {
+  std::string from, to;
+  uint64_t limit = 20;  // ranges that are listed
+  bool pages = false;
+  unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostThreads);
+  bool json = false;
+  bool no_sandbox = false;
+};
+
+// Puts pages that are not the same together into ranges, of which the first ones are kept.
+class Ranges {
+ public:
+  explicit Ranges(uint64_t most) : most_(most) {}
+
+  void add(uint64_t pfn) {
+    if (total_ == 0 || pfn != last_ + 1) {
+      ++total_;
+      if (ranges_.size() < most_) ranges_.push_back({pfn, 0});
+    }
+    last_ = pfn;
+    if (total_ == ranges_.size()) ++ranges_.back().pages;
+  }
+  const std::vector<PfnsThatDiffer>& ranges() const { return ranges_; }
+  uint64_t total() const { return total_; }
+
+ private:
+  uint64_t most_, total_ = 0, last_ = 0;
+  std::vector<PfnsThatDiffer> ranges_;
+};
+
+void print_diff(const DiffArguments& arguments, const InputFile& from, const InputFile& to) {
+  const ImageFile a = ImageFile::open(from), b = ImageFile::open(to);
+  const evidence::GuestPages pages_a(a, 2), pages_b(b, 2);
+  Ranges ranges(arguments.limit);
+  ImageDiff diff{.from = arguments.from, .to = arguments.to};
+  diff.pages = evidence::diff_pages(pages_a, pages_b, *make_thread_executor(arguments.threads),
+                                    [&](const evidence::ChangedPage& page) {
+                                      ranges.add(page.pfn);
+                                      if (arguments.pages) print(page_as_text(page));
+                                    });
+  diff.ranges = ranges.ranges();
+  diff.ranges_total = ranges.total();
+  diff.records = evidence::diff_records(a, b);
+  diff.vcpus = evidence::diff_vcpus(a, b);
+  diff.config = diff_config(a, b);
+  print(arguments.json ? json_text(diff_as_json(diff)) + "\n" : diff_as_text(diff));
+}
+
+Exit run_diff(const DiffArguments& arguments) {
+  const InputFile from(arguments.from), to(arguments.to);
+  return sandbox::run_confined(
+             {.program = "ferry",
+              .what = from.path() == to.path() ? from.path()
+                                               : fmt::format("{} and {}", from.path(), to.path()),
+              .limits = sandbox::limits_for(from.size() + to.size()),
+              .no_sandbox = arguments.no_sandbox},
+             [&](const sandbox::Confinement&) {
+               print_diff(arguments, from, to);
+               return sandbox::Done{};
+             })
+      .exit;
+}
+
+}  // namespace
+
+void add_diff_command(CLI::App& ferry, Exit& exit) {
+  auto arguments = std::make_shared<DiffArguments>();
+  CLI::App* command =
+      ferry.add_subcommand("diff", "Show what is different between two saved guests");
+  command->footer(
+      "Example: ferry diff monday.ferry tuesday.ferry\n"
+      "         ferry diff --pages monday.ferry tuesday.ferry | less\n"
+      "Compares each byte of the pages, page tables in pfn form, and says what is different: pages "
+      "by\n"
+      "kind, ranges of pfns, vCPUs, configuration. --pages prints the bytes too: the guest's "
+      "memory,\n"
+      "which may hold its secrets.");
+  command->add_option("FROM", arguments->from, "Image, or xl save file that holds one")->required();
+  command->add_option("TO", arguments->to, "The other one")->required();
+  command->add_option("--limit", arguments->limit, "Ranges to list (default 20)")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{100'000}).description(""))
+      ->type_name("N");
+  auto* pages = command->add_flag("--pages", arguments->pages,
+                                  "Print first what is different in each page, as bytes");
+  command->add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
+      ->check(CLI::Range(1u, evidence::kMostThreads).description(""))
+      ->type_name("N");
+  command->add_flag("--json", arguments->json, "Print JSON")->excludes(pages);
+  add_no_sandbox(*command, arguments->no_sandbox);
+  command->callback([arguments, &exit] { exit = run_diff(*arguments); });
+}
+
+}  // namespace ferry
