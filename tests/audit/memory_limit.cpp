@@ -64,6 +64,7 @@ std::vector<std::vector<std::string>> commands(const std::string& file, const st
           {"cat", "--json", file, "0..0x3ff"},
           {"core", file, other},
           {"dmesg", file},
+          {"ps", file},
           {"diff", file, file},
           {"find", file, "Linux version"},
           {"find", "--as", "regex", file, "Linux version [0-9]"},

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "tests/evidence/btf_builder.h"
+
 namespace ferry::test {
 namespace {
 
@@ -20,7 +22,88 @@ constexpr uint64_t kDescBytes = 40, kStateAt = 8, kBlkAt = 16, kBeginAt = 8, kNe
 constexpr uint64_t kInfoBytes = 48, kSeqAt = 8, kTimeAt = 24, kTextLenAt = 32, kCallerAt = 40;
 constexpr uint64_t kSizeBitsAt = 0, kDataAt = 16;
 
+// Structures as no Linux has them, some members in structures without a name.
+constexpr uint32_t kTaskBytes = 128, kStateInTask = 20, kExitStateAt = 40, kFlagsAt = 44,
+                   kMmAt = 48, kTasksAt = 56, kTgidAt = 72, kParentAt = 80, kCommandAt = 88;
+constexpr uint32_t kMmBytes = 256, kTotalVmInMm = 16, kRssInMm = 32;
+
+struct MadeBtf {
+  std::string bytes;
+  uint32_t rss_step = 0, rss_count = 0;
+};
+
+MadeBtf make_btf(bool counters_of_6_1) {
+  BtfBuilder btf;
+  const uint32_t u32 = btf.integer("unsigned int", 4), u64 = btf.integer("unsigned long", 8),
+                 character = btf.integer("char", 1), list = btf.structure("list_head", 16, {}),
+                 pointer = btf.pointer(u64), name = btf.array(character, 16);
+  MadeBtf made;
+  uint32_t rss;
+  if (counters_of_6_1) {
+    const uint32_t counter =
+        btf.typedef_of("atomic_long_t", btf.structure("", 8, {{"counter", u64, 0}}));
+    rss = btf.structure("mm_rss_stat", 40, {{"count", btf.array(counter, 4), 8}});
+    made.rss_step = 8;
+    made.rss_count = 8;
+  } else {
+    const uint32_t counter =
+        btf.structure("percpu_counter", 40, {{"lock", u32, 0}, {"count", btf.constant(u64), 16}});
+    rss = btf.array(counter, 4);
+    made.rss_step = 40;
+    made.rss_count = 16;
+  }
+  const uint32_t inside = btf.structure(
+      "", 248, {{"total_vm", u64, kTotalVmInMm - 8}, {"rss_stat", rss, kRssInMm - 8}});
+  btf.structure("mm_struct", kMmBytes, {{"", inside, 8}});
+  const uint32_t state = btf.structure("", 8, {{"__state", u32, kStateInTask - 16}});
+  btf.structure("task_struct", kTaskBytes,
+                {{"", state, 16},
+                 {"exit_state", u32, kExitStateAt},
+                 {"flags", u32, kFlagsAt},
+                 {"mm", pointer, kMmAt},
+                 {"tasks", list, kTasksAt},
+                 {"tgid", u32, kTgidAt},
+                 {"real_parent", pointer, kParentAt},
+                 {"comm", name, kCommandAt}});
+  made.bytes = btf.bytes();
+  return made;
+}
+
 }  // namespace
+
+void FakeLinux::put_processes(const std::vector<FakeProcess>& processes, bool counters_of_6_1) {
+  const MadeBtf btf = make_btf(counters_of_6_1);
+  const uint64_t start = allocate(btf.bytes.size());
+  write(start, btf.bytes.data(), btf.bytes.size());
+  add_symbol("__start_BTF", start);
+  add_symbol("__stop_BTF", start + btf.bytes.size());
+  const auto u32 = [&](uint64_t at, uint32_t value) { write(at, &value, sizeof value); };
+  tasks_[0] = allocate(kTaskBytes);
+  add_symbol("init_task", tasks_[0]);
+  for (const FakeProcess& process : processes) tasks_[process.pid] = allocate(kTaskBytes);
+  uint64_t before = tasks_[0];
+  for (const FakeProcess& process : processes) {
+    const uint64_t task = tasks_[process.pid];
+    write_u64(before + kTasksAt, task + kTasksAt);
+    before = task;
+    u32(task + kStateInTask, process.state);
+    u32(task + kExitStateAt, process.exit_state);
+    u32(task + kFlagsAt, process.kernel ? 0x200000 : 0);
+    u32(task + kTgidAt, process.pid);
+    write_u64(task + kParentAt, tasks_.at(process.parent));
+    write(task + kCommandAt, process.command.data(), std::min<size_t>(process.command.size(), 16));
+    if (process.kernel || process.exit_state != 0) continue;
+    const uint64_t mm = allocate(kMmBytes);
+    write_u64(task + kMmAt, mm);
+    write_u64(mm + kTotalVmInMm, process.virtual_pages);
+    const uint64_t rss = mm + kRssInMm + btf.rss_count;
+    write_u64(rss, process.file_pages);
+    write_u64(rss + btf.rss_step, process.anonymous_pages);
+    write_u64(rss + 2 * btf.rss_step, 1'000'000);     // swapped out: not resident
+    write_u64(rss + 3 * btf.rss_step, ~uint64_t{0});  // a counter may be below 0 for a while
+  }
+  write_u64(before + kTasksAt, tasks_[0] + kTasksAt);
+}
 
 FakeLinux::FakeLinux(TestGuest& guest) : guest_(guest) {
   guest.pages[kL3] = {.kind = v1::L3};

@@ -1,4 +1,5 @@
-// ferry core, ferry dmesg, ferry find, ferry diff: what the programs print and leave behind.
+// ferry core, ferry dmesg, ferry ps, ferry find, ferry diff: what the programs print and leave
+// behind.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -104,6 +105,24 @@ TEST_F(EvidencePrograms, core_is_its_owners_alone_and_whole_or_not_there) {
   stream.close();
   EXPECT_EQ(ferry({"core", damaged, folder_ / "none"}).exit_code, 3);
   EXPECT_FALSE(fs::exists(folder_ / "none"));
+}
+
+TEST_F(EvidencePrograms, ps_prints_processes) {
+  TestGuest guest;
+  FakeLinux kernel(guest);
+  kernel.put_processes({{.pid = 1, .virtual_pages = 3, .file_pages = 2, .command = "in\x1bit"},
+                        {.pid = 2, .state = 0x402, .kernel = true, .command = "kthreadd"}},
+                       false);
+  kernel.finish();
+  const std::string file = image(guest);
+  const Outcome outcome = ferry({"ps", file});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out,
+            "    PID    PPID S    VSZ KiB    RSS KiB  COMMAND\n"
+            "      1       0 S         12          8  in\\x1bit\n"
+            "      2       0 I          0          0  [kthreadd]\n");
+  EXPECT_EQ(json::parse(ferry({"ps", "--json", file}).out)["processes"][0]["resident_bytes"], 8192);
+  EXPECT_EQ(ferry({"ps", image(TestGuest())}).exit_code, 1);
 }
 
 TEST_F(EvidencePrograms, find_prints_what_is_around_and_no_more_than_asked_for) {

@@ -5,8 +5,8 @@
 
 namespace ferry::fuzz {
 
-// Writes a core, into a file without a name, finds something, compares it with itself, and reads
-// the kernel's log.
+// Writes a core, into a file without a name, finds something, compares the image with itself, reads
+// the kernel's log and its processes.
 void core_of(const ImageFile& image);
 
 }  // namespace ferry::fuzz

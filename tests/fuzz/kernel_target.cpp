@@ -9,6 +9,7 @@
 #include "evidence/find.h"
 #include "evidence/kernel.h"
 #include "evidence/kernel_log.h"
+#include "evidence/processes.h"
 #include "evidence/vcpus.h"
 #include "pipeline/inline_executor.h"
 #include "tests/audit/audit_image.h"
@@ -63,13 +64,21 @@ void core_of(const ImageFile& image) {
   for (const auto& pattern : {evidence::Pattern::text("Linux"), evidence::Pattern::regex("L.+x")})
     evidence::find(pages, pattern, {}, executor, [](const evidence::Hit&) { return true; });
   const auto info = evidence::kernels_own(memory, evidence::search_vmcoreinfo(pages, executor));
-  if (info) evidence::read_kernel_log(memory, *info, [](const evidence::LogRecord&) {});
+  if (!info) return;
+  // Each by itself: one may be refused, and the other not.
+  try {
+    evidence::read_kernel_log(memory, *info, [](const evidence::LogRecord&) {});
+  } catch (const Error&) {
+  }
+  evidence::each_process(memory, *info, [](const evidence::Process&) {});
 }
 
 void kernel(Input input) {
   test::TestGuest guest;
   FakeLinux kernel(guest);
   kernel.put_log({{.text = "one"}, {.text = "two"}, {.level = 3, .text = "three\nlines"}}, 3, 10);
+  kernel.put_processes({{.pid = 1, .command = "init"}, {.pid = 2, .parent = 1}},
+                       input.size() % 2 == 0);
   kernel.finish();
   guest.level = 0;
   guest.pages_per_record = 256;

@@ -143,10 +143,11 @@ TEST_F(Schema, of_convert_holds) {
   expect_valid("convert", 5);
 }
 
-TEST_F(Schema, of_core_dmesg_and_find_holds) {
+TEST_F(Schema, of_core_dmesg_ps_and_find_holds) {
   TestGuest guest;
   FakeLinux kernel(guest);
   kernel.put_log({{.text = "one"}, {.level = 3, .text = "two\nlines\x1b\xff"}, {}}, 3, 10);
+  kernel.put_processes({{.pid = 1, .command = "init\xff"}, {.pid = 2, .kernel = true}}, true);
   kernel.finish();
   const std::string image = write("kernel", guest);
   say("core", {"core", image, folder_ / "core"});
@@ -159,6 +160,8 @@ TEST_F(Schema, of_core_dmesg_and_find_holds) {
   say("find", {"find", image, "is nowhere"});
   expect_valid("find", 3);
   expect_valid("dmesg", 1);
+  say("ps", {"ps", image});
+  expect_valid("ps", 1);
 }
 
 TEST_F(Schema, of_diff_holds) {
@@ -196,7 +199,7 @@ TEST_F(Schema, is_there_for_each_command_and_named_in_the_docs) {
     const std::string text{std::istreambuf_iterator<char>(in), {}};
     EXPECT_THAT(text, HasSubstr(file.path().filename().string()));
   }
-  EXPECT_EQ(schemas, 10u);
+  EXPECT_EQ(schemas, 11u);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ void add_cat_command(CLI::App& ferry, Exit& exit);
 void add_core_command(CLI::App& ferry, Exit& exit);
 void add_dmesg_command(CLI::App& ferry, Exit& exit);
 void add_diff_command(CLI::App& ferry, Exit& exit);
+void add_ps_command(CLI::App& ferry, Exit& exit);
 void add_find_command(CLI::App& ferry, Exit& exit);
 void add_convert_command(CLI::App& ferry, Exit& exit);
 void add_walk_command(CLI::App& ferry, Exit& exit);

@@ -31,6 +31,7 @@ int run_command_line(int argc, char** argv) {
   add_walk_command(app, exit);
   add_core_command(app, exit);
   add_dmesg_command(app, exit);
+  add_ps_command(app, exit);
   add_find_command(app, exit);
   add_diff_command(app, exit);
   add_convert_command(app, exit);

@@ -1,0 +1,113 @@
+// ferry ps: the processes of the saved guest.
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "config/json_text.h"
+#include "evidence/kernel.h"
+#include "evidence/processes.h"
+#include "evidence/vcpus.h"
+#include "proto/pages.h"
+#include "text/printable.h"
+#include "tools/ferry/commands.h"
+#include "tools/ferry/output.h"
+#include "tools/ferry/reader.h"
+
+namespace ferry {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct PsArguments {
+  std::string file;
+  bool json = false;
+  bool no_sandbox = false;
+};
+
+class ProcessPrinter {
+ public:
+  explicit ProcessPrinter(bool json) : json_(json) {
+    print(json_ ? std::string("{\n  \"processes\": [")
+                : fmt::format("{:>7} {:>7} S {:>10} {:>10}  COMMAND\n", "PID", "PPID", "VSZ KiB",
+                              "RSS KiB"));
+  }
+
+  void put(const evidence::Process& process) {
+    constexpr uint64_t kKib = kPageSize / 1024;
+    if (json_) {
+      print((first_ ? "\n    " : ",\n    ") + json_of(process));
+    } else {
+      const std::string command = printable(process.command);
+      print(fmt::format("{:>7} {:>7} {} {:>10} {:>10}  {}\n", process.pid, process.parent,
+                        process.state, process.virtual_pages * kKib, process.resident_pages * kKib,
+                        process.kernel ? "[" + command + "]" : command));
+    }
+    first_ = false;
+  }
+  void finish(std::string_view release) const {
+    if (!json_) return;
+    print(fmt::format("{}],\n  \"release\": {}\n}}\n", first_ ? "" : "\n  ",
+                      json_text(std::string(release), -1)));
+  }
+
+ private:
+  static std::string json_of(const evidence::Process& process) {
+    return json_text({{"pid", process.pid},
+                      {"parent_pid", process.parent},
+                      {"state", std::string(1, process.state)},
+                      {"kernel", process.kernel},
+                      {"virtual_bytes", process.virtual_pages * kPageSize},
+                      {"resident_bytes", process.resident_pages * kPageSize},
+                      {"command", process.command}},
+                     -1);
+  }
+
+  bool json_, first_ = true;
+};
+
+void print_processes(const PsArguments& arguments, const InputFile& file) {
+  const ImageFile image = ImageFile::open(file);
+  const evidence::GuestPages pages(image);
+  evidence::KernelMemory memory(pages, evidence::kernel_root(evidence::read_vcpus(image)));
+  const std::unique_ptr<Executor> executor = make_thread_executor(
+      std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostThreads));
+  const auto info = evidence::kernels_own(memory, evidence::search_vmcoreinfo(pages, *executor));
+  if (!info)
+    fail(Errc::unsupported,
+         "{}: no VMCOREINFO was found in the guest's memory, so what kernel it has is not known",
+         arguments.file);
+  std::optional<ProcessPrinter> printer;
+  evidence::each_process(memory, *info, [&](const evidence::Process& process) {
+    if (!printer) printer.emplace(arguments.json);
+    printer->put(process);
+  });
+  if (!printer) printer.emplace(arguments.json);
+  printer->finish(info->value("OSRELEASE").value_or(""));
+}
+
+Exit run_ps(const PsArguments& arguments) {
+  const InputFile file(arguments.file);
+  return print_confined(file, arguments.no_sandbox, [&] { print_processes(arguments, file); });
+}
+
+}  // namespace
+
+void add_ps_command(CLI::App& ferry, Exit& exit) {
+  auto arguments = std::make_shared<PsArguments>();
+  CLI::App* command = ferry.add_subcommand("ps", "List the processes of the saved guest");
+  command->footer(
+      "Example: ferry ps web1.ferry\n"
+      "         ferry ps --json web1.ferry | jq '.processes | max_by(.resident_bytes)'\n"
+      "Needs no symbols: Linux 6.0 and later with BTF say in their memory where their processes "
+      "are. "
+      "State\n"
+      "F is frozen, as the kernel does with all before it suspends; names in brackets are threads "
+      "of "
+      "the\n"
+      "kernel.");
+  command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
+  command->add_flag("--json", arguments->json, "Print JSON");
+  add_no_sandbox(*command, arguments->no_sandbox);
+  command->callback([arguments, &exit] { exit = run_ps(*arguments); });
+}
+
+}  // namespace ferry
