@@ -29,7 +29,7 @@ test::PageBytes& page_of(test::TestGuest& guest, unsigned which) {
   return guest.page(FakeLinux::kImagePfn + which % FakeLinux::kImagePages).words;
 }
 
-void edit(test::TestGuest& guest, std::span<const std::byte, 12> bytes) {
+void edit_kernel(test::TestGuest& guest, std::span<const std::byte, 12> bytes) {
   const auto which = static_cast<unsigned>(bytes[0]);
   const auto index = static_cast<unsigned>(bytes[1]) | static_cast<unsigned>(bytes[2]) << 8;
   uint64_t value;
@@ -82,7 +82,7 @@ void kernel(Input input) {
   kernel.finish();
   guest.level = 0;
   guest.pages_per_record = 256;
-  for (; input.size() >= 12; input = input.subspan(12)) edit(guest, input.first<12>());
+  for (; input.size() >= 12; input = input.subspan(12)) edit_kernel(guest, input.first<12>());
   try {
     const test::MemoryFile file(test::build(guest));
     core_of(ImageFile::open(file.path()));
