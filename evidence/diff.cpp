@@ -66,8 +66,8 @@ class PairJob final : public Job {
   PairJob(Shared& shared, std::vector<Pair> pairs) : shared_(shared), pairs_(std::move(pairs)) {}
 
   void work() override {
-    load(shared_.a, &Pair::a, from_);
-    load(shared_.b, &Pair::b, to_);
+    from_ = load(shared_.a, &Pair::a);
+    to_ = load(shared_.b, &Pair::b);
     for_each_page([&](const Pair& pair, const ChangedPage& page) {
       changed_.push_back(seen_as(pair.a.kind) != seen_as(pair.b.kind) ||
                          !std::ranges::equal(page.from_bytes, page.to_bytes));
@@ -88,21 +88,25 @@ class PairJob final : public Job {
       ++diff.kinds[{pair.a.kind, pair.b.kind}].changed;
       shared_.visit(page);
     });
+    shared_.a.buffers().give_back(std::move(from_));
+    shared_.b.buffers().give_back(std::move(to_));
   }
 
  private:
-  void load(const GuestPages& pages, AlikePages Pair::*side, Bytes& into) const {
+  std::unique_ptr<PageBuffer> load(const GuestPages& pages, AlikePages Pair::*side) const {
     uint64_t many = 0;
     for (const Pair& pair : pairs_)
       if ((pair.*side).has_data()) many += (pair.*side).count;
-    into.resize(many * kPageSize);
-    std::span<std::byte> rest(into);
+    std::unique_ptr<PageBuffer> memory = pages.buffers().take();
+    memory->make_room(many * kPageSize);
+    std::span<std::byte> rest = memory->bytes();
     for (const Pair& pair : pairs_) {
       const AlikePages& run = pair.*side;
       if (!run.has_data()) continue;
       pages.copy(run, rest.first(run.count * kPageSize));
       rest = rest.subspan(run.count * kPageSize);
     }
+    return memory;
   }
 
   // The next page of one side, if it has one.
@@ -115,7 +119,7 @@ class PairJob final : public Job {
   }
   template <typename Visit>
   void for_each_page(Visit visit) const {
-    std::span<const std::byte> from(from_), to(to_);
+    std::span<const std::byte> from = from_->bytes(), to = to_->bytes();
     for (const Pair& pair : pairs_) {
       if (pair.alike()) continue;
       for (uint64_t i = 0; i < pair.a.count; ++i) {
@@ -133,7 +137,7 @@ class PairJob final : public Job {
 
   Shared& shared_;
   std::vector<Pair> pairs_;
-  Bytes from_, to_;
+  std::unique_ptr<PageBuffer> from_, to_;
   std::vector<bool> changed_;
 };
 

@@ -46,20 +46,38 @@ class Finder {
     look(pfn, kind, std::span(two_).first(kPageSize + second.size()));
   }
 
-  // The last page of a chunk waits for what follows it.
-  void hold(uint64_t pfn, v1::PageKind kind, std::span<const std::byte> page) {
+  // The last page of a row waits for what follows it. known: nothing lies in it alone.
+  void hold(uint64_t pfn, v1::PageKind kind, std::span<const std::byte> page, bool known) {
     held_pfn_ = pfn;
     held_kind_ = kind;
-    std::ranges::copy(page, held_.begin());
+    held_ = page;
+    known_ = known;
   }
-  // first: the page after it, empty if there is none.
+  // It is looked at with the page after it; next: empty if there is none.
   void release(std::span<const std::byte> next, bool next_is_zero) {
     if (!held_pfn_) return;
-    if (held_kind_ != v1::ZERO || !next_is_zero) look(*held_pfn_, held_kind_, held_, next);
+    const bool zeros = held_kind_ == v1::ZERO && next_is_zero;
+    if (!zeros && (!known_ || on_border(next))) look(*held_pfn_, held_kind_, held_, next);
     held_pfn_.reset();
+  }
+  // What it is in is needed for something else.
+  void keep_held() {
+    if (!held_pfn_ || held_.data() == kZeros.data()) return;
+    std::ranges::copy(held_, kept_.begin());
+    held_ = kept_;
   }
 
  private:
+  // Whether anything lies in both. Few bytes tell that of a short pattern.
+  bool on_border(std::span<const std::byte> next) {
+    const size_t reach = pattern_.longest() - 1;
+    if (next.empty() || reach == 0) return false;
+    if (reach > kPageSize / 4 || !pattern_.overlaps()) return true;
+    std::ranges::copy(held_.last(reach), two_.begin());
+    std::ranges::copy(next.first(reach), two_.begin() + static_cast<ptrdiff_t>(reach));
+    return pattern_.find(std::span(two_).first(2 * reach)).has_value();
+  }
+
   void report(uint64_t pfn, v1::PageKind kind, std::span<const std::byte> window,
               const Pattern::Match& match) {
     const uint64_t begin = (pfn << kPageShift) + match.at;
@@ -83,7 +101,9 @@ class Finder {
   uint64_t end_ = 0;                // address after the last hit
   std::optional<uint64_t> held_pfn_;
   v1::PageKind held_kind_ = v1::DATA;
-  Page held_{};
+  std::span<const std::byte> held_;
+  bool known_ = false;
+  Page kept_{};
   std::array<std::byte, 2 * kPageSize> two_{};
 };
 
@@ -93,6 +113,7 @@ struct Stretch {
   std::span<std::byte> bytes;
   std::vector<AlikePages> kinds;
   std::vector<uint64_t> hits;  // pfns, the last page's aside
+  bool known = false;          // nothing lies in it
 
   uint64_t end() const { return first + bytes.size() / kPageSize; }
   std::span<const std::byte> page(uint64_t pfn) const {
@@ -113,7 +134,8 @@ class FindVisit final : public ChunkVisit {
     chunk.for_each_run([&](const AlikePages& run, std::span<std::byte> bytes) {
       if (bytes.empty()) return;
       if (stretches_.empty() || stretches_.back().end() != run.first)
-        stretches_.push_back({.first = run.first, .bytes = bytes, .kinds = {}, .hits = {}});
+        stretches_.push_back(
+            {.first = run.first, .bytes = bytes, .kinds = {}, .hits = {}, .known = false});
       else
         stretches_.back().bytes = {stretches_.back().bytes.data(),
                                    stretches_.back().bytes.size() + bytes.size()};
@@ -121,7 +143,8 @@ class FindVisit final : public ChunkVisit {
     });
     for (Stretch& stretch : stretches_) {
       const Pattern& pattern = finder_.pattern();
-      if (pattern.anywhere() && !pattern.find(stretch.bytes)) continue;
+      stretch.known = pattern.anywhere() && !pattern.find(stretch.bytes);
+      if (stretch.known) continue;
       for (uint64_t pfn = stretch.first; pfn + 1 < stretch.end(); ++pfn) {
         const auto match = pattern.find(two_pages(stretch, pfn));
         if (match && match->at < kPageSize) stretch.hits.push_back(pfn);
@@ -135,13 +158,14 @@ class FindVisit final : public ChunkVisit {
       if (finder_.done()) return;
       if (run.kind == v1::ZERO) {
         finder_.release(kZeros, true);
-        finder_.hold(run.first + run.count - 1, v1::ZERO, kZeros);
+        finder_.hold(run.first + run.count - 1, v1::ZERO, kZeros, finder_.pattern().anywhere());
       } else if (!run.has_data()) {
         finder_.release({}, false);
       } else if (next < stretches_.size() && stretches_[next].first == run.first) {
         consume(stretches_[next++]);
       }
     }
+    finder_.keep_held();
   }
 
  private:
@@ -154,7 +178,7 @@ class FindVisit final : public ChunkVisit {
     for (const uint64_t pfn : stretch.hits)
       finder_.look(pfn, stretch.kind(pfn), two_pages(stretch, pfn));
     const uint64_t last = stretch.end() - 1;
-    finder_.hold(last, stretch.kind(last), stretch.page(last));
+    finder_.hold(last, stretch.kind(last), stretch.page(last), stretch.known);
   }
 
   Finder& finder_;

@@ -55,7 +55,7 @@ void RunReader::skip(uint64_t pages) {
 struct GuestPages::Decoded {
   std::vector<PageRun> runs;
   std::vector<uint64_t> before;  // pages with data before each run
-  Bytes pages;
+  std::unique_ptr<PageBuffer> pages;
 
   // Where the page is, and how many of its run follow, it included. Nothing if it is not there.
   std::span<const std::byte> from(uint64_t pfn, v1::PageKind kind) const {
@@ -64,13 +64,19 @@ struct GuestPages::Decoded {
     const size_t i = static_cast<size_t>(after - runs.begin()) - 1;
     const uint64_t inside = pfn - runs[i].first.raw();
     if (inside >= runs[i].count || runs[i].kind != kind) return {};
-    return std::span(pages).subspan((before[i] + inside) * kPageSize,
-                                    (runs[i].count - inside) * kPageSize);
+    return pages->bytes().subspan((before[i] + inside) * kPageSize,
+                                  (runs[i].count - inside) * kPageSize);
   }
 };
 
 // One of those that are kept. Whoever finds it empty fills it, others wait.
 struct GuestPages::Held {
+  explicit Held(Pool<PageBuffer>& from) : buffers(from) {}
+  ~Held() {
+    if (decoded.pages) buffers.give_back(std::move(decoded.pages));
+  }
+
+  Pool<PageBuffer>& buffers;
   uint64_t record = 0;
   std::once_flag once;
   Decoded decoded;
@@ -87,7 +93,7 @@ std::shared_ptr<GuestPages::Held> GuestPages::held(uint64_t record) const {
   if (found != recent_.end()) {
     recent_.splice(recent_.begin(), recent_, found);
   } else {
-    auto one = std::make_shared<Held>();
+    auto one = std::make_shared<Held>(buffers_);
     one->record = record;
     if (recent_.size() == keep_) recent_.pop_back();
     recent_.push_front(std::move(one));
@@ -101,9 +107,10 @@ std::shared_ptr<GuestPages::Held> GuestPages::decoded(uint64_t record) const {
     const RawRecord raw = image_.read_record(record);
     PagesView view = decode_pages(raw, image_.head().nr_pfns());
     Decoded made;
-    made.pages.resize(view.raw_bytes);
+    made.pages = buffers_.take();
+    made.pages->make_room(view.raw_bytes);
     std::unique_ptr<PagesDecoder> decoder = decoders_.take();
-    decoder->decompress_into(made.pages, raw, view);
+    decoder->decompress_into(made.pages->bytes(), raw, view);
     decoders_.give_back(std::move(decoder));
     uint64_t before = 0;
     for (const PageRun& run : view.runs) {
@@ -173,18 +180,24 @@ class ChunkJob final : public Job {
     uint64_t pages = 0;
     for (const AlikePages& run : chunk_.runs)
       if (run.has_data()) pages += run.count;
-    chunk_.data.resize(pages * kPageSize);
+    memory_ = pages_.buffers().take();
+    memory_->make_room(pages * kPageSize);
+    chunk_.data = memory_->bytes();
     chunk_.for_each_run([&](const AlikePages& run, std::span<std::byte> bytes) {
       if (!bytes.empty()) pages_.copy(run, bytes);
     });
     visit_->work(chunk_);
   }
-  void consume() override { visit_->consume(chunk_); }
+  void consume() override {
+    visit_->consume(chunk_);
+    pages_.buffers().give_back(std::move(memory_));
+  }
 
  private:
   const GuestPages& pages_;
   std::unique_ptr<ChunkVisit> visit_;
   Chunk chunk_;
+  std::unique_ptr<PageBuffer> memory_;
 };
 
 }  // namespace

@@ -46,6 +46,22 @@ class RunReader {
   size_t at_ = 0;
 };
 
+// Memory for pages that is not cleared first, and kept for the next who needs some: fresh memory
+// costs as much as what is put there.
+class PageBuffer {
+ public:
+  // What was in it is gone.
+  void make_room(size_t bytes) {
+    if (bytes > room_) bytes_ = std::make_unique_for_overwrite<std::byte[]>(room_ = bytes);
+    used_ = bytes;
+  }
+  std::span<std::byte> bytes() const { return {bytes_.get(), used_}; }
+
+ private:
+  std::unique_ptr<std::byte[]> bytes_;
+  size_t room_ = 0, used_ = 0;
+};
+
 class GuestPages {
  public:
   // keep: records that stay decompressed, of at most 4 MiB each. Throws Error(bad_image).
@@ -61,6 +77,9 @@ class GuestPages {
   // One page of any kind. False if it has no frame, or there is no such pfn. Throws like copy().
   bool read(uint64_t pfn, std::span<std::byte, kPageSize> into) const;
 
+  // For those who copy pages. Safe on any thread.
+  Pool<PageBuffer>& buffers() const { return buffers_; }
+
  private:
   struct Decoded;
   struct Held;
@@ -70,6 +89,7 @@ class GuestPages {
   const ImageFile& image_;
   audit::PageMap map_;
   size_t keep_;
+  mutable Pool<PageBuffer> buffers_;  // outlives those that give back to it
   mutable std::mutex mutex_;
   mutable std::list<std::shared_ptr<Held>> recent_;  // the latest first
   mutable Pool<PagesDecoder> decoders_;
@@ -80,7 +100,7 @@ inline constexpr uint64_t kMostChunkPages = 512;  // with data
 // Some pages in a row, those with data in memory.
 struct Chunk {
   std::vector<AlikePages> runs;
-  Bytes data;  // 4096 bytes for each page that has data, in order
+  std::span<std::byte> data;  // 4096 bytes for each page that has data, in order
 
   uint64_t first() const { return runs.front().first; }
   uint64_t end() const { return runs.back().first + runs.back().count; }
@@ -88,7 +108,7 @@ struct Chunk {
   // visit(run, bytes), bytes being empty for kinds without data.
   template <typename Visit>
   void for_each_run(Visit visit) {
-    std::span<std::byte> rest(data);
+    std::span<std::byte> rest = data;
     for (const AlikePages& run : runs) {
       const size_t bytes = run.has_data() ? run.count * kPageSize : 0;
       visit(run, rest.first(bytes));

@@ -35,6 +35,8 @@ class Pattern {
 
   // Where it is does not depend on where the bytes around it begin and end: no ^, no \b.
   bool anywhere() const { return anywhere_; }
+  // Bytes that a match may have.
+  size_t longest() const { return regex_ ? kLongest : wanted_.size(); }
   // All places count, even if they overlap; of an expression those that do not.
   bool overlaps() const { return regex_ == nullptr; }
 
