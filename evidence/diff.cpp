@@ -8,7 +8,7 @@
 namespace ferry::evidence {
 namespace {
 
-constexpr uint64_t kMostPages = 256;  // with data, of a chunk and of each image
+constexpr uint64_t kMostPages = 128;  // with data, of a chunk and of each image
 constexpr size_t kMostRuns = 2048;
 constexpr std::array<std::byte, kPageSize> kZeros{};
 

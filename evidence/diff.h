@@ -22,6 +22,9 @@ struct KindChange {
   uint64_t pages = 0, changed = 0;
 };
 
+// Threads that keep it within the memory of a reader: there are two images.
+inline constexpr unsigned kMostDiffThreads = 2;
+
 struct PagesDiff {
   uint64_t pages = 0;    // that have a frame in either
   uint64_t changed = 0;  // of them

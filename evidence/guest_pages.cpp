@@ -55,7 +55,9 @@ void RunReader::skip(uint64_t pages) {
 struct GuestPages::Decoded {
   std::vector<PageRun> runs;
   std::vector<uint64_t> before;  // pages with data before each run
-  std::unique_ptr<PageBuffer> pages;
+  RawRecord raw;                 // if the pages lie in it as they are
+  std::unique_ptr<PageBuffer> memory;
+  std::span<const std::byte> pages;  // in one of these
 
   // Where the page is, and how many of its run follow, it included. Nothing if it is not there.
   std::span<const std::byte> from(uint64_t pfn, v1::PageKind kind) const {
@@ -64,8 +66,7 @@ struct GuestPages::Decoded {
     const size_t i = static_cast<size_t>(after - runs.begin()) - 1;
     const uint64_t inside = pfn - runs[i].first.raw();
     if (inside >= runs[i].count || runs[i].kind != kind) return {};
-    return pages->bytes().subspan((before[i] + inside) * kPageSize,
-                                  (runs[i].count - inside) * kPageSize);
+    return pages.subspan((before[i] + inside) * kPageSize, (runs[i].count - inside) * kPageSize);
   }
 };
 
@@ -73,7 +74,7 @@ struct GuestPages::Decoded {
 struct GuestPages::Held {
   explicit Held(Pool<PageBuffer>& from) : buffers(from) {}
   ~Held() {
-    if (decoded.pages) buffers.give_back(std::move(decoded.pages));
+    if (decoded.memory) buffers.give_back(std::move(decoded.memory));
   }
 
   Pool<PageBuffer>& buffers;
@@ -104,13 +105,19 @@ std::shared_ptr<GuestPages::Held> GuestPages::held(uint64_t record) const {
 std::shared_ptr<GuestPages::Held> GuestPages::decoded(uint64_t record) const {
   std::shared_ptr<Held> one = held(record);
   std::call_once(one->once, [&] {
-    const RawRecord raw = image_.read_record(record);
+    RawRecord raw = image_.read_record(record);
     PagesView view = decode_pages(raw, image_.head().nr_pfns());
     Decoded made;
-    made.pages = buffers_.take();
-    made.pages->make_room(view.raw_bytes);
     std::unique_ptr<PagesDecoder> decoder = decoders_.take();
-    decoder->decompress_into(made.pages->bytes(), raw, view);
+    if (view.codec == v1::RAW) {
+      made.pages = decoder->decompress(raw, view);
+      made.raw = std::move(raw);  // its bytes stay where they are
+    } else {
+      made.memory = buffers_.take();
+      made.memory->make_room(view.raw_bytes);
+      decoder->decompress_into(made.memory->bytes(), raw, view);
+      made.pages = made.memory->bytes();
+    }
     decoders_.give_back(std::move(decoder));
     uint64_t before = 0;
     for (const PageRun& run : view.runs) {

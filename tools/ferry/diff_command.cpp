@@ -18,7 +18,8 @@ struct DiffArguments {
   std::string from, to;
   uint64_t limit = 20;  // ranges that are listed
   bool pages = false;
-  unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostThreads);
+  unsigned threads =
+      std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostDiffThreads);
   bool json = false;
   bool no_sandbox = false;
 };
@@ -99,7 +100,7 @@ void add_diff_command(CLI::App& ferry, Exit& exit) {
   auto* pages = command->add_flag("--pages", arguments->pages,
                                   "Print first what is different in each page, as bytes");
   command->add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
-      ->check(CLI::Range(1u, evidence::kMostThreads).description(""))
+      ->check(CLI::Range(1u, evidence::kMostDiffThreads).description(""))
       ->type_name("N");
   command->add_flag("--json", arguments->json, "Print JSON")->excludes(pages);
   add_no_sandbox(*command, arguments->no_sandbox);
