@@ -188,6 +188,15 @@ TEST_F(EvidencePrograms, diff_prints_what_is_different) {
   EXPECT_EQ(ferry({"diff", from, folder_ / "none"}).exit_code, 1);
 }
 
+TEST_F(EvidencePrograms, core_is_not_for_a_terminal) {
+  const std::string file = image(guest_with_log());
+  const Outcome outcome = run_program(
+      {"/usr/bin/script", "-qec", fmt::format("{} core {} -", FERRY_PROGRAM, file), "/dev/null"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.out, HasSubstr("a core is nothing for a terminal"));
+  EXPECT_LT(outcome.out.size(), 200u);
+}
+
 TEST_F(EvidencePrograms, core_of_what_is_no_linux_says_so) {
   const Outcome outcome = ferry({"core", image(TestGuest()), folder_ / "core"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;

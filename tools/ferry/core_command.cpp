@@ -1,4 +1,6 @@
 // ferry core: the saved guest as an ELF core for Linux's own tools.
+#include <unistd.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -75,6 +77,8 @@ std::string make_core(const CoreArguments& arguments, const InputFile& file, int
 
 // Into a file that appears whole or not.
 Exit run_core(const CoreArguments& arguments) {
+  if (arguments.to == "-" && ::isatty(STDOUT_FILENO) == 1)
+    fail(Errc::usage, "a core is nothing for a terminal: send it into a pipe or a file");
   const InputFile file(arguments.image);
   check_other_file(arguments.image, arguments.to);
   ImageOutput output(arguments.to);
