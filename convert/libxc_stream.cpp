@@ -105,7 +105,8 @@ std::optional<LibxcRecord> LibxcStream::next() {
   if (record.is(Type::end)) {
     ended_ = true;
     const Bytes libxl_end = in_xl_file_ ? take(8, "wrapper") : Bytes();
-    if (libxl_end != (in_xl_file_ ? encode_libxl_end() : Bytes()) || at_ != end_)
+    if (libxl_end != (in_xl_file_ ? encode_libxl_end() : Bytes()) ||
+        (at_ != end_ && !file_.is_device()))
       fail(Errc::bad_image, "something follows the libxc stream, from byte {} on", at_);
   }
   return record;

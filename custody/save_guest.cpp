@@ -35,7 +35,12 @@ class GuestSave {
     if (request_.refuse_claimed) request_.refuse_claimed(domain_);
     check_can_save(xen_, domain_);
     read_config();
-    ImageOutput output(request_.file);
+    ImageOutput output(request_.file, ImageOutput::Takes::any);
+    if (output.others_can_read())
+      say(
+          fmt::format("ferry: others than its owner may read {}, as before, and the guest's memory "
+                      "in it\n",
+                      printable(request_.file)));
     try {
       save(output);
       guest_->check_untouched();
@@ -83,7 +88,7 @@ class GuestSave {
     callbacks.progress = progress_;
     guest_->reading();
     engine_(domain_.domid, output.fd(), options, callbacks);
-    if (output.durable()) image_bytes_ = static_cast<uint64_t>(lseek(output.fd(), 0, SEEK_END));
+    if (output.durable()) image_bytes_ = static_cast<uint64_t>(lseek(output.fd(), 0, SEEK_CUR));
   }
 
   // The engine learns only whether it worked; the reason is ours to tell.

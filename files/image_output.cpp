@@ -6,77 +6,160 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
 #include "error/error.h"
-#include "files/durable.h"
+#include "io/block_device.h"
 
 namespace ferry {
+namespace {
 
-ImageOutput::ImageOutput(const std::string& path) : path_(path) {
-  if (!durable()) {
-    // The engine's standard output is its conversation with us, so the image needs a number beyond.
-    fd_ = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (fd_ < 0) fail_errno(Errc::io, errno, "cannot write to standard output");
-    return;
+constexpr unsigned kMostNames = 1000;
+
+std::string folder_of(const std::string& path) {
+  const auto parent = std::filesystem::path(path).parent_path();
+  return parent.empty() ? "." : parent.string();
+}
+
+bool same_file(const struct stat& a, const struct stat& b) {
+  return a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+// The first bytes of a text, no letter cut in two.
+std::string beginning(const std::string& text, size_t most) {
+  if (text.size() <= most) return text;
+  size_t end = most;
+  while (end > 0 && (text[end] & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
+}  // namespace
+
+ImageOutput::ImageOutput(const std::string& path, Takes takes)
+    : target_(find_save_target(path)), given_(path) {
+  const bool special = target_.kind == TargetKind::device || target_.kind == TargetKind::fifo;
+  if (takes == Takes::files) {
+    if (special) fail(Errc::io, "{} exists and is no regular file", path);
+    target_.was.reset();
   }
-  struct stat status = {};
-  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
-    fail(Errc::io, "{} exists and is no regular file", path);
-  fd_ = open(folder().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd_ >= 0) return;
-  if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
-    fail_errno(Errc::io, errno, fmt::format("cannot write in {}", folder()));
-  temporary_ = path + ".XXXXXX";
-  fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
-  if (fd_ < 0) {
-    temporary_.clear();
-    fail_errno(Errc::io, errno, fmt::format("cannot write in {}", folder()));
+  switch (target_.kind) {
+    case TargetKind::standard_output:
+      // The engine's standard output is its conversation with us, so the image needs a number
+      // beyond.
+      fd_.reset(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+      if (!fd_) fail_errno(Errc::io, errno, "cannot write to standard output");
+      break;
+    case TargetKind::fifo:
+      open_stream();
+      break;
+    case TargetKind::device:
+      open_device();
+      break;
+    case TargetKind::file:
+      open_file();
   }
 }
 
 ImageOutput::~ImageOutput() {
-  if (!temporary_.empty()) unlink(temporary_.c_str());
-  close(fd_);
+  if (!temporary_.empty()) unlinkat(folder_.get(), temporary_.c_str(), 0);
 }
 
-std::string ImageOutput::folder() const {
-  const auto parent = std::filesystem::path(path_).parent_path();
-  return parent.empty() ? "." : parent.string();
+void ImageOutput::open_stream() {
+  struct stat opened = {};
+  fd_.reset(open(target_.path.c_str(), O_WRONLY | O_CLOEXEC));  // until somebody reads it
+  if (!fd_ || fstat(fd_.get(), &opened) != 0)
+    fail_errno(Errc::io, errno, fmt::format("cannot save to {}", given_));
+  if (!S_ISFIFO(opened.st_mode)) fail(Errc::io, "{} is no FIFO any more", given_);
 }
 
-// A free name: a save that was killed may have left one, and have had our process number.
-std::string ImageOutput::link_beside() const {
-  constexpr unsigned kMostNames = 1000;
-  const std::string self = fmt::format("/proc/self/fd/{}", fd_);
+// Alone: not what is mounted, swapped to, or a guest's disk.
+void ImageOutput::open_device() {
+  fd_.reset(open(target_.path.c_str(), O_RDWR | O_EXCL | O_CLOEXEC));
+  if (!fd_ && errno == EBUSY)
+    fail(Errc::io,
+         "cannot save to {}: the device is in use (mounted, swapped to, part of another one, a "
+         "guest's disk, or another save writes to it)",
+         given_);
+  if (!fd_) fail_errno(Errc::io, errno, fmt::format("cannot save to {}", given_));
+  if (!device_bytes(fd_.get())) fail(Errc::io, "{} is no block device any more", given_);
+}
+
+void ImageOutput::open_file() {
+  const std::string folder = folder_of(target_.path);
+  name_ = std::filesystem::path(target_.path).filename();
+  folder_.reset(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder_) fail_errno(Errc::io, errno, fmt::format("cannot write in {}", folder));
+  fd_.reset(openat(folder_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!fd_ && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) make_temporary();
+  if (!fd_) fail_errno(Errc::io, errno, fmt::format("cannot write in {}", folder));
+  if (target_.was && fchown(fd_.get(), target_.was->owner, target_.was->group) != 0)
+    fail_errno(Errc::io, errno, fmt::format("cannot give the image the owner that {} has", given_));
+}
+
+// Beside the name. Whatever its length, there is one: what a killed save has left may have our
+// process number.
+template <typename Make>
+std::string ImageOutput::with_free_name(Make make) const {
+  const long longest = fpathconf(folder_.get(), _PC_NAME_MAX);
   for (unsigned n = 0;; ++n) {
-    std::string name = fmt::format("{}.{}", path_, getpid());
-    if (n > 0) name += fmt::format("-{}", n);
-    if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) return name;
+    const std::string end =
+        n == 0 ? fmt::format(".{}", getpid()) : fmt::format(".{}-{}", getpid(), n);
+    const size_t most = static_cast<size_t>(longest > 0 ? longest : NAME_MAX) - end.size();
+    std::string name = beginning(name_, most) + end;
+    if (make(name.c_str())) return name;
     if (errno != EEXIST || n == kMostNames)
-      fail_errno(Errc::io, errno, fmt::format("cannot give the image the name {}", name));
+      fail_errno(Errc::io, errno,
+                 fmt::format("cannot make {} in {}", name, folder_of(target_.path)));
   }
+}
+
+void ImageOutput::make_temporary() {
+  temporary_ = with_free_name([this](const char* name) {
+    constexpr int kNew = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+    fd_.reset(openat(folder_.get(), name, kNew, 0600));
+    return static_cast<bool>(fd_);
+  });
+}
+
+// Whoever looks for the image under its path has to find it.
+void ImageOutput::check_folder() const {
+  struct stat ours = {}, named = {};
+  const std::string folder = folder_of(target_.path);
+  if (fstat(folder_.get(), &ours) != 0 || stat(folder.c_str(), &named) != 0)
+    fail_errno(Errc::io, errno, fmt::format("cannot write in {}", folder));
+  if (!same_file(ours, named))
+    fail(Errc::io, "{} is another folder by now than when the save began", folder);
+}
+
+// A file without a name cannot take one that exists: it takes a new one, and then the old.
+void ImageOutput::take_name() {
+  check_folder();
+  const std::string self = fmt::format("/proc/self/fd/{}", fd_.get());
+  if (temporary_.empty())
+    temporary_ = with_free_name([&](const char* name) {
+      return linkat(AT_FDCWD, self.c_str(), folder_.get(), name, AT_SYMLINK_FOLLOW) == 0;
+    });
+  if (renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0)
+    fail_errno(Errc::io, errno, fmt::format("cannot give the image the name {}", target_.path));
+  temporary_.clear();
 }
 
 void ImageOutput::commit() {
   if (!durable()) return;
-  if (fsync(fd_) != 0) fail_errno(Errc::io, errno, fmt::format("cannot sync {}", path_));
-  if (temporary_.empty()) {
-    // A file without a name cannot take one that exists: it takes a new one, and then the old.
-    temporary_ = link_beside();
-  }
-  if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
-    fail_errno(Errc::io, errno, fmt::format("cannot give the image the name {}", path_));
-  temporary_.clear();
-  try {
-    sync_folder(folder());
-  } catch (const Error& e) {
-    throw Error(e.code(),
-                fmt::format("{} is written, but may have lost its name after a power failure ({})",
-                            path_, e.what()),
-                e.os_errno());
+  if (target_.was && fchmod(fd_.get(), target_.was->mode) != 0)
+    fail_errno(Errc::io, errno, fmt::format("cannot give the image the mode that {} has", given_));
+  if (fsync(fd_.get()) != 0) fail_errno(Errc::io, errno, fmt::format("cannot sync {}", given_));
+  if (target_.kind == TargetKind::device) {
+    committed_ = true;  // the head may be there although it could not be synced
+    turn_head(fd_.get(), 0);
+  } else {
+    take_name();
+    if (fsync(folder_.get()) != 0)
+      fail_errno(
+          Errc::io, errno,
+          fmt::format("{} is written, but may have lost its name after a power failure", given_));
   }
   committed_ = true;
 }
@@ -84,12 +167,21 @@ void ImageOutput::commit() {
 void ImageOutput::withdraw() noexcept {
   if (!committed_) return;
   committed_ = false;
+  if (target_.kind == TargetKind::device) {
+    try {
+      spoil_head(fd_.get(), 0);
+    } catch (const Error&) {
+      // A device that fails now: whoever reads it will see.
+    }
+    return;
+  }
   // Only what is ours: by now somebody may have put another file there.
   struct stat ours = {}, named = {};
-  if (fstat(fd_, &ours) != 0 || stat(path_.c_str(), &named) != 0 || ours.st_ino != named.st_ino ||
-      ours.st_dev != named.st_dev)
+  if (fstat(fd_.get(), &ours) != 0 ||
+      fstatat(folder_.get(), name_.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+      !same_file(ours, named))
     return;
-  unlink(path_.c_str());
+  unlinkat(folder_.get(), name_.c_str(), 0);
 }
 
 }  // namespace ferry

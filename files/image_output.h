@@ -1,40 +1,60 @@
-// Where a saved image goes: a file that appears whole and durable under its name or not at all, or
-// standard output.
+// Where a saved image goes: a file that appears whole and durable under its name or not at all, a
+// block device, or a stream.
 #pragma once
 
 #include <string>
+
+#include "files/save_target.h"
+#include "io/descriptor.h"
 
 namespace ferry {
 
 class ImageOutput {
  public:
-  // "-" is standard output. A file gets mode 0600 and no name, or a temporary one next to path
-  // where the file system cannot do without, until commit(). Throws Error(io).
-  explicit ImageOutput(const std::string& path);
+  // any: whatever find_save_target() takes; a file that is there keeps its owner and mode. files:
+  // only what can appear at once, mode 0600, or standard output: for what is no image, or was not
+  // written as io/block_device.h wants it.
+  enum class Takes { files, any };
+  // "-" is standard output. A file has no name until commit(), or another one beside it where the
+  // file system cannot do without; mode 0600 until then. A device keeps what is on it until
+  // something is written to fd(); a FIFO is waited for until somebody reads it. Throws Error(io)
+  // for what cannot be written to, as far as that can be known.
+  explicit ImageOutput(const std::string& path, Takes takes = Takes::files);
   ~ImageOutput();  // without commit() nothing is left of the file
   ImageOutput(const ImageOutput&) = delete;
   ImageOutput& operator=(const ImageOutput&) = delete;
 
-  int fd() const { return fd_; }
-  bool durable() const { return path_ != "-"; }
+  int fd() const { return fd_.get(); }
+  bool durable() const { return target_.durable(); }
+  // Those whom the file had let read it before can read what takes its place.
+  bool others_can_read() const { return target_.was && (target_.was->mode & 0077) != 0; }
 
-  // Syncs the file, gives it its name (replacing what had it) and syncs the folder. Throws
-  // Error(io); then nothing is left of it, and what had the name still has it. Only if the folder
-  // itself could not be synced is the file there all the same, whole, and the sentence says so:
-  // what it has replaced is gone by then.
+  // Syncs the file, gives it its name (replacing what had it) and syncs
+  // the folder; of a device, syncs it and turns the head back. Throws Error(io); then nothing is
+  // left of a file, and what had the name still has it. Only if the folder itself could not be
+  // synced is the file there all the same, whole, and the sentence says so: what it has replaced is
+  // gone by then.
   void commit();
   // After commit(): the image is of no use after all. Nothing is left of it, nor of what it had
   // replaced.
   void withdraw() noexcept;
 
  private:
-  std::string folder() const;
-  std::string link_beside() const;
+  void open_stream();
+  void open_device();
+  void open_file();
+  void make_temporary();
+  void take_name();
+  void check_folder() const;
+  template <typename Make>
+  std::string with_free_name(Make make) const;
 
-  std::string path_;
-  std::string temporary_;  // its name until commit(), if it has one
+  SaveTarget target_;
+  std::string given_;      // how it was called
+  std::string name_;       // of a file in its folder
+  std::string temporary_;  // its name there until commit(), if it has one
+  Descriptor folder_, fd_;
   bool committed_ = false;
-  int fd_ = -1;
 };
 
 }  // namespace ferry

@@ -5,8 +5,10 @@
 
 #include "custody/locked_save.h"
 #include "error/error.h"
+#include "host/room.h"
 #include "host/stop_signals.h"
 #include "host/stoppable_stream.h"
+#include "io/block_device.h"
 #include "xen/suspend_request.h"
 
 namespace ferry::host {
@@ -19,8 +21,8 @@ DomainLock lock_of(domid_t domid, const EngineOptions& given) {
 }
 
 void save_here(const Hypervisor& xen, Executor& executor, const SaveOptions& base, domid_t domid,
-               ByteSink& sink, const EngineOptions& given, const EngineCallbacks& callbacks,
-               const StopFlag* stop) {
+               int fd, ByteSink& stream, const EngineOptions& given,
+               const EngineCallbacks& callbacks, const StopFlag* stop) {
   // Its guests stand still while the engine has the machine.
   if (given.live)
     fail(Errc::unsupported,
@@ -39,6 +41,12 @@ void save_here(const Hypervisor& xen, Executor& executor, const SaveOptions& bas
   own.stop = stop;
   SuspendUndoWithoutLibxl undo(xen);
   GuestCustody guest(xen, undo, domid, lock_of(domid, given));
+  std::optional<DeviceSink> device;
+  if (device_bytes(fd)) {
+    device.emplace(stream, fd);  // whose head our caller turns back
+    own.check_room = [fd](uint64_t least, uint64_t) { check_room_for_image(fd, least); };
+  }
+  ByteSink& sink = device ? static_cast<ByteSink&>(*device) : stream;
   save_domain_locked(guest, sink, executor, options, own, [] {});
 }
 
@@ -48,7 +56,7 @@ SaveEngine engine_here(const Hypervisor& xen, Executor& executor, const SaveOpti
   return [&xen, &executor, base](domid_t domid, int fd, const EngineOptions& given,
                                  const EngineCallbacks& callbacks) {
     FdSink sink(fd, "the image");
-    save_here(xen, executor, base, domid, sink, given, callbacks, nullptr);
+    save_here(xen, executor, base, domid, fd, sink, given, callbacks, nullptr);
   };
 }
 
@@ -57,7 +65,7 @@ SaveEngine stoppable_engine_here(const Hypervisor& xen, Executor& executor) {
                            const EngineCallbacks& callbacks) {
     const SignalsStop signals;
     helper::StoppableSink sink(fd, signals.event());
-    save_here(xen, executor, {}, domid, sink, given, callbacks, &signals.event().stopped());
+    save_here(xen, executor, {}, domid, fd, sink, given, callbacks, &signals.event().stopped());
   };
 }
 

@@ -3,10 +3,13 @@
 
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "error/error.h"
+#include "io/block_device.h"
 
 namespace ferry::host {
 namespace {
@@ -36,6 +39,10 @@ std::optional<uint64_t> available(std::string_view meminfo) {
 std::optional<uint64_t> free_space_behind(int fd) {
   struct stat status = {};
   struct statvfs there = {};
+  if (const auto bytes = device_bytes(fd)) {
+    const auto at = static_cast<uint64_t>(std::max<off_t>(lseek(fd, 0, SEEK_CUR), 0));
+    return *bytes - std::min(*bytes, at);
+  }
   if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
   if (fstatvfs(fd, &there) != 0) return std::nullopt;
   return uint64_t{there.f_bfree} * there.f_frsize;

@@ -7,11 +7,11 @@
 
 namespace ferry::host {
 
-// What the file system of a regular file has left, in bytes; of another descriptor nothing.
+// What the file system of a regular file has left, or a block device behind where the descriptor
+// stands, in bytes; of another descriptor nothing. Throws Error(io).
 std::optional<uint64_t> free_space_behind(int fd);
 
-// Throws Error(io) if that file system surely has not enough left for an image of at least so many
-// bytes.
+// Throws Error(io) if that surely is not enough for an image of at least so many bytes.
 void check_room_for_image(int fd, uint64_t least_bytes);
 
 // Throws Error(no_memory) if a save takes more memory than dom0 has. meminfo is the text of

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "error/error.h"
+#include "io/block_device.h"
 
 namespace ferry {
 
@@ -22,9 +23,12 @@ InputFile::InputFile(const std::string& path) : path_(path) {
   });
   struct stat info;
   if (::fstat(fd, &info) != 0) fail_errno(Errc::io, errno, fmt::format("cannot stat {}", path));
-  if (!S_ISREG(info.st_mode))
-    fail(Errc::bad_image, "{} is no regular file, so it cannot be a saved image", path);
-  size_ = static_cast<uint64_t>(info.st_size);
+  const auto device = device_bytes(fd);
+  device_ = device.has_value();
+  if (!device && !S_ISREG(info.st_mode))
+    fail(Errc::bad_image,
+         "{} is neither a regular file nor a block device, so it cannot be a saved image", path);
+  size_ = device.value_or(static_cast<uint64_t>(info.st_size));
 }
 
 void InputFile::read_at(uint64_t offset, std::span<std::byte> into) const {

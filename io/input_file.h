@@ -1,4 +1,4 @@
-// A regular file that is read at any place by any number of threads.
+// A regular file or a block device that is read at any place by any number of threads.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,13 @@ namespace ferry {
 // A copy shares the descriptor; the last one closes it.
 class InputFile {
  public:
-  // Throws Error(io), or Error(bad_image) if path is no regular file.
+  // Throws Error(io), or Error(bad_image) if path is neither.
   explicit InputFile(const std::string& path);
 
   const std::string& path() const { return path_; }
   uint64_t size() const { return size_; }
+  // What is read may end anywhere in it: a device has more bytes than were written there.
+  bool is_device() const { return device_; }
 
   // Reads all of into, or throws Error(io).
   void read_at(uint64_t offset, std::span<std::byte> into) const;
@@ -26,6 +28,7 @@ class InputFile {
   std::string path_;
   std::shared_ptr<const int> fd_;
   uint64_t size_ = 0;
+  bool device_ = false;
 };
 
 // The bytes [offset, offset + bytes) of a file, from front to back.

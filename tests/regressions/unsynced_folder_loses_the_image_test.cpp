@@ -1,30 +1,38 @@
 // When the image had its name already and only the folder could not be synced, the new image was
 // removed, although it had replaced the old one: neither was left.
-#include <fcntl.h>
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 
 #include "error/error.h"
 #include "files/image_output.h"
 
+namespace {
+bool folders_fail = false;
+}
+
+// In front of the C library's: a disk that takes files, but not their names.
+extern "C" int fsync(int fd) {
+  static auto* const libc = reinterpret_cast<decltype(fsync)*>(dlsym(RTLD_NEXT, "fsync"));
+  struct stat status = {};
+  if (!folders_fail || fstat(fd, &status) != 0 || !S_ISDIR(status.st_mode)) return libc(fd);
+  errno = EIO;
+  return -1;
+}
+
 namespace ferry::host {
 namespace {
 
 namespace fs = std::filesystem;
 
-// No further descriptor can be opened, so neither can the folder.
-struct NoDescriptors {
-  NoDescriptors() {
-    for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) all.push_back(fd);
-  }
-  ~NoDescriptors() {
-    for (const int fd : all) close(fd);
-  }
-  std::vector<int> all;
+struct FoldersFail {
+  FoldersFail() { folders_fail = true; }
+  ~FoldersFail() { folders_fail = false; }
 };
 
 TEST(UnsyncedFolderLosesTheImage, no_more) {
@@ -35,7 +43,7 @@ TEST(UnsyncedFolderLosesTheImage, no_more) {
   {
     ImageOutput output(path);
     ASSERT_EQ(write(output.fd(), "new", 3), 3);
-    const NoDescriptors none;
+    const FoldersFail fail;
     try {
       output.commit();
       ADD_FAILURE() << "nobody noticed";

@@ -9,6 +9,7 @@
 
 #include "config/json_text.h"
 #include "error/error.h"
+#include "files/save_target.h"
 #include "migrate/open_job.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
@@ -22,6 +23,7 @@ struct Arguments {
   std::string domain, file;
   bool keep = false, pause = false, destroy = false, json = false, quiet = false;
   bool live = false;
+  bool stream = false;  // what is written may never reach a disk
   Settings said;
 };
 
@@ -35,18 +37,18 @@ void refuse_live_settings(const Settings& said) {
 Afterwards afterwards(const Arguments& a) {
   if (a.keep + a.pause + a.destroy > 1)
     fail(Errc::usage, "--keep, --pause and --destroy exclude each other");
-  if (a.file == "-" && a.keep + a.pause + a.destroy == 0)
-    fail(
-        Errc::usage,
-        "what is written to standard output may never reach a disk; say what becomes of the guest: "
-        "--keep, --pause or --destroy");
+  if (a.stream && a.keep + a.pause + a.destroy == 0)
+    fail(Errc::usage,
+         "what is written to {} may never reach a disk; say what becomes of the guest: --keep, "
+         "--pause or --destroy",
+         a.file == "-" ? "standard output" : "a FIFO");
   if (a.file == "-" && isatty(STDOUT_FILENO))
     fail(Errc::usage, "an image is not for a terminal; redirect standard output");
   return a.keep ? Afterwards::keep : a.pause ? Afterwards::pause : Afterwards::destroy;
 }
 
 void print(const Arguments& arguments, const SaveReport& report) {
-  FILE* out = arguments.file == "-" ? stderr : stdout;
+  FILE* out = arguments.stream ? stderr : stdout;  // /dev/stdout is a stream too
   if (arguments.json) {
     nlohmann::ordered_json result = {
         {"domain", report.name},
@@ -56,17 +58,18 @@ void print(const Arguments& arguments, const SaveReport& report) {
         {"image_bytes", report.image_bytes},
         {"suspended_seconds", report.suspended_seconds},
     };
-    if (arguments.file == "-") result.erase("image_bytes");  // whoever reads it knows
+    if (arguments.stream) result.erase("image_bytes");  // whoever reads it knows
     fmt::print(out, "{}\n", json_text(result));
   } else if (!arguments.quiet) {
     const std::string image =
-        arguments.file == "-" ? "" : fmt::format(", {} bytes of image", report.image_bytes);
+        arguments.stream ? "" : fmt::format(", {} bytes of image", report.image_bytes);
     fmt::print(out, "saved {} to {}: {} bytes of guest{}, {:.2f} s\n", printable(report.name),
                arguments.file, report.guest_bytes, image, report.suspended_seconds);
   }
 }
 
-void save(const Arguments& arguments, const Settings& settings, const SaveGuest& save_guest) {
+void save(Arguments& arguments, const Settings& settings, const SaveGuest& save_guest) {
+  arguments.stream = is_stream(arguments.file);
   if (!arguments.live) refuse_live_settings(arguments.said);
   const SaveRequest request{arguments.domain,      arguments.file,
                             afterwards(arguments), arguments.said.over(settings),
@@ -89,9 +92,14 @@ void add_save_command(CLI::App& app, const Settings& settings, SaveGuest save_gu
       "With --live the guest runs while its memory is copied (docs/migration.md).\n"
       "The guest is destroyed once the file is on the disk, unless told otherwise.\n"
       "If anything fails before that, the guest runs on and no file is left.\n"
+      "FILE may be a link, which is followed; a block device, which is written in place; a FIFO,\n"
+      "of which nobody knows where it ends, as of -: then say what becomes of the guest\n"
+      "(docs/targets.md).\n"
       "\nExample:\n  ferry save web1 /var/lib/xen/save/web1.ferry");
   command->add_option("DOMAIN", arguments->domain, "Name or number of the domain")->required();
-  command->add_option("FILE", arguments->file, "Where to save it; - is standard output")
+  command
+      ->add_option("FILE", arguments->file,
+                   "Where to save it: a file, a block device, a FIFO, or - for standard output")
       ->required();
   command->add_flag("--keep", arguments->keep, "Leave the guest running");
   command->add_flag("--pause", arguments->pause, "Leave the guest paused");

@@ -22,6 +22,7 @@
 #include "host/room.h"
 #include "host/stop_watch.h"
 #include "host/stoppable_stream.h"
+#include "io/block_device.h"
 #include "io/descriptor.h"
 #include "migrate/open_job.h"
 #include "tools/ferry-save-helper/keeper.h"
@@ -37,8 +38,8 @@ constexpr size_t kMostConfig = 4 << 20;
 
 void sync_file(int fd) {
   struct stat status = {};
-  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && fsync(fd) != 0)
-    fail_errno(Errc::io, errno, "cannot bring the image to the disk");
+  const bool kept = fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode));
+  if (kept && fsync(fd) != 0) fail_errno(Errc::io, errno, "cannot bring the image to the disk");
 }
 
 // What ferry-host says of the domain, if it was ferry-host that started us.
@@ -133,9 +134,12 @@ class SaveJob {
   void save(StopWatch& stop) {
     lower_priority();
     StoppableSink stream(arguments_.io_fd, stop);
-    convert::LibxcSink libxc(stream);
+    std::optional<DeviceSink> device;
+    if (device_bytes(arguments_.io_fd)) device.emplace(stream, arguments_.io_fd);
+    ByteSink& out = device ? static_cast<ByteSink&>(*device) : stream;
+    convert::LibxcSink libxc(out);
     const bool to_libxc = settings_.choose<"stream">({false, true});
-    ByteSink& sink = to_libxc ? static_cast<ByteSink&>(libxc) : stream;
+    ByteSink& sink = to_libxc ? static_cast<ByteSink&>(libxc) : out;
     ProgressReport progress(channel_);
     SaveCallbacks callbacks;
     callbacks.suspend = [this] { suspend(); };
@@ -158,6 +162,7 @@ class SaveJob {
     };
     const SaveResult result =
         save_domain_locked(*guest_, sink, *executor, options, callbacks, on_the_disk);
+    if (device && !under_ferry_) device->finish();  // ferry does it when the image counts
     channel_.log(Level::info,
                  fmt::format("saved {} bytes of guest as {} bytes of image in {} ms",
                              result.guest_bytes, result.image_bytes, result.suspended_us / 1000));

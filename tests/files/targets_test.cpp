@@ -1,0 +1,175 @@
+// All the ways to name what a guest is saved to, as docs/targets.md lists them.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+#include "tests/files/folder.h"
+
+namespace ferry {
+namespace {
+
+struct Way {
+  const char* name;
+  const char* before;  // a command that makes what is there
+  const char* target;  // as it stands in the command line, with options
+  int status;
+  const char* said;         // of that, some words
+  const char* after = ":";  // a command that succeeds if all is as it should be
+};
+
+// Where a command uses it: NAME of 255 bytes, and of 250.
+constexpr char kNames[] =
+    "long=$(printf %0255d 1) fits=$(printf %0250d 1);"
+    "image() { $ferry audit \"$1\" >/dev/null; };"
+    "mode() { [ \"$(stat -c %a \"$1\")\" = $2 ]; };";
+
+constexpr Way kWays[] = {
+    {"a_new_file", ":", "web1.ferry", 0, "saved web1", "image web1.ferry && mode web1.ferry 600"},
+    {"a_new_file_whatever_the_umask", "umask 0", "web1.ferry", 0, "saved web1",
+     "mode web1.ferry 600"},
+    {"a_file_that_is_there_keeps_its_mode", "echo old >old; chmod 640 old", "old", 0,
+     "others than its owner may read old", "image old && mode old 640"},
+    {"a_file_that_is_there_keeps_its_owner",
+     "echo old >old; [ $(id -u) != 0 ] || chown 12345:54321 old; stat -c %u:%g old >was", "old", 0,
+     "saved web1", "image old && [ $(stat -c %u:%g old) = $(cat was) ]"},
+    {"a_link_to_a_file", "mkdir a; echo old >a/old; ln -s a/old link", "link", 0, "saved web1",
+     "[ -L link ] && image a/old && [ $(ls a | wc -l) = 1 ]"},
+    {"a_link_to_a_link_into_nowhere", "mkdir a; ln -s new a/second; ln -s a/second link", "link", 0,
+     "saved web1", "[ -L link -a -L a/second ] && image a/new && mode a/new 600"},
+    {"a_link_into_a_folder_that_is_not_there", "ln -s no/such/new link", "link", 1,
+     "cannot write in"},
+    {"links_in_a_circle", "ln -s b a; ln -s a b", "a", 1, "Too many levels of symbolic links"},
+    {"a_name_of_255_bytes", ":", "$long", 0, "saved web1", "image $long"},
+    {"a_name_of_256_bytes", ":", "x$long", 1, "cannot save to x0.*File name too long"},
+    {"a_name_of_250_bytes_without_unnamed_files", "mkdir d.nfs", "d.nfs/$fits", 1,
+     "cannot sync d.nfs/0.*[Qq]uota", "[ -z \"$(ls d.nfs)\" ]"},
+    {"a_file_where_room_is_told_when_it_is_synced", "mkdir d.nfs; echo old >d.nfs/old", "d.nfs/old",
+     1, "cannot sync d.nfs/old.*[Qq]uota",
+     "[ \"$(cat d.nfs/old)\" = old -a $(ls d.nfs|wc -l) = 1 ]"},
+    {"no_name_at_all", ":", "''", 2, "name a file"},
+    {"a_folder", "mkdir d", "d", 1, "d: it is a folder", "[ -z \"$(ls d)\" ]"},
+    {"a_name_in_no_folder", ":", "no/such/file", 1, "cannot write in no/such"},
+    {"a_name_below_a_file", "echo old >old", "old/file", 1, "Not a directory"},
+    {"a_new_file_on_a_read_only_file_system", "mkdir d.ro", "d.ro/new", 1, "Read-only file system"},
+    {"a_file_that_is_there_on_one", "mkdir d.ro; echo old >d.ro/old", "d.ro/old", 1,
+     "Read-only file system", "[ \"$(cat d.ro/old)\" = old ]"},
+    {"a_file_that_nobody_may_write_to", "echo old >old; chmod 444 old; as_nobody=yes", "old", 1,
+     "cannot save to old: Permission denied", "[ \"$(cat old)\" = old ]"},
+    {"a_folder_that_is_not_writable", "mkdir d; chmod 555 d; as_nobody=yes", "d/new", 1,
+     "cannot write in d: Permission denied"},
+    {"a_socket", "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"socket\")'",
+     "socket", 1, "socket: it is a socket"},
+    {"the_full_device", ":", "/dev/full", 1, "it is a character device, which keeps nothing"},
+    {"the_null_device", ":", "/dev/null", 1, "it is a character device, which keeps nothing"},
+    {"a_block_device_that_is_larger", "head -c 64M /dev/zero >disk.blk", "disk.blk", 0,
+     "saved web1.*[1-9][0-9]* bytes of image",
+     "image disk.blk && $ferry inspect disk.blk >/dev/null && $ferry cat disk.blk 1 >/dev/null &&"
+     "$ferry convert disk.blk libxc --to libxc >/dev/null && [ $(stat -c %s disk.blk) = 67108864 "
+     "]"},
+    {"a_block_device_with_a_larger_image",
+     "$sim create big --memory 32; $sim run big >/dev/null; "
+     "$sim save --keep big big.ferry; head -c 64M /dev/zero >disk.blk;"
+     "dd if=big.ferry of=disk.blk conv=notrunc status=none; $ferry audit disk.blk",
+     "disk.blk", 0, "saved web1", "image disk.blk"},
+    {"a_link_to_a_block_device", "head -c 64M /dev/zero >disk.blk; ln -s disk.blk link", "link", 0,
+     "saved web1", "image disk.blk && [ -L link ]"},
+    {"a_block_device_that_is_too_small",
+     "echo old | dd of=disk.blk bs=100k conv=sync status=none; cp disk.blk was", "disk.blk", 1,
+     "the image takes at least 1 MiB and there is room for 0 MiB", "cmp disk.blk was"},
+    {"a_fifo_without_a_word_of_the_guest", "mkfifo fifo", "fifo", 2,
+     "written to a FIFO may never reach a disk.*--keep"},
+    {"a_fifo", "mkfifo fifo; timeout 20 cat fifo >read 2>&1 &", "--destroy fifo", 0, "saved web1",
+     "wait; image read"},
+    {"a_fifo_whose_reader_leaves", "mkfifo fifo; timeout 20 head -c 1000 fifo >read 2>&1 &",
+     "--destroy fifo", 1, "Broken pipe"},
+    {"standard_output_without_a_word_of_the_guest", ":", "- | cat", 2,
+     "written to standard output may never"},
+    {"standard_output", ":", "--destroy - | cat >read", 0, "saved web1", "image read"},
+    {"standard_output_that_is_closed_early", ":", "--destroy - | head -c 1000 >read", 1,
+     "Broken pipe"},
+    {"standard_output_by_its_path", ":", "--destroy /dev/stdout | cat >read", 0, "saved web1",
+     "image read"},
+};
+
+class Targets : public ::testing::Test {
+ protected:
+  // What a shell printed, with $sim and $ferry.
+  std::string shell(const std::string& commands, int expected) {
+    const std::string script = folder_.path("script");
+    std::ofstream(script) << "cd " << folder_.path("at") << "\nsim='" << kSim << "'\nferry='"
+                          << kFerry << "'\n"
+                          << kNames << "\n"
+                          << commands;
+    FILE* pipe = popen(("bash " + script + " 2>&1").c_str(), "r");
+    std::string output;
+    std::array<char, 4096> buffer;
+    while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
+      output.append(buffer.data(), n);
+    const int ended = pclose(pipe);
+    EXPECT_TRUE(WIFEXITED(ended) && WEXITSTATUS(ended) == expected) << commands << "\n" << output;
+    return output;
+  }
+  void SetUp() override {
+    std::filesystem::create_directory(folder_.path("at"));
+    shell("$sim create web1 --memory 8 && $sim run web1 --steps 5", 0);
+  }
+
+  static constexpr char kSim[] = "env LD_PRELOAD=" POSING " " FERRY_SIM " --host web1.host";
+  // Image commands alone need no host.
+  static constexpr char kFerry[] = "env LD_PRELOAD=" POSING " " FERRY_PROGRAM;
+  TestFolder folder_;
+};
+
+class EachTarget : public Targets, public ::testing::WithParamInterface<Way> {};
+
+// Root may write anywhere, so that it is not root who saves where that matters.
+constexpr char kSave[] =
+    "\nchmod a+rwx .. . ; as=; "
+    "if [ \"$as_nobody\" -a $(id -u) = 0 ]; then chown -R 65534 .; as='setpriv --reuid=65534 "
+    "--clear-groups'; fi; set -o pipefail; $as $sim save ";
+
+TEST_P(EachTarget, is_as_the_documents_say) {
+  const Way& way = GetParam();
+  std::string target = way.target;
+  // Options first: web1 comes between them and the target.
+  const size_t file = target.starts_with("--") ? target.find(' ') + 1 : 0;
+  target.insert(file, "web1 ");
+  const std::string said = shell(way.before + std::string(kSave) + target, way.status);
+  std::ofstream(folder_.path("at/said")) << said;
+  std::ofstream(folder_.path("at/expected")) << way.said;
+  shell("grep -qE -f expected said || { cat said; exit 1; }", 0);
+  shell(way.after, 0);
+  // Either the image is somewhere and the guest is gone, or it runs on as if nobody had asked.
+  if (way.status == 0)
+    EXPECT_EQ(shell("$sim list | grep web1", 1), "");
+  else
+    EXPECT_NE(shell("$sim run web1 --steps 5", 0).find("step 5 to 10"), std::string::npos);
+}
+
+// Whatever /proc/sys/fs/protected_* say.
+TEST_F(Targets, that_another_user_has_laid_out_for_us_are_refused) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can lay out what is another user's";
+  shell(
+      "mkdir -m 1777 tmp; echo old >old; ln -s ../old tmp/link; ln -s ../new tmp/nowhere;"
+      "mkfifo tmp/fifo; echo old >tmp/file; chown -h 12345 tmp/*",
+      0);
+  for (const char* target : {"tmp/link", "tmp/nowhere", "tmp/file", "--destroy tmp/fifo"}) {
+    std::string words = target;
+    words.insert(words.find("tmp"), "web1 ");
+    const std::string said = shell("$sim save " + words, 1);
+    EXPECT_NE(said.find("user 12345 has put it into a folder"), std::string::npos) << said;
+  }
+  shell("[ $(cat old) = old -a $(cat tmp/file) = old -a ! -e new ]", 0);
+  shell("ln -s ../ours tmp/ours; $sim save web1 tmp/ours && image ours", 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Way, EachTarget, ::testing::ValuesIn(kWays),
+                         [](const auto& way) { return way.param.name; });
+
+}  // namespace
+}  // namespace ferry
