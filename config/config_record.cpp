@@ -22,10 +22,14 @@ XlHeader config_header(const ImageFile& image) {
 }
 
 SavedConfig saved_config(const ImageFile& image) {
+  const uint64_t pages = image.head().populated_pages();
   if (image.place().in_xl_file)
-    return {{image.place().xl_flags, image.place().xl_config, image.place().of_libvirt}, true, {}};
+    return {{image.place().xl_flags, image.place().xl_config, image.place().of_libvirt},
+            true,
+            {},
+            pages};
   const std::optional<v1::Config> config = config_record(image);
-  if (config) return {{config->xl_flags(), config->libxl_json()}, false, config->mark()};
+  if (config) return {{config->xl_flags(), config->libxl_json()}, false, config->mark(), pages};
   fail(Errc::bad_image,
        "the image says nothing of how to create the domain; it was not written by ferry save");
 }

@@ -1,6 +1,7 @@
 // Where an image has the configuration of its guest.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -21,7 +22,8 @@ XlHeader config_header(const ImageFile& image);
 struct SavedConfig {
   XlHeader header;
   bool in_xl_file = false;
-  std::string mark;  // of the host that saved it (own_mark.h); empty: none
+  std::string mark;          // of the host that saved it (own_mark.h); empty: none
+  uint64_t guest_pages = 0;  // that the guest has, by the image's head
 };
 
 // The same as config_header(), with the mark.

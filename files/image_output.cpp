@@ -84,6 +84,7 @@ void ImageOutput::open_device() {
          given_);
   if (!fd_) fail_errno(Errc::io, errno, fmt::format("cannot save to {}", given_));
   if (!device_bytes(fd_.get())) fail(Errc::io, "{} is no block device any more", given_);
+  if (is_read_only(fd_.get())) fail(Errc::io, "cannot save to {}: the device is read-only", given_);
 }
 
 void ImageOutput::open_file() {

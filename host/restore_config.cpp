@@ -4,7 +4,9 @@
 #include "config/json_text.h"
 #include "config/judge_config.h"
 #include "config/libxl_json.h"
+#include "config/memory_target.h"
 #include "config/own_mark.h"
+#include "p2m/frames.h"
 #include "text/printable.h"
 #include "text/say.h"
 #include "xen/hypervisor.h"
@@ -53,6 +55,19 @@ JudgedConfig config_of_operator(const SavedConfig& saved, const std::string& tex
   return own;
 }
 
+// libxl limits a new domain to its target, and as much beyond it as config/memory_target.h says.
+void set_memory(Json& json, const SavedConfig& saved, const RestoreAs& as) {
+  if (as.memory_mib != 0) set_memory_target(json, as.memory_mib << 10);
+  const auto target = memory_target_kib(json);
+  const uint64_t needed = saved.guest_pages * (kPageSize / 1024);
+  if (!target || needed <= *target + kBeyondTargetKib) return;
+  const uint64_t needed_mib = (needed + 1023) >> 10;
+  fail(Errc::no_memory,
+       "the guest has {} MiB of memory, and its configuration would give it {} MiB{}: --memory {} "
+       "restores it",
+       needed_mib, *target >> 10, as.memory_mib != 0 ? " with this --memory" : "", needed_mib);
+}
+
 }  // namespace
 
 RestoreConfig restore_config(const SavedConfig& saved, const RestoreAs& as) {
@@ -62,6 +77,7 @@ RestoreConfig restore_config(const SavedConfig& saved, const RestoreAs& as) {
   RestoreConfig config{{kXlFlagJson | kXlFlagStreamV2, {}}, std::move(judged.json), {}};
   config.dropped = std::move(judged.dropped);
   if (!as.name.empty()) config.json["c_info"]["name"] = as.name;
+  set_memory(config.json, saved, as);
   config.header.config = json_text(config.json, -1);
   return config;
 }

@@ -19,6 +19,7 @@ struct RestoreAs {
   bool force = false;         // although the guest still runs here
   bool trust_config = false;  // the operator vouches for the image's configuration
   std::string config = {};    // the operator's own, libxl's JSON, instead of it; empty: none
+  uint64_t memory_mib = 0;    // of the domain; 0: as the configuration says
 };
 
 // The header of the xl file that makes the guest, and its configuration once more, parsed.
@@ -32,7 +33,7 @@ struct RestoreConfig {
 // (config/judge_config.h) and written anew. Needs no Xen. Throws Error(bad_image) for a
 // configuration that no host of ours takes, Error(unsupported) for one that is not JSON, or that
 // asks for more than is taken unseen, from an image that this host did not save and nobody vouches
-// for.
+// for; Error(no_memory) if the guest has more memory than the domain would get.
 RestoreConfig restore_config(const SavedConfig& saved, const RestoreAs& as);
 
 // For people: what was left out of the image's configuration.

@@ -36,6 +36,11 @@ std::optional<uint64_t> device_bytes(int fd) {
   return bytes;
 }
 
+bool is_read_only(int fd) {
+  int read_only = 0;
+  return ioctl(fd, BLKROGET, &read_only) == 0 && read_only != 0;
+}
+
 void turn_bits(std::span<std::byte> bytes) {
   for (std::byte& byte : bytes) byte = ~byte;
 }

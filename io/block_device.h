@@ -21,6 +21,9 @@ inline constexpr size_t kTurnedBytes = 16;
 // How many bytes the device has; nothing of a descriptor that is no block device. Throws Error(io).
 std::optional<uint64_t> device_bytes(int fd);
 
+// Some drivers let a device be opened for writing that takes none.
+bool is_read_only(int fd);
+
 void turn_bits(std::span<std::byte> bytes);
 // The first bytes of what was written there, turned or turned back, and on the device when this
 // returns. Throws Error(io).

@@ -60,7 +60,8 @@ RestoreResult Restore::run(RecordSource& source) {
 void Restore::check_memory(uint64_t needed) const {
   if (needed > domain_.max_pages)
     fail(Errc::no_memory,
-         "the guest needs {} MiB, but the domain may have only {} MiB: raise its memory setting",
+         "the guest needs {} MiB, but the domain may have only {} MiB: raise its memory "
+         "setting (ferry restore has --memory for that)",
          mib(needed), mib(domain_.max_pages));
   const uint64_t free = free_pages(xen_) + domain_.nr_pages;
   if (needed > free)

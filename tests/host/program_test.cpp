@@ -68,6 +68,22 @@ TEST(HostProgram, a_bad_image_is_exit_code_3) {
   std::filesystem::remove(path);
 }
 
+TEST(HostProgram, a_stream_is_read_as_far_as_its_configuration_first) {
+  const auto path = std::filesystem::temp_directory_path() / "ferry-test-stream";
+  std::ofstream(path) << "this is no image";
+  expect("restore - <" + path.string(), 3, "not a saved domain");
+  std::filesystem::remove(path);
+  expect("restore - </dev/null", 3, "empty");
+  // What is wrong with these is that there is no Xen.
+  expect("restore - <" FERRY_GOLDEN "/v1.0-bare.ferry", 1, "no Xen hypervisor");
+  const auto config = std::filesystem::temp_directory_path() / "ferry-test-config";
+  std::ofstream(config) << R"({"c_info": {"name": "x"}, "b_info": {"max_memkb": 99999999}})";
+  const std::string own = " --config " + config.string();
+  expect("restore -" + own + " <" FERRY_GOLDEN "/v1.0-bare.ferry", 1, "no Xen hypervisor");
+  expect("restore -" + own + " <" FERRY_GOLDEN "/v1.0-in-xl.xlsave", 1, "no Xen hypervisor");
+  std::filesystem::remove(config);
+}
+
 TEST(HostProgram, a_missing_file_is_exit_code_1) {
   expect("restore /nowhere/x", 1, "/nowhere/x");
 }

@@ -60,6 +60,32 @@ TEST_F(TakenOver, what_looks_at_a_file_before_a_restore_can_do_nothing_either) {
   EXPECT_TRUE(std::filesystem::exists(left())) << "that was no attempt";
 }
 
+// And what reads a stream; it can also lie to whoever started it, but not end well.
+TEST_F(TakenOver, what_reads_a_stream_before_a_restore_can_do_nothing_either) {
+  const std::vector<std::string> restore = {"/bin/sh", "-c", FERRY_PROGRAM " restore - <" + image_};
+  const auto outcome_of = [&](const char* what) {
+    ::setenv("TAKEN_OVER", what, 1);
+    return run_program(restore);
+  };
+  for (const char* what : {"write", "hypercall", "connect", "trace", "signal", "run"}) {
+    const Outcome outcome = outcome_of(what);
+    EXPECT_EQ(outcome.exit_code, 1) << what;
+    EXPECT_THAT(outcome.err, HasSubstr("standard input was stopped: it asked the kernel for what"))
+        << what;
+    EXPECT_EQ(outcome.out, "") << what;
+    EXPECT_FALSE(std::filesystem::exists(left())) << what;
+  }
+  for (const char* what : {"garbage", "leave", "crash"}) {
+    const Outcome outcome = outcome_of(what);
+    EXPECT_EQ(outcome.exit_code, 1) << what;
+    EXPECT_THAT(outcome.err, HasSubstr("what reads standard input")) << what;
+  }
+  ::setenv("FERRY_SANDBOX", "no", 1);
+  outcome_of("write");
+  ::unsetenv("FERRY_SANDBOX");
+  EXPECT_TRUE(std::filesystem::exists(left())) << "that was no attempt";
+}
+
 // The one thing that is refused and not stopped, since the C library itself asks for it.
 TEST_F(TakenOver, readers_read_no_other_file) {
   for (const std::vector<std::string>& words : commands()) {

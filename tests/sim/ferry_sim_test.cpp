@@ -21,9 +21,10 @@ class FerrySim : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  // Expects that exit status; what the command printed.
-  std::string run(int status, const std::string& arguments) {
-    const std::string line = "cd " + folder_ + " && " FERRY_SIM " " + arguments + " 2>&1";
+  // Expects that exit status; what the command printed. before: of the shell's, in front of it.
+  std::string run(int status, const std::string& arguments, const std::string& before = "") {
+    const std::string line =
+        "cd " + folder_ + "; " + before + " " FERRY_SIM " " + arguments + " 2>&1";
     FILE* pipe = popen(line.c_str(), "r");
     std::string output;
     std::array<char, 4096> buffer;
@@ -76,6 +77,37 @@ TEST_F(FerrySim, a_guest_that_is_kept_runs_on_and_one_that_is_paused_does_not) {
   run(0, "save --keep twin b.ferry");  // by its own uuid
   run(0, "destroy twin");
   EXPECT_NE(run(0, "restore b.ferry").find("restored twin"), std::string::npos);
+}
+
+TEST_F(FerrySim, a_guest_is_restored_while_its_image_comes_in) {
+  run(0, "create web1 --memory 8");
+  run(0, "run web1 --steps 50");
+  run(0, "save web1 web1.ferry");
+  const std::string goes_on = "step 50 to 60";
+  run(0, "restore - <web1.ferry");
+  EXPECT_NE(run(0, "run web1 --steps 10").find(goes_on), std::string::npos);
+  // What follows the image is somebody else's.
+  run(0, "--host b restore -", "cat web1.ferry /proc/version |");
+  EXPECT_NE(run(0, "--host b run web1 --steps 10").find(goes_on), std::string::npos);
+  run(0, "--host c restore fifo", "mkfifo fifo; timeout 20 cat web1.ferry >fifo 2>/dev/null &");
+  EXPECT_NE(run(0, "--host c run web1 --steps 10").find(goes_on), std::string::npos);
+
+  const std::string cut = run(3, "--host d restore -", "head -c 1000000 web1.ferry |");
+  EXPECT_NE(cut.find("cut off at byte 1000000"), std::string::npos) << cut;
+  EXPECT_EQ(run(0, "--host d list").find("web1"), std::string::npos);
+  EXPECT_NE(run(3, "--host e restore - </dev/null").find("empty"), std::string::npos);
+}
+
+TEST_F(FerrySim, a_guest_can_be_restored_with_other_memory_but_not_less_than_it_has) {
+  run(0, "create web1 --memory 8");
+  run(0, "save web1 web1.ferry");
+  const std::string said = run(1, "restore --memory 4 web1.ferry");
+  EXPECT_NE(said.find("would give it 4 MiB with this --memory: --memory 8 restores it"),
+            std::string::npos)
+      << said;
+  run(2, "restore --memory 0 web1.ferry");
+  run(0, "restore --memory 12 web1.ferry");
+  run(0, "run web1 --steps 20");
 }
 
 TEST_F(FerrySim, a_guest_can_be_saved_twice_before_it_goes_on) {

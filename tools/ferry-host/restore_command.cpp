@@ -5,12 +5,14 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include "error/error.h"
+#include "files/save_target.h"
 #include "host/child.h"
 #include "host/engine.h"
 #include "host/operator_config.h"
@@ -20,7 +22,9 @@
 #include "settings/places.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
+#include "tools/ferry-host/restore_options.h"
 #include "tools/ferry-host/saved_file.h"
+#include "tools/ferry-host/saved_stream.h"
 #include "xen/hypervisor.h"
 #include "xen/libxl_lifecycle.h"
 
@@ -33,6 +37,17 @@ struct Arguments : RestoreAs {
 };
 
 constexpr size_t kCopyStep = 1 << 20;
+
+// What xl restore reads from.
+struct XlPipe {
+  XlPipe() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) fail_errno(Errc::io, errno, "cannot make a pipe");
+    for_xl.reset(ends[0]);
+    ours.reset(ends[1]);
+  }
+  Descriptor for_xl, ours;
+};
 
 // Writes the xl file that xl restore reads. False if xl stopped reading.
 bool feed(FileSource image, const XlHeader& header, int fd) {
@@ -49,30 +64,29 @@ bool feed(FileSource image, const XlHeader& header, int fd) {
   }
 }
 
-int run_xl(const FileSource& image, const XlHeader& header, const Arguments& arguments) {
-  int pipe_fds[2];
-  if (pipe2(pipe_fds, O_CLOEXEC) != 0) fail_errno(Errc::io, errno, "cannot make a pipe");
+// xl, and in a thread beside it what feeds it. xl_ended: for who feeds it still.
+int run_xl(XlPipe& pipe, const Arguments& arguments, const std::function<void()>& feed_xl,
+           const std::function<void()>& xl_ended) {
   std::vector<std::string> command = {place<"xl">(), "restore"};
   if (arguments.paused) command.push_back("-p");
-  command.push_back(fmt::format("/proc/self/fd/{}", pipe_fds[0]));
-  Child child(command, environment_of_xl(), {pipe_fds[0]}, Child::Pipes::none);
-  close(pipe_fds[0]);
-  {
-    const SignalsTo stop(child.pid());
-    std::exception_ptr failure;
-    std::thread feeder([&] {
-      try {
-        feed(image, header, pipe_fds[1]);
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      close(pipe_fds[1]);
-    });
-    const int status = child.wait();
-    feeder.join();
-    if (failure) std::rethrow_exception(failure);
-    return status;
-  }
+  command.push_back(fmt::format("/proc/self/fd/{}", pipe.for_xl.get()));
+  Child child(command, environment_of_xl(), {pipe.for_xl.get()}, Child::Pipes::none);
+  pipe.for_xl.reset();
+  const SignalsTo stop(child.pid());
+  std::exception_ptr failure;
+  std::thread feeder([&] {
+    try {
+      feed_xl();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    pipe.ours.reset();
+  });
+  const int status = child.wait();
+  xl_ended();
+  feeder.join();
+  if (failure) std::rethrow_exception(failure);
+  return status;
 }
 
 // A guest may end as soon as it runs: it was restored all the same.
@@ -93,21 +107,50 @@ void check_here(RestoreConfig& config, const Arguments& arguments) {
   refuse_second_copy(config, life, arguments);
 }
 
-void restore(Arguments& arguments, bool confined) {
-  SavedFile file(arguments.file, confined);
-  const SavedConfig saved = file.read();
+RestoreConfig config_for(const SavedConfig& saved, Arguments& arguments) {
   if (!arguments.config_file.empty()) arguments.config = operator_config(arguments.config_file);
   RestoreConfig config = restore_config(saved, arguments);
   tell_dropped(config);
   check_here(config, arguments);
-  const int status = run_xl(file.image(), config.header, arguments);
+  return config;
+}
+
+[[noreturn]] void fail_of_xl(int status, std::string_view image) {
+  fail(Errc::internal, "xl restore failed ({}); its messages are above{}",
+       WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
+                           : fmt::format("exit status {}", WEXITSTATUS(status)),
+       image);
+}
+
+RestoreConfig restore_file(Arguments& arguments, bool confined) {
+  SavedFile file(arguments.file, confined);
+  RestoreConfig config = config_for(file.read(), arguments);
+  XlPipe pipe;
+  const auto feed_xl = [&] { feed(file.image(), config.header, pipe.ours.get()); };
+  const int status = run_xl(pipe, arguments, feed_xl, [] {});
   if (status != 0) {
     file.blame();
-    fail(Errc::internal,
-         "xl restore failed ({}); its messages are above, the image itself is sound",
-         WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
-                             : fmt::format("exit status {}", WEXITSTATUS(status)));
+    fail_of_xl(status, ", the image itself is sound");
   }
+  return config;
+}
+
+RestoreConfig restore_stream(Arguments& arguments, bool confined) {
+  const bool input = arguments.file == "-";
+  Descriptor from = open_stream(arguments.file);
+  if (input) arguments.file = "standard input";
+  SavedStream stream(std::move(from), arguments.file, confined);
+  RestoreConfig config = config_for(stream.read(), arguments);
+  XlPipe pipe;
+  const auto feed_xl = [&] { stream.feed(config.header, pipe.ours.get()); };
+  const int status = run_xl(pipe, arguments, feed_xl, [&] { stream.stop(); });
+  if (status != 0) fail_of_xl(status, "");
+  return config;
+}
+
+void restore(Arguments& arguments, bool confined) {
+  const RestoreConfig config = is_stream(arguments.file) ? restore_stream(arguments, confined)
+                                                         : restore_file(arguments, confined);
   LibxlLifecycle life;
   print_restored(life, config.json["c_info"].value("name", std::string()), arguments.paused);
 }
@@ -118,11 +161,14 @@ void add_restore_command(CLI::App& app, const Settings& settings) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("restore", "Restore a PV guest from a file");
   command->footer(
-      "Takes what ferry save wrote, and what xl save wrote with ferry's helper.\n"
+      "Takes what ferry save wrote, and what xl save wrote with ferry's helper: a file, a block\n"
+      "device, a FIFO, or - for standard input. Of what comes in as a stream the guest's\n"
+      "configuration has to come first, as ferry and xl write it.\n"
       "An image that another host saved is restored with ordinary disks, networks and kernels "
       "only\n(docs/trust.md).\n"
-      "\nExample:\n  ferry restore /var/lib/xen/save/web1.ferry");
-  command->add_option("FILE", arguments->file, "The saved guest")->required();
+      "\nExample:\n  ferry restore /var/lib/xen/save/web1.ferry\n"
+      "  age -d -i key web1.age | ferry restore -");
+  command->add_option("FILE", arguments->file, "The saved guest; - is standard input")->required();
   command->add_flag("--paused", arguments->paused, "Leave the guest paused");
   command->add_option("--name", arguments->name, "Give the domain another name");
   CLI::Option* trust = command->add_flag(
@@ -134,6 +180,7 @@ void add_restore_command(CLI::App& app, const Settings& settings) {
       ->type_name("CONFIG")
       ->excludes(trust);
   command->add_flag("--force", arguments->force, "Restore even if the guest still runs here");
+  add_memory_option(*command, *arguments);
   command->callback(
       [arguments, &settings] { restore(*arguments, settings.get<"sandbox">() == "yes"); });
 }

@@ -1,16 +1,22 @@
 // ferry-sim restore: a guest from a file, on the simulated host.
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include "config/config_record.h"
+#include "config/image_stream.h"
+#include "files/save_target.h"
 #include "host/operator_config.h"
 #include "host/restore_config.h"
+#include "io/byte_stream.h"
+#include "io/descriptor.h"
 #include "proto/image_file.h"
 #include "sim_toolstack/restore_guest.h"
 #include "text/printable.h"
+#include "tools/ferry-host/restore_options.h"
 #include "tools/ferry-sim/commands.h"
 #include "tools/ferry-sim/sim_host.h"
 
@@ -22,17 +28,35 @@ struct Arguments : host::RestoreAs {
   bool paused = false;
 };
 
+// What comes in as a stream is read by and by.
+struct Stream {
+  explicit Stream(Descriptor opened) : from(std::move(opened)) {}
+  Descriptor from;
+  FdSource bytes{from.get(), "the image"};
+  ImageStream image{bytes};
+};
+
 void restore(const std::string& path, Arguments& arguments) {
-  const ImageFile image = ImageFile::open(arguments.file);
+  std::optional<Stream> stream;
+  std::unique_ptr<ByteSource> in_file;
+  SavedConfig saved;
+  if (is_stream(arguments.file)) {
+    stream.emplace(host::open_stream(arguments.file));
+    saved = stream->image.config();
+  } else {
+    const ImageFile image = ImageFile::open(arguments.file);
+    saved = saved_config(image);
+    in_file = image.stream();
+  }
   if (!arguments.config_file.empty())
     arguments.config = host::operator_config(arguments.config_file);
-  host::RestoreConfig config = host::restore_config(saved_config(image), arguments);
+  host::RestoreConfig config = host::restore_config(saved, arguments);
   host::tell_dropped(config);
   SimHost host(path, true);
   host::refuse_second_copy(config, host.life(), arguments);
   const auto executor = make_thread_executor(std::max(1u, std::thread::hardware_concurrency() / 2));
-  const auto source = image.stream();
-  const RestoredGuest guest = restore_guest(host.xen(), host.life(), config.header.config, *source,
+  ByteSource& image = stream ? static_cast<ByteSource&>(stream->image) : *in_file;
+  const RestoredGuest guest = restore_guest(host.xen(), host.life(), config.header.config, image,
                                             *executor, arguments.paused);
   fmt::print("restored {} as domain {}: {} bytes of guest\n",
              printable(host.life().name(guest.domid)), static_cast<unsigned>(guest.domid),
@@ -45,13 +69,14 @@ void add_restore_command(CLI::App& app, HostPath host) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("restore", "Restore a guest from a file");
   command->footer("Example:\n  ferry-sim restore web1.ferry");
-  command->add_option("FILE", arguments->file, "The image")->required();
+  command->add_option("FILE", arguments->file, "The image; - is standard input")->required();
   command->add_option("--name", arguments->name, "Another name for the guest");
   command->add_flag("--paused", arguments->paused, "Leave it paused");
   CLI::Option* trust = command->add_flag("--trust-config", arguments->trust_config,
                                          "Take the image's configuration, whatever it names");
   command->add_option("--config", arguments->config_file, "Take this one instead, libxl's JSON")
       ->excludes(trust);
+  host::add_memory_option(*command, *arguments);
   command->add_flag("--force", arguments->force, "Also if the guest is on this host already");
   command->callback([arguments, host] { restore(*host, *arguments); });
 }

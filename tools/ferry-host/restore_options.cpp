@@ -1,0 +1,40 @@
+// What restore takes alike on a host and on a simulated one.
+#include "tools/ferry-host/restore_options.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "error/error.h"
+
+namespace ferry::host {
+namespace {
+
+constexpr uint64_t kMostMemoryMib = uint64_t{1} << 24;  // 16 TiB: what an image can have
+
+}  // namespace
+
+void add_memory_option(CLI::App& command, RestoreAs& as) {
+  command
+      .add_option("--memory", as.memory_mib,
+                  "Give the guest so many MiB, whatever its configuration says; at least what it "
+                  "had when it was saved")
+      ->check(CLI::Range(uint64_t{1}, kMostMemoryMib).description(""))
+      ->type_name("MIB");
+}
+
+Descriptor open_stream(const std::string& path) {
+  if (path != "-") {
+    Descriptor fifo(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fifo) fail_errno(Errc::io, errno, fmt::format("cannot open {}", path));
+    return fifo;
+  }
+  if (isatty(STDIN_FILENO))
+    fail(Errc::usage, "an image is not read from a terminal; redirect standard input");
+  Descriptor input(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!input) fail_errno(Errc::io, errno, "cannot read from standard input");
+  return input;
+}
+
+}  // namespace ferry::host

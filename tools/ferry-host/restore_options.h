@@ -1,0 +1,19 @@
+// What restore takes alike on a host and on a simulated one.
+#pragma once
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "host/restore_config.h"
+#include "io/descriptor.h"
+
+namespace ferry::host {
+
+void add_memory_option(CLI::App& command, RestoreAs& as);
+
+// Opens what is restored while it comes in: "-", or a FIFO, once somebody writes to it. Throws
+// Error.
+Descriptor open_stream(const std::string& path);
+
+}  // namespace ferry::host
