@@ -6,9 +6,9 @@
 #include <chrono>
 #include <exception>
 
-#include "config/libxl_json.h"
 #include "config/own_mark.h"
 #include "custody/guest_custody.h"
+#include "custody/leaving.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
 #include "ferry/v1/image.pb.h"
@@ -59,8 +59,10 @@ class GuestSave {
 
  private:
   void read_config() {
-    config_.set_libxl_json(config_to_save(life_.config_json(domain_.domid)));
     config_.set_name(life_.name(domain_.domid));
+    const Leaving leaving = look_at_leaving(life_, domain_);
+    tell_notes(config_.name(), leaving);
+    config_.set_libxl_json(leaving.config);
     if (!is_utf8(config_.name()))
       fail(Errc::unsupported, "the domain's name is not UTF-8: {}", config_.name());
     config_.set_uuid(domain_.uuid.data(), domain_.uuid.size());

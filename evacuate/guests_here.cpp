@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "config/libxl_json.h"
 #include "error/error.h"
 #include "host/check_guest.h"
 #include "migrate/guest_names.h"
@@ -14,24 +13,15 @@ namespace {
 
 constexpr domid_t kDomain0{0};
 
-// What a guest's own configuration says against leaving this host.
-void look_at_config(Lifecycle& life, GuestHere& guest) {
-  const auto config = parse_config(life.config_json(guest.domid));
-  if (text_at(config, "/b_info/disable_migrate") == "True")
-    guest.stays.emplace_back("its configuration says that it is not to be migrated (nomigrate)");
-}
-
 // What another host would be asked in vain.
-void look_over(const Hypervisor& xen, Lifecycle& life, const Looking& looking,
-               const DomainInfo& info, GuestHere& guest) {
+void look_over(const Hypervisor& xen, Lifecycle& life, const DomainInfo& info, GuestHere& guest) {
   try {
     check_name(guest.name);
     refuse_open_job(info);
     const host::CheckResult checked =
-        host::check_guest(xen, life, std::to_string(raw(guest.domid)), looking.says_it_can_suspend);
+        host::check_guest(xen, life, std::to_string(raw(guest.domid)));
     guest.stays = checked.blockers;
     if (info.suspended) guest.stays.emplace_back("it is suspended: nobody can tell who has it");
-    if (guest.stays.empty()) look_at_config(life, guest);
   } catch (const Error& e) {
     guest.stays.emplace_back(e.what());
     guest.needs_operator = e.code() == Errc::needs_operator;
@@ -40,9 +30,10 @@ void look_over(const Hypervisor& xen, Lifecycle& life, const Looking& looking,
 
 }  // namespace
 
-std::vector<GuestHere> guests_here(const Hypervisor& xen, Lifecycle& life, const Looking& looking) {
+std::vector<GuestHere> guests_here(const Hypervisor& xen, Lifecycle& life,
+                                   const std::vector<std::string>& names_left_out) {
   std::vector<domid_t> left_out;
-  for (const std::string& name : looking.left_out) left_out.push_back(life.find(name));
+  for (const std::string& name : names_left_out) left_out.push_back(life.find(name));
   std::vector<GuestHere> guests;
   for (const DomainInfo& info : list_domains(xen)) {
     if (info.dying) continue;
@@ -55,7 +46,7 @@ std::vector<GuestHere> guests_here(const Hypervisor& xen, Lifecycle& life, const
       guest.meant_to_stay = true;
       guest.stays.emplace_back("it was left out");
     } else {
-      look_over(xen, life, looking, info, guest);
+      look_over(xen, life, info, guest);
     }
     guests.push_back(std::move(guest));
   }

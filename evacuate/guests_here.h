@@ -1,7 +1,6 @@
 // The guests of this host, and which of them can go to another one.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,15 +22,10 @@ struct GuestHere {
   bool needs_operator = false;
 };
 
-struct Looking {
-  // Whether the guest has said that it suspends when it is asked to.
-  std::function<bool(domid_t)> says_it_can_suspend;
-  // Names or numbers of domains that the operator leaves out.
-  std::vector<std::string> left_out = {};
-};
-
 // All domains of this host that are not being destroyed, domain 0 too. Nothing is touched. Throws
 // Error: Xen or xenstore cannot be asked; Error(usage) if there is no domain of a name left out.
-std::vector<GuestHere> guests_here(const Hypervisor& xen, Lifecycle& life, const Looking& looking);
+// left_out: names or numbers of domains that the operator leaves out.
+std::vector<GuestHere> guests_here(const Hypervisor& xen, Lifecycle& life,
+                                   const std::vector<std::string>& left_out = {});
 
 }  // namespace ferry::evacuate

@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
 #include "error/error.h"
 #include "io/block_device.h"
@@ -33,6 +35,19 @@ std::string beginning(const std::string& text, size_t most) {
   size_t end = most;
   while (end > 0 && (text[end] & 0xc0) == 0x80) --end;
   return text.substr(0, end);
+}
+
+// As Linux's back end shows it, which does not open the device for itself alone.
+bool is_disk_of_a_guest(dev_t device) {
+  const std::string number = fmt::format("{:x}:{:x}", major(device), minor(device));
+  std::error_code none;
+  for (const auto& backend :
+       std::filesystem::directory_iterator("/sys/bus/xen-backend/devices", none)) {
+    std::string its_number;
+    std::ifstream(backend.path() / "physical_device") >> its_number;
+    if (its_number == number) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -77,7 +92,8 @@ void ImageOutput::open_stream() {
 // Alone: not what is mounted, swapped to, or a guest's disk.
 void ImageOutput::open_device() {
   fd_.reset(open(target_.path.c_str(), O_RDWR | O_EXCL | O_CLOEXEC));
-  if (!fd_ && errno == EBUSY)
+  struct stat opened = {};
+  if (fd_ ? fstat(fd_.get(), &opened) == 0 && is_disk_of_a_guest(opened.st_rdev) : errno == EBUSY)
     fail(Errc::io,
          "cannot save to {}: the device is in use (mounted, swapped to, part of another one, a "
          "guest's disk, or another save writes to it)",

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/libxl_json.h"
+#include "custody/leaving.h"
 #include "error/error.h"
 #include "save/guest_view.h"
 #include "save/save.h"
@@ -13,7 +14,7 @@ namespace {
 
 // Of libxl's configuration: what no PV guest can be saved with.
 void check_config(const std::string& json, CheckResult& result) {
-  const auto config = parse_config(config_to_save(json));
+  const auto config = parse_config(json);
   const auto count = [&](const nlohmann::ordered_json& at, const char* key) -> size_t {
     return at.contains(key) && at[key].is_array() ? at[key].size() : 0;
   };
@@ -33,8 +34,7 @@ struct Enough {};
 
 }  // namespace
 
-CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::string& domain,
-                        const std::function<bool(domid_t)>& says_it_can_suspend) {
+CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::string& domain) {
   CheckResult result;
   result.domid = life.find(domain);
   result.name = life.name(result.domid);
@@ -48,15 +48,15 @@ CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::strin
     }
   };
   blocks([&] { check_can_save(xen, info); });
-  blocks([&] { check_config(life.config_json(result.domid), result); });
+  blocks([&] {
+    const Leaving leaving = look_at_leaving(life, info);
+    result.notes = leaving.notes;
+    check_config(leaving.config, result);
+  });
   if (!result.blockers.empty()) return result;
   blocks([&] { view_running_guest(xen, info, std::make_shared<const MachineToPhys>(xen)); });
   if (info.suspended)
     result.notes.emplace_back("it is suspended already and would be saved as it is");
-  else if (!says_it_can_suspend(result.domid))
-    result.notes.emplace_back(
-        "it does not say in xenstore that it can suspend (control/feature-suspend), as Linux does "
-        "when it boots; one that was restored or has moved does not say it again");
   return result;
 }
 

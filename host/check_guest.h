@@ -21,9 +21,8 @@ struct CheckResult {
   std::vector<std::string> notes;     // good to know
 };
 
-// says_it_can_suspend: what the guest has left in xenstore. Throws Error(no_domain), Error(no_xen).
-CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::string& domain,
-                        const std::function<bool(domid_t)>& says_it_can_suspend);
+// Throws Error(no_domain), Error(no_xen).
+CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::string& domain);
 
 struct EstimateRequest {
   std::string domain;

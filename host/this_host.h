@@ -21,8 +21,6 @@ class ThisHost {
   virtual const SaveEngine& engine() = 0;
   // What takes the guest of a job, a new one or one that is here already.
   virtual std::unique_ptr<IncomingGuest> incoming(const MigrationJob& job) = 0;
-  // Whether the guest has said that it suspends when it is asked to.
-  virtual bool says_it_can_suspend(domid_t domid) = 0;
   // What of a guest's devices is here.
   virtual DevicesHere devices() = 0;
 };

@@ -38,7 +38,6 @@ class Answering {
       : xen_(xen), life_(life), devices_(devices), question_(question) {}
 
   v1::MigrateAnswer run() {
-    answer_.set_free_bytes(free_pages(xen_) * kPageSize);
     check_memory();
     check_cpu();
     check_tsc();
@@ -51,11 +50,20 @@ class Answering {
   void blocker(std::string sentence) { answer_.add_blockers(std::move(sentence)); }
 
   void check_memory() {
-    const uint64_t needed = question_.guest_bytes() / kPageSize,
-                   free = answer_.free_bytes() / kPageSize;
-    if (needed > free)
-      blocker(fmt::format("it has {} MiB of free memory, the guest needs {} MiB",
-                          free * kPageSize >> 20, needed * kPageSize >> 20));
+    const uint64_t needed = question_.guest_bytes(), free = free_pages(xen_) * kPageSize,
+                   from_domain_0 = devices_.from_domain_0();
+    answer_.set_free_bytes(free + from_domain_0);
+    if (needed > free + from_domain_0)
+      blocker(fmt::format(
+          "it has {} MiB of free memory{}, the guest needs {} MiB", free >> 20,
+          from_domain_0 == 0
+              ? ""
+              : fmt::format(", and {} MiB that its domain 0 can give", from_domain_0 >> 20),
+          needed >> 20));
+    else if (needed > free)
+      answer_.add_notes(fmt::format(
+          "it has {} MiB of free memory, and xl will take {} MiB from its domain 0 (autoballoon)",
+          free >> 20, ((needed - free) >> 20) + 1));
   }
 
   // An older Xen takes what a newer one sends, as long as it knows what the guest was shown.

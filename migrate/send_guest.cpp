@@ -5,8 +5,8 @@
 #include <chrono>
 #include <exception>
 
-#include "config/libxl_json.h"
 #include "custody/host_boot.h"
+#include "custody/leaving.h"
 #include "error/error.h"
 #include "migrate/earlier_tries.h"
 #include "migrate/first_answer.h"
@@ -312,6 +312,8 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   const DomainInfo info = custody->look();
   refuse_open_job(info);
   check_can_save(xen, info);
+  const Leaving leaving = look_at_leaving(life, info);
+  tell_notes(life.name(info.domid), leaving);
   MigrationJob job;
   job.id = request.job;
   job.state = static_cast<unsigned>(SourceState::sending);
@@ -325,7 +327,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   job.source_secret = new_secret();
   v1::MigrateHello hello = hello_for(job);
   hello.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
-  hello.set_libxl_json(config_to_save(life.config_json(info.domid)));
+  hello.set_libxl_json(leaving.config);
   hello.set_streams(request.streams);
   hello.set_wants_progress(true);
   *hello.mutable_taken_back() = jobs_taken_back(job.uuid);

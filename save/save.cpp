@@ -207,6 +207,8 @@ class Save {
 }  // namespace
 
 void check_can_save(const Hypervisor& xen, const DomainInfo& domain) {
+  if (raw(domain.domid) == 0)
+    fail(Errc::unsupported, "domain 0 is this host itself: it can be neither saved nor migrated");
   if (domain.hvm)
     fail(Errc::unsupported, "domain {} is an HVM or PVH guest; ferry saves PV guests only",
          raw(domain.domid));

@@ -8,6 +8,7 @@
 
 #include "config/json_text.h"
 #include "config/libxl_json.h"
+#include "config/memory_target.h"
 #include "error/error.h"
 #include "sim/machine/hypercall.h"
 #include "sim/seam/points.h"
@@ -51,14 +52,14 @@ uint32_t new_port(const Hypervisor& xen, uint32_t domid) {
 struct Config {
   std::string name, uuid;
   unsigned vcpus = 0;
-  uint64_t memory_kb = 0;
+  uint64_t target_kb = 0;
 };
 
 Config read_config(const std::string& text) {
   try {
     const Json json = require_config(text, Errc::bad_image, "the configuration");
     const Json &c = json.at("c_info"), &b = json.at("b_info");
-    return {c.at("name"), c.at("uuid"), b.at("max_vcpus"), b.at("max_memkb")};
+    return {c.at("name"), c.at("uuid"), b.at("max_vcpus"), b.at("target_memkb")};
   } catch (const Json::exception&) {
     fail(Errc::bad_image, "the configuration does not describe a domain of a simulated host");
   }
@@ -173,7 +174,8 @@ RestoreTarget SimLifecycle::create(const std::string& config_json, const std::st
     set_name(target.domid, name.empty() ? config.name : name);
     must(xc_domain_max_vcpus(xen_.xch(), number, static_cast<int>(config.vcpus)),
          "give the domain its vCPUs");
-    must(xc_domain_setmaxmem(xen_.xch(), number, config.memory_kb), "limit the domain's memory");
+    must(xc_domain_setmaxmem(xen_.xch(), number, config.target_kb + kBeyondTargetKib),
+         "limit the domain's memory");
     target.store_evtchn = new_port(xen_, number);
     target.console_evtchn = new_port(xen_, number);
   } catch (const Error&) {

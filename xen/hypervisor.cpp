@@ -71,6 +71,12 @@ void Hypervisor::close() {
   xch_ = nullptr;
 }
 
+std::string xen_command_line(const Hypervisor& xen) {
+  xen_commandline_t line = {};
+  if (xc_version(xen.xch(), XENVER_commandline, &line) < 0) fail_xen("tell its command line");
+  return {line, strnlen(line, sizeof line)};
+}
+
 void fail_xen(std::string_view doing) {
   fail_xen(doing, errno);
 }

@@ -47,6 +47,9 @@ class Hypervisor {
   uint64_t nr_mfns_ = 0;
 };
 
+// What Xen was booted with. Throws.
+std::string xen_command_line(const Hypervisor& xen);
+
 // Throws the Error for a failed call, from errno; doing completes "Xen refused to …".
 [[noreturn]] void fail_xen(std::string_view doing);
 // The same for an explicit errno value.

@@ -161,6 +161,10 @@ std::string LibxlLifecycle::config_json(domid_t domid) {
   return json;
 }
 
+SuspendWord LibxlLifecycle::word_on_suspend(domid_t domid) {
+  return ferry::word_on_suspend(domid);
+}
+
 void LibxlLifecycle::suspend(domid_t domid) {
   state_->error.text.clear();
   if (libxl_domain_suspend_only(state_->ctx, raw_id(domid), nullptr) != 0)

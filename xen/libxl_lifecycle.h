@@ -19,6 +19,7 @@ class LibxlLifecycle final : public Lifecycle {
   std::string name(domid_t domid) override;
   std::vector<DomainHere> with_uuid(const std::string& uuid) override;
   std::string config_json(domid_t domid) override;
+  SuspendWord word_on_suspend(domid_t domid) override;
   void suspend(domid_t domid) override;
   void withdraw_suspend(domid_t domid) override;
   void resume(domid_t domid) override;

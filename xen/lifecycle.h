@@ -24,6 +24,14 @@ struct DomainHere {
   bool runs() const { return !paused && !ended; }
 };
 
+// What a guest has left in xenstore of a request to suspend. One that was restored, or whose kernel
+// is old, may be silent and suspend all the same.
+enum class SuspendWord {
+  can,
+  cannot,  // it says what else it can be asked for
+  silent,
+};
+
 // What brings back a guest that was asked to suspend. libxl does it, or, where libxl is gone,
 // xen/suspend_request.h.
 class SuspendUndo {
@@ -56,6 +64,7 @@ class Lifecycle : public SuspendUndo {
   // What would be needed to create it again, as libxl_domain_config_to_json() writes it. Throws.
   virtual std::string config_json(domid_t domid) = 0;
 
+  virtual SuspendWord word_on_suspend(domid_t) { return SuspendWord::can; }
   // Asks the guest and waits until it is suspended. Throws Error(guest); the guest may suspend all
   // the same, now or later.
   virtual void suspend(domid_t domid) = 0;

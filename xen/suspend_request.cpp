@@ -46,6 +46,10 @@ bool withdraw(const Xenstore& store, domid_t domid) {
   }
 }
 
+std::string feature_path(domid_t domid, const char* what) {
+  return fmt::format("/local/domain/{}/control/feature-{}", raw(domid), what);
+}
+
 }  // namespace
 
 void withdraw_suspend_request(domid_t domid, const std::function<bool()>& ended) {
@@ -80,14 +84,23 @@ void SuspendUndoWithoutLibxl::resume(domid_t domid) {
          raw(domid));
 }
 
-bool says_it_can_suspend(domid_t domid) {
+SuspendWord word_on_suspend(domid_t domid) {
   const Xenstore store;
-  if (!store) return false;
-  const std::string path = fmt::format("/local/domain/{}/control/feature-suspend", raw(domid));
-  unsigned length = 0;
-  const std::unique_ptr<void, void (*)(void*)> value(
-      xs_read(store.get(), XBT_NULL, path.c_str(), &length), std::free);
-  return value && std::string_view(static_cast<char*>(value.get()), length) == "1";
+  if (!store) return SuspendWord::silent;
+  const auto says = [&](const char* what) {
+    const std::string path = feature_path(domid, what);
+    unsigned length = 0;
+    const std::unique_ptr<void, void (*)(void*)> value(
+        xs_read(store.get(), XBT_NULL, path.c_str(), &length), std::free);
+    return value && std::string_view(static_cast<char*>(value.get()), length) == "1";
+  };
+  if (says("suspend")) return SuspendWord::can;
+  return says("poweroff") || says("reboot") ? SuspendWord::cannot : SuspendWord::silent;
+}
+
+void say_it_can_suspend(domid_t domid) noexcept {
+  const Xenstore store;
+  if (store) xs_write(store.get(), XBT_NULL, feature_path(domid, "suspend").c_str(), "1", 1);
 }
 
 }  // namespace ferry

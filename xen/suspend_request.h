@@ -24,7 +24,10 @@ class SuspendUndoWithoutLibxl final : public SuspendUndo {
   const Hypervisor& xen_;
 };
 
-// True if the guest has left word in xenstore that it answers a request to suspend.
-bool says_it_can_suspend(domid_t domid);
+// What the guest has left in xenstore. A xenstored that does not answer is as silent.
+SuspendWord word_on_suspend(domid_t domid);
+// In the name of a guest that was just restored: it has suspended before, and says so only when it
+// boots. Nothing depends on whether it works.
+void say_it_can_suspend(domid_t domid) noexcept;
 
 }  // namespace ferry

@@ -37,8 +37,21 @@ int FileFaults::next(std::string call, int os_errno) {
 
 }  // namespace ferry::sim
 
-using ferry::sim::current;
 using ferry::sim::fails;
+
+namespace {
+
+int open_below(int folder, const char* path, int flags, unsigned mode) {
+  const bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
+  if (nameless && ferry::sim::current && !ferry::sim::current->nameless()) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  if (fails(std::string("open ") + path, EMFILE)) return -1;
+  return static_cast<int>(syscall(SYS_openat, folder, path, flags, mode));
+}
+
+}  // namespace
 
 extern "C" {
 
@@ -47,13 +60,15 @@ int open(const char* path, int flags, ...) {
   va_start(arguments, flags);
   const unsigned mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(arguments, unsigned) : 0;
   va_end(arguments);
-  const bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
-  if (nameless && current && !current->nameless()) {
-    errno = EOPNOTSUPP;
-    return -1;
-  }
-  if (fails(std::string("open ") + path, EMFILE)) return -1;
-  return static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+  return open_below(AT_FDCWD, path, flags, mode);
+}
+
+int openat(int folder, const char* path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const unsigned mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(arguments, unsigned) : 0;
+  va_end(arguments);
+  return open_below(folder, path, flags, mode);
 }
 
 int flock(int fd, int operation) noexcept {
@@ -74,6 +89,11 @@ int fsync(int fd) {
 int linkat(int from, const char* old_path, int to, const char* new_path, int flags) noexcept {
   if (fails(std::string("linkat ") + new_path, EIO)) return -1;
   return static_cast<int>(syscall(SYS_linkat, from, old_path, to, new_path, flags));
+}
+
+int renameat(int from_folder, const char* from, int to_folder, const char* to) noexcept {
+  if (fails(std::string("renameat ") + to, EIO)) return -1;
+  return static_cast<int>(syscall(SYS_renameat, from_folder, from, to_folder, to));
 }
 
 int rename(const char* from, const char* to) noexcept {

@@ -18,6 +18,7 @@ class FakeLife final : public Lifecycle {
   std::string name(domid_t) override { return "guest"; }
   std::vector<DomainHere> with_uuid(const std::string&) override { return {}; }
   std::string config_json(domid_t) override { return config; }
+  SuspendWord word_on_suspend(domid_t) override { return word; }
   void suspend(domid_t) override { touched = true; }
   void withdraw_suspend(domid_t) override { touched = true; }
   void resume(domid_t) override { touched = true; }
@@ -27,6 +28,7 @@ class FakeLife final : public Lifecycle {
   void unpause(domid_t) override { touched = true; }
 
   std::string config = R"({"c_info": {}, "b_info": {}})";
+  SuspendWord word = SuspendWord::can;
   bool touched = false;
 
  private:
@@ -41,9 +43,7 @@ class Looked : public ::testing::Test {
     guest_ = std::make_unique<BusyGuest>(*host_, spec, 1);
     life_ = std::make_unique<FakeLife>(domid_t{guest_->domid()});
   }
-  host::CheckResult check(bool can_suspend = true) {
-    return host::check_guest(xen_, *life_, "guest", [=](domid_t) { return can_suspend; });
-  }
+  host::CheckResult check() { return host::check_guest(xen_, *life_, "guest"); }
 
   std::unique_ptr<Host> host_ = Host::create({.seed = 3, .frames = 8192, .shadow_paging = false});
   BindThread bind_{*host_};
@@ -68,10 +68,31 @@ TEST_F(Looked, PassedThroughDevicesAndVirtualNumaAreBlockers) {
 }
 
 TEST_F(Looked, AGuestThatDoesNotSayItCanSuspendIsWorthANote) {
-  const host::CheckResult result = check(false);
+  life_->word = SuspendWord::silent;
+  const host::CheckResult result = check();
   EXPECT_TRUE(result.blockers.empty());
   ASSERT_EQ(result.notes.size(), 1u);
   EXPECT_NE(result.notes[0].find("feature-suspend"), std::string::npos);
+}
+
+TEST_F(Looked, AGuestThatSaysWhatElseItCanDoIsABlocker) {
+  life_->word = SuspendWord::cannot;
+  const host::CheckResult result = check();
+  ASSERT_EQ(result.blockers.size(), 1u);
+  EXPECT_NE(result.blockers[0].find("feature-suspend"), std::string::npos) << result.blockers[0];
+}
+
+TEST_F(Looked, NomigrateIsABlockerAndMemoryAboveTheTargetANote) {
+  life_->config = R"({"c_info": {}, "b_info": {"disable_migrate": "True"}})";
+  host::CheckResult result = check();
+  ASSERT_EQ(result.blockers.size(), 1u);
+  EXPECT_NE(result.blockers[0].find("nomigrate"), std::string::npos) << result.blockers[0];
+  life_->config = R"({"c_info": {}, "b_info": {"target_memkb": 2048}})";
+  result = check();
+  EXPECT_TRUE(result.blockers.empty());
+  ASSERT_EQ(result.notes.size(), 1u);
+  EXPECT_NE(result.notes[0].find("above its target of 2 MiB"), std::string::npos)
+      << result.notes[0];
 }
 
 TEST_F(Looked, AGuestWithoutASoundP2mIsABlocker) {

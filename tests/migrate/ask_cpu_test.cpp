@@ -1,4 +1,5 @@
-// What a host answers about a guest's CPU when it is asked whether it could take the guest.
+// What a host answers about a guest's CPU, and its memory, when it is asked whether it could take
+// the guest.
 #include <cstring>
 
 #include "migrate/ask_host.h"
@@ -23,7 +24,7 @@ class AskCpu : public Migrate {
     change(question);
     const BindThread bind(*to_->host);
     const auto there = [](const std::string&) { return true; };
-    return answer(to_->xen, to_->life, {there, there}, question);
+    return answer(to_->xen, to_->life, {there, there, [this] { return from_domain_0_; }}, question);
   }
 
   // The register of that number (0: eax) of a leaf without subleaves, or of its first.
@@ -41,12 +42,34 @@ class AskCpu : public Migrate {
     ADD_FAILURE() << "the guest has no leaf " << leaf;
   }
 
+  uint64_t from_domain_0_ = 0;
+
   static void expect_one(const google::protobuf::RepeatedPtrField<std::string>& sentences,
                          const std::string& part) {
     ASSERT_EQ(sentences.size(), 1) << part;
     EXPECT_NE(sentences[0].find(part), std::string::npos) << sentences[0];
   }
 };
+
+TEST_F(AskCpu, memory_that_domain_0_would_give_is_memory) {
+  uint64_t free = 0;
+  const auto needs = [&](uint64_t more) {
+    return ask_after([&](v1::MigrateQuestion& question) {
+      const BindThread bind(*to_->host);
+      free = free_pages(to_->xen) * kPageSize;
+      question.set_guest_bytes(free + more);
+    });
+  };
+  EXPECT_EQ(needs(0).blockers_size(), 0);
+  EXPECT_EQ(needs(0).free_bytes(), free);
+  expect_one(needs(kPageSize).blockers(), "MiB of free memory, the guest needs");
+  from_domain_0_ = uint64_t{64} << 20;
+  EXPECT_EQ(needs(0).notes_size(), 0);
+  EXPECT_EQ(needs(0).free_bytes(), free + from_domain_0_);
+  EXPECT_EQ(needs(uint64_t{20} << 20).blockers_size(), 0);
+  expect_one(needs(uint64_t{20} << 20).notes(), "xl will take 21 MiB from its domain 0");
+  expect_one(needs((uint64_t{64} << 20) + 1).blockers(), ", and 64 MiB that its domain 0 can give");
+}
 
 TEST_F(AskCpu, nothing_is_said_against_the_same_cpu) {
   const v1::MigrateAnswer said = ask_after([](auto&) {});

@@ -45,9 +45,7 @@ Said ask_other_host(const CheckArguments& arguments, ThisHost& host, const Check
 }
 
 void check(const CheckArguments& arguments, ThisHost& host) {
-  const CheckResult result =
-      check_guest(host.xen(), host.life(), arguments.domain,
-                  [&](domid_t domid) { return host.says_it_can_suspend(domid); });
+  const CheckResult result = check_guest(host.xen(), host.life(), arguments.domain);
   const Said there = ask_other_host(arguments, host, result);
   if (arguments.json) {
     const nlohmann::ordered_json out = {{"domain", result.name},

@@ -114,9 +114,8 @@ void evacuate_host(const Arguments& arguments, const Settings& settings, ThisHos
   for (const Peer& peer : peers) hosts.push_back(peer.text);
   const auto parallel = static_cast<unsigned>(settings.get<"evacuate_parallel">());
   const FileLock emptying = start_emptying();
-  const evacuate::Looking looking{[&](domid_t domid) { return host.says_it_can_suspend(domid); },
-                                  arguments.except};
-  const std::vector<GuestHere> guests = evacuate::guests_here(host.xen(), host.life(), looking);
+  const std::vector<GuestHere> guests =
+      evacuate::guests_here(host.xen(), host.life(), arguments.except);
   const std::vector<GuestHere> going = that_can_go(guests);
   const bool quiet = arguments.quiet || arguments.json;
   const auto around =
@@ -128,8 +127,7 @@ void evacuate_host(const Arguments& arguments, const Settings& settings, ThisHos
   if (!arguments.dry_run) {
     tell_what_cannot_go(outcomes, quiet);
     outcomes = evacuate::evacuate(going, hosts, parallel, *around);
-    const std::vector<GuestHere> now =
-        evacuate::guests_here(host.xen(), host.life(), {looking.says_it_can_suspend});
+    const std::vector<GuestHere> now = evacuate::guests_here(host.xen(), host.life());
     note_reboots(outcomes, now);
     came = that_came(guests, now);
   }

@@ -5,6 +5,7 @@
 #include "custody/resume_guest.h"
 #include "error/run_main.h"
 #include "error/usage_error.h"
+#include "host/autoballoon.h"
 #include "host/engine.h"
 #include "host/xl_incoming.h"
 #include "migrate/open_job.h"
@@ -12,7 +13,6 @@
 #include "settings/places.h"
 #include "tools/ferry-host/commands.h"
 #include "xen/libxl_lifecycle.h"
-#include "xen/suspend_request.h"
 
 namespace ferry::host {
 namespace {
@@ -26,10 +26,10 @@ class XenHost final : public ThisHost {
   std::unique_ptr<IncomingGuest> incoming(const MigrationJob& job) override {
     return std::make_unique<XlIncoming>(life_, job);
   }
-  bool says_it_can_suspend(domid_t domid) override { return ferry::says_it_can_suspend(domid); }
   DevicesHere devices() override {
     const auto exists = [](const std::string& path) { return access(path.c_str(), F_OK) == 0; };
-    return {exists, [=](const std::string& bridge) { return exists("/sys/class/net/" + bridge); }};
+    return {exists, [=](const std::string& bridge) { return exists("/sys/class/net/" + bridge); },
+            [this] { return bytes_from_domain_0(xen_); }};
   }
 
  private:

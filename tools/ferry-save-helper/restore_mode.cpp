@@ -19,6 +19,7 @@
 #include "restore/restore.h"
 #include "sandbox/confined_process.h"
 #include "tools/ferry-save-helper/priority.h"
+#include "xen/suspend_request.h"
 
 namespace ferry::helper {
 namespace {
@@ -89,6 +90,7 @@ class RestoreJob {
     const RestoreResult result = restore_domain(*xen_, arguments_.target, records, callbacks);
     channel_.log(Level::info, fmt::format("restored {} bytes of guest", result.guest_bytes));
     results_sent_ = true;
+    say_it_can_suspend(arguments_.target.domid);
     channel_.restore_results(result.store_mfn.raw(), result.console_mfn.raw());
     channel_.complete(0, 0);
   }

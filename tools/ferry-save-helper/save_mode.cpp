@@ -12,6 +12,7 @@
 
 #include "convert/live_export.h"
 #include "custody/guest_custody.h"
+#include "custody/leaving.h"
 #include "custody/locked_save.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
@@ -99,7 +100,9 @@ class SaveJob {
       do {
         guest_.emplace(*xen_, *undo_, arguments_.domid, wait_for_lock(stop));
       } while (has_to_wait_for_job(stop));
-      refuse_open_job(guest_->look());
+      const DomainInfo domain = guest_->look();
+      refuse_open_job(domain);
+      if (!domain.suspended) refuse_who_cannot_suspend(word_on_suspend(domain.domid), domain.domid);
     }
   }
 

@@ -38,7 +38,6 @@ class MigrateHost final : public host::ThisHost {
     if (std::getenv("FERRY_SIM_XL")) return std::make_unique<host::XlIncoming>(host_.life(), job);
     return std::make_unique<SimIncoming>(host_.host(), host_.xen(), host_.life(), job);
   }
-  bool says_it_can_suspend(domid_t) override { return true; }
   DevicesHere devices() override {
     const auto there = [](const std::string&) { return true; };
     return {there, there};
