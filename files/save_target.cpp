@@ -23,11 +23,6 @@ constexpr unsigned kMostLinks = 40;  // as many as Linux follows
   fail_errno(Errc::io, os_errno, fmt::format("cannot save to {}", path));
 }
 
-std::string folder_of(const std::string& path) {
-  const auto parent = std::filesystem::path(path).parent_path();
-  return parent.empty() ? "." : parent.string();
-}
-
 // In a folder such as /tmp, whatever the kernel is set to: what another user has put there may be
 // meant to catch what we write.
 void refuse_what_others_laid_out(const std::string& path, const struct stat& there) {
@@ -92,6 +87,11 @@ TargetKind kind_of(const std::string& path, const struct stat& there) {
 }
 
 }  // namespace
+
+std::string folder_of(const std::string& path) {
+  const auto parent = std::filesystem::path(path).parent_path();
+  return parent.empty() ? "." : parent.string();
+}
 
 SaveTarget find_save_target(const std::string& path) {
   SaveTarget target{TargetKind::file, path, {}};

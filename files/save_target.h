@@ -36,6 +36,9 @@ struct SaveTarget {
 // put into a folder that all may write to, so that a guest's memory would be theirs.
 SaveTarget find_save_target(const std::string& path);
 
+// Where a name is: "." for one without a folder.
+std::string folder_of(const std::string& path);
+
 // What is written there may never reach a disk: standard output, or a FIFO.
 bool is_stream(const std::string& path);
 

@@ -21,8 +21,8 @@
 namespace ferry::host {
 namespace {
 
-constexpr size_t kCopyStep = 1 << 20;
-constexpr size_t kMostReport = 8 << 20;  // a configuration is in a record, of 6 MiB at most
+constexpr size_t kPassOnStep = 1 << 20;
+constexpr size_t kLongestReport = 8 << 20;  // a configuration is in a record, of 6 MiB at most
 // Nobody knows how long it will be; no host has room for a guest of more.
 constexpr uint64_t kLongestImage = uint64_t{1} << 40;
 constexpr auto kTimeToEnd = std::chrono::seconds(5);  // once it has said all
@@ -40,7 +40,7 @@ struct Pipe {
 // False if nobody reads it any more.
 bool copy(ImageStream& image, int to) {
   FdSink sink(to, "xl restore");
-  std::vector<std::byte> buffer(kCopyStep);
+  std::vector<std::byte> buffer(kPassOnStep);
   while (const size_t n = image.read(buffer)) {
     try {
       sink.write(std::span(buffer).first(n));
@@ -111,7 +111,7 @@ std::string SavedStream::next_report() {
   uint32_t bytes = 0;
   std::string report;
   if (source.read(std::as_writable_bytes(std::span(&bytes, 1))) == sizeof bytes &&
-      bytes <= kMostReport) {
+      bytes <= kLongestReport) {
     report.resize(bytes);
     if (source.read(std::as_writable_bytes(std::span(report))) == bytes) return report;
   }
@@ -133,7 +133,7 @@ bool SavedStream::pass_on(int to) {
   const std::byte told{1};
   FdSink(go_.get(), "what reads the image").write(std::span(&told, 1));
   for (;;) {
-    const ssize_t n = splice(out_.get(), nullptr, to, nullptr, kCopyStep, 0);
+    const ssize_t n = splice(out_.get(), nullptr, to, nullptr, kPassOnStep, 0);
     if (n == 0) break;
     if (n < 0 && errno == EPIPE) return false;
     if (n < 0 && errno != EINTR) fail_errno(Errc::io, errno, "cannot write to xl restore");
