@@ -242,7 +242,7 @@ TEST_F(Cli, files_that_are_no_image_are_refused_in_a_sentence) {
   std::copy(digest.begin(), digest.end(), version_2.begin() + (kMagicRecord - kDigestBytes));
   for (const char* command : {"audit", "inspect"}) {
     expect_refusal(ferry({command, folder_ / "missing"}), 1, "missing: No such file");
-    expect_refusal(ferry({command, folder_}), 3, "no regular file");
+    expect_refusal(ferry({command, folder_}), 3, "neither a regular file nor");
     expect_refusal(ferry({command, file("empty", "")}), 3, "/empty: .*no ferry image.*empty");
     expect_refusal(ferry({command, file("text", "hello, world\n")}), 3,
                    "/text: .*not a saved domain");

@@ -57,9 +57,10 @@ umount $folder
 # were there is.
 power_failure() {
   systemctl stop xendomains.service &
+  stopping=$!
   within 60 [ -e $folder/g1 ] && within 60 eval 'ls -A $folder | grep -q unfinished' || return 1
   systemctl kill --signal KILL --kill-who all xendomains.service
-  wait
+  wait $stopping
   ls -A $folder
   for name in $names; do xl destroy $name 2>/dev/null; done
   true
