@@ -58,7 +58,7 @@ umount $folder
 power_failure() {
   systemctl stop xendomains.service &
   stopping=$!
-  within 60 [ -e $folder/g1 ] && within 60 eval 'ls -A $folder | grep -q unfinished' || return 1
+  within 60 [ -e $folder/.g2.unfinished ] || return 1
   systemctl kill --signal KILL --kill-who all xendomains.service
   wait $stopping
   ls -A $folder
