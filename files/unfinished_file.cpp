@@ -46,7 +46,7 @@ bool rename_to_free(const std::string& from, const std::string& to) {
 
 }  // namespace
 
-UnfinishedFile::UnfinishedFile(int fd) noexcept : fd_(fd), path_(path_of(fd)) {
+UnfinishedFile::UnfinishedFile(int fd) : fd_(fd), path_(path_of(fd)) {
   if (path_.empty()) return;
   const size_t name = path_.rfind('/') + 1;
   const std::string hidden = path_.substr(0, name) + "." + path_.substr(name) + ".unfinished";
@@ -59,7 +59,7 @@ UnfinishedFile::UnfinishedFile(int fd) noexcept : fd_(fd), path_(path_of(fd)) {
 }
 
 UnfinishedFile::~UnfinishedFile() {
-  if (finished_ || path_.empty()) return;
+  if (kept_ || path_.empty()) return;
   const std::string& name = hidden_.empty() ? path_ : hidden_;
   if (path_of(fd_) == name) unlink(name.c_str());
 }
@@ -73,7 +73,6 @@ void UnfinishedFile::finish() {
     hidden_.clear();
     sync_folder(path_.substr(0, path_.rfind('/') + 1));
   }
-  finished_ = true;
 }
 
 }  // namespace ferry

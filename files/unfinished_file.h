@@ -14,8 +14,8 @@ namespace ferry {
 // does what is no regular file.
 class UnfinishedFile {
  public:
-  explicit UnfinishedFile(int fd) noexcept;
-  // A file that finish() has not been called for is removed, hidden or not.
+  explicit UnfinishedFile(int fd);
+  // Without keep() the file is removed, whatever it is called by then.
   ~UnfinishedFile();
   UnfinishedFile(const UnfinishedFile&) = delete;
   UnfinishedFile& operator=(const UnfinishedFile&) = delete;
@@ -24,12 +24,14 @@ class UnfinishedFile {
   // is removed, if another file has taken one of the names, or the folder cannot be written or
   // synced.
   void finish();
+  // After finish(): the image counts.
+  void keep() { kept_ = true; }
 
  private:
   int fd_;
   std::string path_;    // "" if this has nothing to do
   std::string hidden_;  // "" if the file has kept its name
-  bool finished_ = false;
+  bool kept_ = false;
 };
 
 }  // namespace ferry

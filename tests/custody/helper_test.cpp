@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <thread>
 
 #include "custody/domain_lock.h"
@@ -33,6 +34,7 @@ class HelperUnderXl : public RealHelper {
 
 TEST_F(HelperUnderXl, keeps_the_lock_until_the_guest_is_destroyed) {
   ASSERT_EQ(save_to(place_.image().c_str(), xl()).retval, 0);
+  EXPECT_TRUE(std::filesystem::exists(place_.image())) << "a success keeps its file";
   EXPECT_TRUE(is_locked()) << "nobody has the guest, and xl has not destroyed it";
   EXPECT_EQ(ferry_resume().error, Errc::busy);
   destroy_domain(host(), subject_->domid());

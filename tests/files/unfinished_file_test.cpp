@@ -42,7 +42,18 @@ TEST_F(UnfinishedFileTest, has_its_name_only_when_it_is_finished) {
   UnfinishedFile unfinished(file.get());
   EXPECT_THAT(names(), ElementsAre(".web1.unfinished"));
   unfinished.finish();
+  unfinished.keep();
   EXPECT_THAT(names(), ElementsAre("web1"));
+}
+
+TEST_F(UnfinishedFileTest, is_gone_if_the_image_does_not_count_after_all) {
+  const Descriptor file = opened("web1");
+  {
+    UnfinishedFile unfinished(file.get());
+    unfinished.finish();
+    EXPECT_THAT(names(), ElementsAre("web1"));
+  }
+  EXPECT_THAT(names(), IsEmpty());
 }
 
 TEST_F(UnfinishedFileTest, is_gone_if_it_is_not) {
@@ -56,6 +67,7 @@ TEST_F(UnfinishedFileTest, takes_the_place_of_what_a_killed_save_left) {
   const Descriptor file = opened("web1");
   UnfinishedFile unfinished(file.get());
   unfinished.finish();
+  unfinished.keep();
   EXPECT_THAT(names(), ElementsAre("web1"));
   EXPECT_EQ(std::filesystem::file_size(path("web1")), 0u);
 }
@@ -106,6 +118,7 @@ TEST_F(UnfinishedFileTest, of_two_with_one_name_the_first_to_be_whole_has_it) {
     EXPECT_THAT(names(), ElementsAre(".web1.unfinished", "web1"));
     EXPECT_THROW(one.finish(), Error) << "the name is taken by now";
     two.finish();
+    two.keep();
   }
   EXPECT_THAT(names(), ElementsAre(".web1.unfinished", "web1"));
 }

@@ -77,6 +77,7 @@ class SaveJob {
       save(stop);
       if (!under_ferry_) keep_lock_until_let_go(guest_->lock(), guest_->look());
       channel_.complete(0, 0);
+      file_->keep();
       if (guest_->asked_to_suspend()) clear_own_suspend_mark(arguments_.domid);  // the image counts
       return 0;
     } catch (const Error& e) {
@@ -158,10 +159,10 @@ class SaveJob {
       live.emplace(arguments_.domid, settings_, channel_, stop);
       options.live = live->options();
     }
-    UnfinishedFile file(under_ferry_ ? -1 : arguments_.io_fd);  // ferry has none of that name yet
+    file_.emplace(under_ferry_ ? -1 : arguments_.io_fd);  // ferry has none of that name yet
     const auto on_the_disk = [&] {
       sync_file(arguments_.io_fd);
-      file.finish();
+      file_->finish();
     };
     const SaveResult result =
         save_domain_locked(*guest_, sink, *executor, options, callbacks, on_the_disk);
@@ -189,6 +190,7 @@ class SaveJob {
 
   // libxl then resumes the guest, as far as it is suspended: whoever has suspended it.
   int report(const Error& error, const StopWatch& stop) {
+    file_.reset();  // before the guest runs on: the image is behind its disks then
     try {
       if (!guest_ && error.code() != Errc::no_domain) wait_for_lock_before_failing(stop);
       report_failure(channel_, error);
@@ -209,6 +211,7 @@ class SaveJob {
 
   // libxl is gone, and with it whoever would have resumed the guest.
   int rescue() {
+    file_.reset();
     if (!guest_) return 1;
     try {
       guest_->give_back();
@@ -237,6 +240,7 @@ class SaveJob {
   std::optional<Hypervisor> xen_;
   std::optional<SuspendUndoWithoutLibxl> undo_;
   std::optional<GuestCustody> guest_;
+  std::optional<UnfinishedFile> file_;
   bool told_of_job_ = false;
   bool under_ferry_ = false;  // which has the guest in custody itself
   bool answered_ = false;     // libxl says that it suspended, or will not do so any more

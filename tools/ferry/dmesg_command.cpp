@@ -1,16 +1,14 @@
 // ferry dmesg: the kernel's log of the saved guest.
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "config/json_text.h"
-#include "evidence/kernel.h"
 #include "evidence/kernel_log.h"
-#include "evidence/vcpus.h"
 #include "text/printable.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/output.h"
 #include "tools/ferry/reader.h"
+#include "tools/ferry/saved_kernel.h"
 
 namespace ferry {
 namespace {
@@ -59,19 +57,10 @@ void print_record_as_json(const evidence::LogRecord& record, bool first) {
 }
 
 void print_log(const DmesgArguments& arguments, const InputFile& file) {
-  const ImageFile image = ImageFile::open(file);
-  const evidence::GuestPages pages(image);
-  evidence::KernelMemory memory(pages, evidence::kernel_root(evidence::read_vcpus(image)));
-  const std::unique_ptr<Executor> executor = make_thread_executor(
-      std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostThreads));
-  const auto info = evidence::kernels_own(memory, evidence::search_vmcoreinfo(pages, *executor));
-  if (!info)
-    fail(Errc::unsupported,
-         "{}: no VMCOREINFO was found in the guest's memory, so where a log would be is not known",
-         arguments.file);
+  SavedKernel kernel(file);
   bool first = true;
   const evidence::LogTotals totals =
-      evidence::read_kernel_log(memory, *info, [&](const evidence::LogRecord& record) {
+      evidence::read_kernel_log(kernel.memory, kernel.info, [&](const evidence::LogRecord& record) {
         if (!arguments.json) return print_record(record, arguments.raw);
         if (first) print("{\n  \"records\": [");
         print_record_as_json(record, first);
@@ -80,7 +69,7 @@ void print_log(const DmesgArguments& arguments, const InputFile& file) {
   if (!arguments.json) return;
   print(fmt::format("{}],\n  \"lost\": {},\n  \"release\": {}\n}}\n",
                     first ? "{\n  \"records\": [" : "\n  ", totals.lost,
-                    json_text(std::string(info->value("OSRELEASE").value_or("")), -1)));
+                    json_text(std::string(kernel.info.value("OSRELEASE").value_or("")), -1)));
 }
 
 Exit run_dmesg(const DmesgArguments& arguments) {

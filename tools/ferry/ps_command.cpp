@@ -1,16 +1,14 @@
 // ferry ps: the processes of the saved guest.
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "config/json_text.h"
-#include "evidence/kernel.h"
 #include "evidence/processes.h"
-#include "evidence/vcpus.h"
 #include "proto/pages.h"
 #include "text/printable.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/output.h"
 #include "tools/ferry/reader.h"
+#include "tools/ferry/saved_kernel.h"
 
 namespace ferry {
 namespace {
@@ -65,23 +63,14 @@ class ProcessPrinter {
 };
 
 void print_processes(const PsArguments& arguments, const InputFile& file) {
-  const ImageFile image = ImageFile::open(file);
-  const evidence::GuestPages pages(image);
-  evidence::KernelMemory memory(pages, evidence::kernel_root(evidence::read_vcpus(image)));
-  const std::unique_ptr<Executor> executor = make_thread_executor(
-      std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostThreads));
-  const auto info = evidence::kernels_own(memory, evidence::search_vmcoreinfo(pages, *executor));
-  if (!info)
-    fail(Errc::unsupported,
-         "{}: no VMCOREINFO was found in the guest's memory, so what kernel it has is not known",
-         arguments.file);
+  SavedKernel kernel(file);
   std::optional<ProcessPrinter> printer;
-  evidence::each_process(memory, *info, [&](const evidence::Process& process) {
+  evidence::each_process(kernel.memory, kernel.info, [&](const evidence::Process& process) {
     if (!printer) printer.emplace(arguments.json);
     printer->put(process);
   });
   if (!printer) printer.emplace(arguments.json);
-  printer->finish(info->value("OSRELEASE").value_or(""));
+  printer->finish(kernel.info.value("OSRELEASE").value_or(""));
 }
 
 Exit run_ps(const PsArguments& arguments) {
