@@ -31,6 +31,7 @@ class CutSink final : public ByteSink {
     ++written_;
   }
   int written() const { return written_; }
+  bool has_cut() const { return left_ < 0; }
 
  private:
   int fd_, left_, written_ = 0;
@@ -109,6 +110,7 @@ class Migrate : public ::testing::Test {
     std::string sentence;
     std::optional<ReceiveReport> receiver;
     int frames_out = 0, frames_back = 0;
+    bool cut_out = false, cut_back = false;
   };
 
   // Both ends over a new link; each direction is cut after so many frames.
@@ -132,6 +134,7 @@ class Migrate : public ::testing::Test {
       } catch (const Error&) {
       }
       ends.frames_back = out.written();
+      ends.cut_back = out.has_cut();
       shutdown(fds[1], SHUT_RDWR);
     });
     {
@@ -146,6 +149,7 @@ class Migrate : public ::testing::Test {
         ends.sentence = e.what();
       }
       ends.frames_out = out.written();
+      ends.cut_out = out.has_cut();
       shutdown(fds[0], SHUT_RDWR);
     }
     receiver.join();

@@ -16,13 +16,22 @@ TEST_F(Migrate, a_link_cut_at_any_message_leaves_one_guest_which_runs_once_both_
   const Ends whole = migrate();
   ASSERT_FALSE(whole.sender) << whole.sentence;
   unsigned here = 0, there = 0, settled_later = 0;
-  for (int cut = 0; cut < whole.frames_out + whole.frames_back; ++cut) {
+  // The last cut is beyond the last message, as one may be of a run that was slower than the
+  // others.
+  for (int cut = 0; cut <= whole.frames_out + whole.frames_back; ++cut) {
     fresh();
     const bool out = cut < whole.frames_out;
     const std::string when =
         out ? fmt::format("cut before message {} to the destination", cut + 1)
             : fmt::format("cut before message {} to the source", cut - whole.frames_out + 1);
     const Ends ends = migrate(out ? cut : kNeverCut, out ? kNeverCut : cut - whole.frames_out);
+    if (!ends.cut_out && !ends.cut_back) {
+      // The other side tells its progress once a second, so a slow run has more messages than the
+      // next one.
+      EXPECT_FALSE(ends.sender) << when << ": " << ends.sentence;
+      EXPECT_FALSE(out) << when;
+      continue;
+    }
     EXPECT_TRUE(ends.sender) << when;
     EXPECT_LE(from_->running().size() + to_->running().size(), 1u) << when;
     EXPECT_GE(from_->domains() + to_->domains(), 1u) << when;
