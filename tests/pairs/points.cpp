@@ -245,6 +245,22 @@ int rename(const char* from, const char* to) noexcept {
   NEXT(rename);
   return libc(from, to);
 }
+int renameat(int from_folder, const char* from, int to_folder, const char* to) noexcept {
+  reached("rename " + file_name(from) + " to " + file_name(to));
+  NEXT(renameat);
+  return libc(from_folder, from, to_folder, to);
+}
+int renameat2(int from_folder, const char* from, int to_folder, const char* to,
+              unsigned flags) noexcept {
+  reached("rename " + file_name(from) + " to " + file_name(to));
+  NEXT(renameat2);
+  return libc(from_folder, from, to_folder, to, flags);
+}
+int link(const char* from, const char* to) noexcept {
+  reached("link " + file_name(to));
+  NEXT(link);
+  return libc(from, to);
+}
 int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) noexcept {
   reached("link " + file_name(to));
   NEXT(linkat);
@@ -264,6 +280,16 @@ int ftruncate(int fd, off_t length) noexcept {
   reached("truncate", fd);
   NEXT(ftruncate);
   return libc(fd, length);
+}
+int fchmod(int fd, mode_t mode) noexcept {
+  reached("change the mode of", fd);
+  NEXT(fchmod);
+  return libc(fd, mode);
+}
+int fchown(int fd, uid_t user, gid_t group) noexcept {
+  reached("change the owner of", fd);
+  NEXT(fchown);
+  return libc(fd, user, group);
 }
 int fsync(int fd) {
   reached("sync", fd);
@@ -320,6 +346,11 @@ int bind(int fd, const sockaddr* address, socklen_t length) noexcept {
   reached("bind", fd);
   NEXT(bind);
   return libc(fd, address, length);
+}
+int listen(int fd, int backlog) noexcept {
+  reached("listen at", fd);
+  NEXT(listen);
+  return libc(fd, backlog);
 }
 int shutdown(int fd, int how) noexcept {
   reached("shut down", fd);
