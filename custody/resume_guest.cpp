@@ -7,37 +7,33 @@
 
 namespace ferry {
 
-namespace {
-
-void check_broken_save(const DomainInfo& domain, bool force, const MigrationClaims& claims) {
+void refuse_unvouched(const DomainInfo& domain, const MigrationClaims& claims) {
   const bool noted = has_suspend_mark(domain);
-  if (!domain.suspended && !noted)
-    fail(Errc::guest, "domain {} is not suspended: there is nothing to resume", raw(domain.domid));
-  if (force) return;
+  if (!domain.suspended && !noted) return;
   if (!noted)
-    fail(
-        Errc::guest,
-        "domain {} is suspended, but not by a broken save of ferry; if no copy of it runs anywhere "
-        "else, --force resumes it",
-        raw(domain.domid));
+    fail(Errc::needs_operator,
+         "domain {0} is suspended, but not by a broken save of ferry: it may run elsewhere; only "
+         "if it surely does not, try: ferry resume --force {0}",
+         raw(domain.domid));
   const std::string job = job_in_suspend_mark(domain);
   // A job that was settled and killed before the guest ran again.
   const bool taken_back = !job.empty() && claims.was_taken_back && claims.was_taken_back(job);
   if (!job.empty() && !taken_back)
-    fail(Errc::guest,
-         "domain {} was suspended by migration job {}, of which there is no journal here; if no "
-         "copy of it runs anywhere else, --force resumes it",
+    fail(Errc::needs_operator,
+         "domain {0} was suspended by migration job {1}, of which there is no journal here that "
+         "can be read: it may run elsewhere; only if it surely does not, try: ferry resume --force "
+         "{0}",
          raw(domain.domid), job);
 }
-
-}  // namespace
 
 domid_t resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& name, bool force,
                      const MigrationClaims& claims) {
   GuestCustody guest(xen, life, life.find(name));  // a save that is under way is not broken
   const DomainInfo domain = guest.look();
   if (claims.refuse_open) claims.refuse_open(domain);
-  check_broken_save(domain, force, claims);
+  if (!domain.suspended && !has_suspend_mark(domain))
+    fail(Errc::guest, "domain {} is not suspended: there is nothing to resume", raw(domain.domid));
+  if (!force) refuse_unvouched(domain, claims);
   guest.take_over();
   guest.give_back();
   return guest.domid();

@@ -20,6 +20,11 @@ struct MigrationClaims {
   std::function<bool(const std::string&)> was_taken_back;
 };
 
+// A suspended guest is this host's only if a save of ferry left it so, or a migration that took it
+// back: any other may run elsewhere. Throws Error(needs_operator), naming what an operator can do
+// who knows better. One that runs and was never suspended by ferry is nobody else's.
+void refuse_unvouched(const DomainInfo& domain, const MigrationClaims& claims);
+
 // Resumes the domain of that name or number and returns its number. Refuses one that no save of
 // ferry suspended, unless forced: it may run elsewhere. A guest that runs although a save left its
 // note needs nothing but the note's removal. Throws Error: guest, busy, needs_operator, …

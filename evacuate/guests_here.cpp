@@ -17,7 +17,7 @@ constexpr domid_t kDomain0{0};
 void look_over(const Hypervisor& xen, Lifecycle& life, const DomainInfo& info, GuestHere& guest) {
   try {
     check_name(guest.name);
-    refuse_open_job(info);
+    refuse_claimed(info);
     const host::CheckResult checked =
         host::check_guest(xen, life, std::to_string(raw(guest.domid)));
     guest.stays = checked.blockers;

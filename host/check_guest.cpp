@@ -6,6 +6,7 @@
 #include "config/libxl_json.h"
 #include "custody/leaving.h"
 #include "error/error.h"
+#include "migrate/open_job.h"
 #include "save/guest_view.h"
 #include "save/save.h"
 
@@ -47,6 +48,7 @@ CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::strin
       result.blockers.emplace_back(e.what());
     }
   };
+  blocks([&] { refuse_claimed(info); });
   blocks([&] { check_can_save(xen, info); });
   blocks([&] {
     const Leaving leaving = look_at_leaving(life, info);
@@ -63,6 +65,7 @@ CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::strin
 Estimate estimate_guest(const Hypervisor& xen, Lifecycle& life, Executor& executor,
                         const EstimateRequest& request) {
   const domid_t domid = life.find(request.domain);
+  refuse_claimed(get_domain(xen, domid));
   if (get_domain(xen, domid).suspended)
     fail(Errc::guest, "domain {} is suspended: it changes nothing, there is nothing to estimate",
          raw(domid));

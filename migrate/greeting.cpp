@@ -29,7 +29,9 @@ uint32_t greet(Link& link, const v1::MigrateHello& hello, MigrationJob& job) {
     fail(Errc::io, "{} does not take the call: {}", peer, e.what());
   }
   if (!answer) fail(Errc::io, "{} hung up at once", peer);
-  if (answer->has_refusal()) fail(Errc::unsupported, "{}: {}", peer, answer->refusal());
+  if (answer->has_refusal())
+    fail(answer->unknown_job() ? Errc::no_domain : Errc::unsupported, "{}: {}", peer,
+         answer->refusal());
   if (!answer->has_welcome()) fail(Errc::io, "{} does not speak ferry's protocol", peer);
   const v1::MigrateWelcome& welcome = answer->welcome();
   if (welcome.version() != kMigrateVersion)

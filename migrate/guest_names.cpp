@@ -33,8 +33,13 @@ void check_names_here(Lifecycle& life, const std::string& name, const std::strin
   if (!source_is_here)
     for (const DomainHere& one : life.with_uuid(uuid))
       if (!goes(one.domid))
-        fail(Errc::unsupported, "this very guest is here already, as domain {} ({})",
-             raw(one.domid), one.name);
+        fail(Errc::unsupported, "this very guest is here already, as domain {} ({}){}",
+             raw(one.domid), one.name,
+             one.name == incoming_name(name)
+                 ? fmt::format("; if no job here (ferry job list --all) knows of that copy, it can "
+                               "go: xl destroy {}",
+                               raw(one.domid))
+                 : "");
   for (const std::string& wanted : {name, incoming_name(name)}) {
     const auto there = life.find_if_there(wanted);
     if (!there || goes(*there)) continue;

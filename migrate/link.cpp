@@ -68,9 +68,10 @@ void Link::send_progress(uint64_t bytes) {
   send(frame);
 }
 
-void Link::refuse(const std::string& sentence) {
+void Link::refuse(const std::string& sentence, bool unknown_job) {
   v1::MigrateFrame frame;
   frame.set_refusal(sentence);
+  if (unknown_job) frame.set_unknown_job(true);
   send(frame);
 }
 

@@ -32,7 +32,7 @@ class Link {
   void send(HandoverMessage message);
   void send_chunk(uint64_t number, std::span<const std::byte> bytes);
   void send_end(uint64_t chunks);
-  void refuse(const std::string& sentence);
+  void refuse(const std::string& sentence, bool unknown_job = false);
 
   // Nothing at the end of the link. Throws Error(io), also for what is no frame: a peer that does
   // not keep to the protocol is as good as gone. One thread at a time, also while others send.

@@ -1,35 +1,84 @@
 // A guest that a migration has a claim to.
 #include "migrate/open_job.h"
 
-#include <algorithm>
-
+#include "custody/resume_guest.h"
 #include "error/error.h"
 #include "migrate/job_journal.h"
 
 namespace ferry {
 
+namespace {
+
+// What the state name or the version says of it can be believed, if not more.
+bool is_readable(const MigrationJob& job) {
+  return job.state != 0;
+}
+
+// The copy that the job made here, which has to wait. One that runs after a go is a guest of this
+// host, also if that could not be noted.
+bool is_waiting_copy_of(const MigrationJob& job, const DomainInfo& domain) {
+  if (!job.copy) return false;
+  if (job.destination_state() == DestinationState::about_to_run && !domain.paused) return false;
+  MigrationJob copy = job;
+  copy.domid = static_cast<uint16_t>(raw(job.copy->domid));
+  copy.boot = job.copy->boot;
+  return is_of(copy, domain);
+}
+
+[[noreturn]] void refuse_source(const MigrationJob& job) {
+  if (!job.problem.empty())
+    fail(Errc::needs_operator, "{} is a migration's: {}", job.name, job.problem);
+  const bool given_away = job.source_state() == SourceState::given_away;
+  if (!lock_job(job.id, true))
+    fail(Errc::busy, "{} is in the hands of migration job {}{}", job.name, job.id,
+         given_away ? fmt::format(", and was given to {}", job.peer.text)
+                    : fmt::format("; it can be told to stop: ferry job cancel {}", job.id));
+  fail(Errc::needs_operator,
+       "{} belongs to migration job {}, which was broken off ({}); try: ferry job resume {}",
+       job.name, job.id, job.state_name(), job.id);
+}
+
+// It must not run, whatever else is wrong with it, before its source has said so.
+[[noreturn]] void refuse_copy(const MigrationJob& job) {
+  if (!lock_job(job.id, false))
+    fail(Errc::busy, "{} is arriving from {}, in migration job {}", job.name, job.peer.text,
+         job.id);
+  fail(Errc::needs_operator,
+       "this is the copy of {} that migration job {} brought from {} ({}): its source has the "
+       "guest, "
+       "or has given it away, and must be asked; on the source, try: ferry job resume {}",
+       job.name, job.id, job.peer.text, job.state_name(), job.id);
+}
+
+}  // namespace
+
 std::optional<MigrationJob> open_job_of(const DomainInfo& domain) {
   for (MigrationJob& job : list_jobs(false))
-    if (job.source && is_of(job, domain)) return std::move(job);
+    if (job.source && is_readable(job) && is_of(job, domain)) return std::move(job);
   return std::nullopt;
 }
 
 void refuse_open_job(const DomainInfo& domain) {
-  const auto job = open_job_of(domain);
-  if (!job) return;
-  if (!lock_job(job->id, true))
-    fail(Errc::busy,
-         "{} is in the hands of migration job {}; it can be told to stop: ferry job "
-         "cancel {}",
-         job->name, job->id, job->id);
-  fail(Errc::needs_operator,
-       "{} belongs to migration job {}, which was broken off ({}); try: ferry job resume {}",
-       job->name, job->id, job->state_name(), job->id);
+  for (const MigrationJob& job : list_jobs(false)) {
+    if (!is_readable(job)) continue;
+    if (job.source && is_of(job, domain)) refuse_source(job);
+    if (!job.source && is_waiting_copy_of(job, domain)) refuse_copy(job);
+  }
 }
 
+void refuse_claimed(const DomainInfo& domain) {
+  refuse_open_job(domain);
+  if (domain.suspended) refuse_unvouched(domain, {{}, was_taken_back});
+}
+
+// One that cannot be read says nothing.
 bool was_taken_back(const std::string& id) {
-  const auto job = find_job(id, true);
-  return job && job->source_state() == SourceState::taken_back;
+  try {
+    const auto job = find_job(id, true);
+    return job && job->source_state() == SourceState::taken_back;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 }  // namespace ferry

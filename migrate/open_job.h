@@ -12,10 +12,14 @@ namespace ferry {
 // The job of this host as a source that is open for this very guest.
 std::optional<MigrationJob> open_job_of(const DomainInfo& domain);
 
-// Throws Error(needs_operator), naming the command that
-// settles the job, if one is open for this guest; Error(busy) if a process works on it. A journal
+// Throws Error(needs_operator), naming the command that settles the job, if one is open for this
+// guest, or for this copy of one that came here; Error(busy) if a process works on it. A journal
 // that cannot be read is nobody's claim (the note of the guest's suspension names its job, too).
 void refuse_open_job(const DomainInfo& domain);
+
+// For whoever saves or moves the guest: the same, and a suspended one of which nobody here knows
+// that it does not run elsewhere. Throws Error(busy), Error(needs_operator).
+void refuse_claimed(const DomainInfo& domain);
 
 // Whether the job with this ID ended with the guest here: then no copy of it can run elsewhere.
 bool was_taken_back(const std::string& id);

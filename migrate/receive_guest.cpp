@@ -34,7 +34,7 @@ void send_welcome(Link& link, const MigrationJob& job, uint32_t streams) {
 // The source hears why, if it still listens.
 void tell_refusal(Link& link, const Error& reason) {
   try {
-    link.refuse(reason.what());
+    link.refuse(reason.what(), reason.code() == Errc::no_domain);
   } catch (const Error&) {
   }
 }
@@ -264,7 +264,7 @@ Arrival prepare(Link& link, v1::MigrateHello& hello, const Caller& caller,
   if (!lock) fail(Errc::unsupported, "job {} is still served here by another process", id);
   const std::optional<MigrationJob> known = find_job(id, false);
   if (!known && hello.settle())
-    fail(Errc::unsupported, "job {} is not known here: its journal is gone", id);
+    fail(Errc::no_domain, "job {} is not known here: its journal is gone", id);
   if (known) check_caller(*known, hello, caller);
   if (known && !hello.settle()) fail(Errc::unsupported, "job {} was here before", id);
 

@@ -17,6 +17,8 @@
 #include "migrate/send_image.h"
 #include "proto/xl_wrapper.h"
 #include "save/save.h"
+#include "text/printable.h"
+#include "text/say.h"
 #include "xen/domain.h"
 
 namespace ferry {
@@ -146,7 +148,7 @@ class Sender {
     patience_.arm();
     handover_.reconnected();
     if (want_back) handover_.cancel();
-    if (only_tell) next_frame();
+    if (only_tell) hear_of_its_copy();
     while (!handover_.settled()) {
       const auto frame = next_frame();
       if (!frame) fail_broken();
@@ -154,6 +156,23 @@ class Sender {
       if (handover_.needs_operator()) fail_unknown();
     }
     patience_.disarm();
+  }
+
+  // The other host has no such job: it has lost its journal, and only a person who looks there can
+  // say whether the guest runs there. True if one has said so (wanted) and nothing is here of it.
+  bool is_given_up_unknown(const Error& unknown, bool theirs_by_force) {
+    if (handover_.state() != SourceState::given_away) return false;
+    const MigrationJob& job = journal_.job();
+    if (!guest_.present()) {
+      if (theirs_by_force) return true;
+      fail(Errc::needs_operator,
+           "{}; {}; look there for {}, and to give it up here, try: ferry job resume --force {}",
+           unknown.what(), what_is_here(), name(), job.id);
+    }
+    fail(Errc::needs_operator,
+         "{}; {}; look there for {}: if it runs there, xl destroy {} here and ferry job resume "
+         "--force {}; only if it surely does not, try: ferry job abort --force {}",
+         unknown.what(), what_is_here(), name(), job.domid, job.id, job.id);
   }
 
   SourceHandover& handover() { return handover_; }
@@ -201,12 +220,40 @@ class Sender {
     handover_.on(*message);
   }
 
+  // The guest is here, whatever is said; but a copy that runs there all the same destroys its
+  // disks.
+  void hear_of_its_copy() {
+    const auto frame = next_frame();
+    if (!frame) fail(Errc::io, "the link to {} broke", journal_.job().peer.text);
+    take(*frame);
+    if (runs_there_)
+      fail(Errc::needs_operator,
+           "{0} runs here, and {1} says that it runs there too: two copies destroy its disks; the "
+           "one here is the one that was to go on; there, try: xl destroy {0}",
+           name(), journal_.job().peer.text);
+  }
+
   std::string name() const { return journal_.job().name; }
+  std::string what_is_here() {
+    try {
+      switch (guest_.look()) {
+        case SourceCopy::runs:
+          return "it runs here again, and the job is still open";
+        case SourceCopy::gone:
+          return "it is not here any more: somebody has destroyed it, or this host was restarted";
+        case SourceCopy::suspended:
+          break;
+      }
+    } catch (const Error& e) {
+      return fmt::format("what is here of it could not be seen ({})", e.what());
+    }
+    return "it is suspended here and never runs by itself";
+  }
   [[noreturn]] void fail_given_away(const std::string& why) {
     fail(Errc::needs_operator,
-         "{} was given to {} and nobody has said that it runs there ({}); it is suspended here and "
-         "never runs by itself; try: ferry job resume {}",
-         name(), journal_.job().peer.text, why, journal_.job().id);
+         "{} was given to {} and nobody has said that it runs there ({}); {}; try: ferry job "
+         "resume {}",
+         name(), journal_.job().peer.text, why, what_is_here(), journal_.job().id);
   }
   [[noreturn]] void fail_unfinished(const std::string& why) {
     fail(Errc::needs_operator,
@@ -310,7 +357,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   std::optional<GuestCustody> custody;
   custody.emplace(xen, life, life.find(request.domain));
   const DomainInfo info = custody->look();
-  refuse_open_job(info);
+  refuse_claimed(info);
   check_can_save(xen, info);
   const Leaving leaving = look_at_leaving(life, info);
   tell_notes(life.name(info.domid), leaving);
@@ -366,12 +413,23 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
   try {
     sender.by_state([&] {
       Link& link = connect();
-      greet_in_time(link, hello, met);
+      try {
+        greet_in_time(link, hello, met);
+      } catch (const Error& e) {
+        if (e.code() != Errc::no_domain ||
+            !sender.is_given_up_unknown(e, wanted == Wanted::there_by_force))
+          throw;
+        return sender.handover().on(HandoverMessage::may_have_run);
+      }
       sender.use(link);
       sender.settle(wanted == Wanted::here);
     });
-  } catch (const Error&) {
-    if (!runs_here) throw;
+  } catch (const Error& e) {
+    if (!runs_here || e.code() == Errc::needs_operator) throw;
+    say(fmt::format("ferry: {}\n",
+                    printable(fmt::format("{} was not told: {}; if it holds a copy, "
+                                          "that never runs, and goes when it is told",
+                                          job.peer.text, e.what()))));
   }
   if (sender.handover().state() == SourceState::done)
     return sender.runs_there() ? Settled::runs_there : Settled::given_up;

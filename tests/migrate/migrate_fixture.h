@@ -103,6 +103,10 @@ class Migrate : public ::testing::Test {
     checksum_ = kernel->checksum();
     from_->life.rename(domid_t{kernel->domid()}, "web1");
     to_ = std::make_unique<Place>(2);
+    // Both keep their journals in one folder and are in one boot of one machine, so that their
+    // domains must not have the same numbers.
+    const BindThread there(*to_->host);
+    to_->life.destroy(domid_t{SimKernel::create(*to_->host, KernelSpec{})->domid()});
   }
 
   struct Ends {

@@ -53,9 +53,23 @@ void list(const Arguments& arguments) {
                state_for_people(job), printable(job.name), printable(job.peer.text));
 }
 
+// A guest may be suspended for a job that cannot be worked on.
+std::optional<MigrationJob> readable_job(const std::string& id, bool source) {
+  try {
+    return find_job(id, source);
+  } catch (const Error& e) {
+    if (e.code() == Errc::unsupported) fail(Errc::needs_operator, "{}", e.what());
+    if (e.code() != Errc::io) throw;
+    fail(Errc::needs_operator,
+         "{}; only if the guest is suspended here and surely runs nowhere else, try: ferry resume "
+         "--force, with its name",
+         e.what());
+  }
+}
+
 MigrationJob source_job(const std::string& id) {
-  if (auto job = find_job(id, true)) return std::move(*job);
-  if (find_job(id, false))
+  if (auto job = readable_job(id, true)) return std::move(*job);
+  if (readable_job(id, false))
     fail(Errc::usage, "job {} came to this host; it is settled on the host that sent it", id);
   fail(Errc::usage, "there is no job {}; ferry job list shows those there are", id);
 }
@@ -123,8 +137,8 @@ void give_up_received(ThisHost& host, const MigrationJob& known, bool force) {
 }
 
 void abort_job(const Arguments& arguments, const OpenHost& open) {
-  if (const auto received = find_job(arguments.id, false);
-      received && !find_job(arguments.id, true))
+  if (const auto received = readable_job(arguments.id, false);
+      received && !readable_job(arguments.id, true))
     return give_up_received(*open(), *received, arguments.force);
   const MigrationJob job = source_job(arguments.id);
   const auto host = open();

@@ -3,8 +3,10 @@
 
 #include <signal.h>
 
+#include <chrono>
 #include <cstdio>
 #include <memory>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -75,15 +77,42 @@ void set(const Arguments& arguments, const OpenHost& open) {
   for (const std::string& request : requests) save.ask(request);
 }
 
+std::optional<MigrationJob> worked_on(const std::string& domain_or_id) {
+  for (MigrationJob& job : list_jobs(false))
+    if (job.source && (job.name == domain_or_id || job.id == domain_or_id) &&
+        is_worked_on(job.id, true))
+      return std::move(job);
+  return std::nullopt;
+}
+
+// From the go on it is not for this host any more to say where the guest runs.
+void fail_if_given_away(const MigrationJob& job) {
+  if (job.source_state() != SourceState::given_away) return;
+  fail(
+      Errc::needs_operator,
+      "{} was given to {} and is not kept here by stopping that; if job {} does not end by itself, "
+      "try: ferry job abort {}",
+      job.name, job.peer.text, job.id, job.id);
+}
+
 // A migration that has sent everything listens no more; its process takes a signal for the same.
 bool interrupt_handover(const std::string& domain_or_id) {
-  for (const MigrationJob& job : list_jobs(false)) {
-    if (!job.source || (job.name != domain_or_id && job.id != domain_or_id)) continue;
-    if (lock_job(job.id, true)) continue;  // nobody works on it
-    // Its number may be somebody else's by now.
-    return writer_runs(job) && kill(static_cast<pid_t>(job.pid), SIGTERM) == 0;
-  }
-  return false;
+  const auto job = worked_on(domain_or_id);
+  // Its number may be somebody else's by now.
+  return job && writer_runs(*job) && kill(static_cast<pid_t>(job->pid), SIGTERM) == 0;
+}
+
+// What became of it: it may have been too late.
+void judge_cancelled(const MigrationJob& job) {
+  constexpr auto kEndsWithin = std::chrono::seconds(10);
+  const auto until = std::chrono::steady_clock::now() + kEndsWithin;
+  while (is_worked_on(job.id, true) && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const auto now = find_job(job.id, true);
+  if (!now) return;
+  fail_if_given_away(*now);
+  if (now->source_state() == SourceState::done)
+    fail(Errc::guest, "{} was too far to be stopped: it runs on {}", now->name, now->peer.text);
 }
 
 // Of a job or of its guest: that it is too late, and what is to be done instead.
@@ -102,6 +131,8 @@ void fail_if_broken_off(const std::string& domain_or_id) {
 void cancel(const Arguments& arguments, const OpenHost& open) {
   std::string domain = arguments.domain;
   if (const auto job = find_job(domain, true)) domain = job->name;
+  const auto migration = worked_on(domain);
+  if (migration) fail_if_given_away(*migration);
   try {
     running(*open(), domain).ask("cancel");
   } catch (const Error&) {
@@ -110,6 +141,7 @@ void cancel(const Arguments& arguments, const OpenHost& open) {
       throw;
     }
   }
+  if (migration) judge_cancelled(*migration);
   fmt::print("{} is being cancelled; the guest stays here\n", domain);
 }
 

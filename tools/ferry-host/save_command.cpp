@@ -73,7 +73,7 @@ void save(Arguments& arguments, const Settings& settings, const SaveGuest& save_
   if (!arguments.live) refuse_live_settings(arguments.said);
   const SaveRequest request{arguments.domain,      arguments.file,
                             afterwards(arguments), arguments.said.over(settings),
-                            arguments.live,        refuse_open_job};
+                            arguments.live,        refuse_claimed};
   ProgressLine line(arguments.quiet || arguments.json);
   const auto progress = [&](const std::string& what, uint64_t done, uint64_t total) {
     line.update(what, done, total);

@@ -112,19 +112,29 @@ class SaveJob {
   // the job.
   bool has_to_wait_for_job(const StopWatch& stop) {
     constexpr auto kNowAndThen = std::chrono::milliseconds(200);
-    const DomainInfo domain = guest_->look();
-    const auto job = domain.suspended ? open_job_of(domain) : std::nullopt;
-    if (!job) return false;
+    const std::string claim = claim_of_a_migration(guest_->look());
+    if (claim.empty()) return false;
     if (!told_of_job_)
-      channel_.log(Level::notice, fmt::format("{} belongs to migration job {}, which was broken "
-                                              "off: waiting until it is settled; try: ferry job "
-                                              "resume {}",
-                                              job->name, job->id, job->id));
+      channel_.log(Level::notice, fmt::format("waiting until this is settled: {}", claim));
     told_of_job_ = true;
     guest_.reset();
     std::this_thread::sleep_for(kNowAndThen);
     if (stop.stopped()) fail(Errc::aborted, "the save was told to stop");
     return true;
+  }
+
+  // Why a migration may have the guest; empty if none has. Of a guest that is suspended without a
+  // note of ours nothing is known here, and xl has it as without us.
+  static std::string claim_of_a_migration(const DomainInfo& domain) {
+    if (!domain.suspended) return {};
+    try {
+      refuse_open_job(domain);
+      if (has_suspend_mark(domain)) refuse_claimed(domain);
+      return {};
+    } catch (const Error& e) {
+      if (e.code() != Errc::needs_operator && e.code() != Errc::busy) throw;
+      return e.what();
+    }
   }
 
   DomainLock wait_for_lock(const StopWatch& stop) {
