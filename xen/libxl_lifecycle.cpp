@@ -89,7 +89,8 @@ class LibxlLifecycle::Domains {
   libxl_dominfo* list_;
 };
 
-LibxlLifecycle::LibxlLifecycle() : state_(std::make_unique<State>()) {
+LibxlLifecycle::LibxlLifecycle(std::function<void(domid_t)> before_suspend)
+    : state_(std::make_unique<State>()), before_suspend_(std::move(before_suspend)) {
   if (libxl_ctx_alloc(&state_->ctx, LIBXL_VERSION, 0, &state_->error.vtable) != 0)
     state_->fail_libxl(Errc::no_xen,
                        "no Xen toolstack to speak to; run this as root in dom0, with xenstored");
@@ -166,6 +167,7 @@ SuspendWord LibxlLifecycle::word_on_suspend(domid_t domid) {
 }
 
 void LibxlLifecycle::suspend(domid_t domid) {
+  if (before_suspend_) before_suspend_(domid);
   state_->error.text.clear();
   if (libxl_domain_suspend_only(state_->ctx, raw_id(domid), nullptr) != 0)
     state_->fail_libxl(Errc::guest, fmt::format("domain {} would not suspend", raw_id(domid)));

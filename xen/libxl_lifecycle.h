@@ -1,6 +1,7 @@
 // The life of a domain as libxl looks after it.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "xen/lifecycle.h"
@@ -9,8 +10,8 @@ namespace ferry {
 
 class LibxlLifecycle final : public Lifecycle {
  public:
-  // Throws Error(no_xen).
-  LibxlLifecycle();
+  // before_suspend: what else is to be done first. Throws Error(no_xen).
+  explicit LibxlLifecycle(std::function<void(domid_t)> before_suspend = {});
   ~LibxlLifecycle() override;
   LibxlLifecycle(const LibxlLifecycle&) = delete;
   LibxlLifecycle& operator=(const LibxlLifecycle&) = delete;
@@ -32,6 +33,7 @@ class LibxlLifecycle final : public Lifecycle {
   struct State;
   class Domains;
   std::unique_ptr<State> state_;
+  std::function<void(domid_t)> before_suspend_;
 };
 
 }  // namespace ferry

@@ -8,6 +8,7 @@
 #include "host/autoballoon.h"
 #include "host/engine.h"
 #include "host/xl_incoming.h"
+#include "host/xl_watchers.h"
 #include "migrate/open_job.h"
 #include "settings/conf.h"
 #include "settings/places.h"
@@ -16,6 +17,11 @@
 
 namespace ferry::host {
 namespace {
+
+// xl's process that watches a guest has to outlive the guest's suspension.
+auto with_watchers_held(const Hypervisor& xen) {
+  return [&xen](domid_t domid) { hold_xl_watchers(get_domain(xen, domid), helper_path()); };
+}
 
 // This very machine, through libxl and xl.
 class XenHost final : public ThisHost {
@@ -34,7 +40,7 @@ class XenHost final : public ThisHost {
 
  private:
   Hypervisor xen_;
-  LibxlLifecycle life_;
+  LibxlLifecycle life_{with_watchers_held(xen_)};
   const SaveEngine engine_ = run_save_engine;
 };
 
@@ -44,7 +50,7 @@ std::unique_ptr<ThisHost> open_here() {
 
 SaveReport save_here(const SaveRequest& request, const ProgressCallback& progress) {
   Hypervisor xen;
-  LibxlLifecycle life;
+  LibxlLifecycle life(with_watchers_held(xen));
   return save_guest(xen, life, run_save_engine, request, progress);
 }
 

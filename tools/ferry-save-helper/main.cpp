@@ -13,6 +13,7 @@
 #include "settings/conf.h"
 #include "settings/places.h"
 #include "tools/ferry-save-helper/keeper.h"
+#include "tools/ferry-save-helper/releaser.h"
 #include "tools/ferry-save-helper/restore_mode.h"
 #include "tools/ferry-save-helper/save_mode.h"
 #include "xen/release.h"
@@ -28,6 +29,7 @@ constexpr std::string_view kUsage =
 
 constexpr int kSaveArguments = 8;  // with program name and --save-domain
 constexpr int kKeeperArguments = 6;
+constexpr int kLeastReleaserArguments = 6;
 constexpr int kRestoreArguments = 11;  // with program name and --restore-domain
 
 template <typename T = uint32_t>
@@ -85,6 +87,8 @@ int run(int argc, char** argv, Channel& channel) {
     return run_save(arguments, settings, channel);
   }
   if (mode == "--keep-lock" && argc == kKeeperArguments) return run_keeper(argv);
+  if (mode == "--release-watchers" && argc >= kLeastReleaserArguments)
+    return run_releaser(argc, argv);
   if (mode == "--restore-domain" && argc == kRestoreArguments) {
     if (const auto status = run_restore(restore_arguments(argv), settings, channel)) return *status;
     exec_stock_helper(argv);

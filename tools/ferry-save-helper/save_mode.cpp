@@ -23,6 +23,7 @@
 #include "host/room.h"
 #include "host/stop_watch.h"
 #include "host/stoppable_stream.h"
+#include "host/xl_watchers.h"
 #include "io/block_device.h"
 #include "io/descriptor.h"
 #include "migrate/open_job.h"
@@ -193,6 +194,7 @@ class SaveJob {
 
   void suspend() {
     if (arguments_.flags & kLive) restore_priority();
+    if (!under_ferry_) host::hold_xl_watchers(guest_->look(), "/proc/self/exe");
     answered_ = channel_.suspend() == 1;
     if (!answered_)
       fail(Errc::guest, "domain {} was asked to suspend and would not", raw(arguments_.domid));
