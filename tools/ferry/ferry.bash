@@ -1,4 +1,4 @@
-# Completion for bash: commands, options and their choices from ferry's own --help; domains by xl; images by name.
+# Completion for bash: commands, options and their choices from ferry's own --help; domains by xl; files by bash itself.
 _ferry_help() { ferry "$@" --help 2>/dev/null; }
 
 _ferry_commands() { # what stands under "Image commands:", "Subcommands:" and the like
@@ -7,42 +7,70 @@ _ferry_commands() { # what stands under "Image commands:", "Subcommands:" and th
 
 _ferry_options() { _ferry_help "$@" | grep -oE '^  (-[a-z],)?--[a-z-]+' | grep -oE -- '--[a-z-]+'; }
 
-_ferry_choices() { # OPTION COMMAND…: "--track a|b|c" names them
+_ferry_value() { # OPTION COMMAND…: what follows the option, such as NUMBER, FILE or a|b|c; nothing for a flag
   local option=$1
   shift
-  _ferry_help "$@" | sed -nE "s/^  (-[a-z],)?$option ([a-z]+(\|[a-z]+)+)( .*)?\$/\2/p" | tr '|' '\n'
+  _ferry_help "$@" | sed -nE "s/^  (-[a-z],)?$option (TEXT:)?([A-Z]+|[a-z]+(\|[a-z]+)+)( .*)?\$/\3/p"
 }
 
-_ferry_domains() { xl list 2>/dev/null | awk 'NR > 1 && $2 != 0 { print $1 }'; }
+# Names of domains come from other hosts too: what a shell would take for more than a word is not offered.
+_ferry_domains() {
+  xl list 2>/dev/null | awk 'NR > 1 && $2 != 0 && $1 ~ /^[A-Za-z0-9_.:@%+-]+$/ && $1 !~ /^-/ { print $1 }'
+}
+
+_ferry_jobs() { ferry job list 2>/dev/null | grep -oE '^[0-9a-f]{32}'; }
+
+# _ferry_offer WORD: of the lines on standard input those that begin so. Nothing in them is expanded, as compgen -W would.
+_ferry_offer() {
+  local each
+  while IFS= read -r each; do
+    [[ $each != "$1"* ]] || COMPREPLY+=("$each")
+  done
+}
+
+# Sets command (of one word, or job and another), operands (how many words stand behind it) and option (whose value is
+# completed, if it is one).
+_ferry_look_back() {
+  local i each value=
+  command=() operands=0 option=
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    each=${COMP_WORDS[i]}
+    if [ -n "$value" ]; then
+      [ "$each" = = ] || value=
+    elif [[ $each == -?* ]]; then
+      [ -z "$(_ferry_value "$each" "${command[@]}")" ] || value=$each
+    elif [ ${#command[@]} -eq 0 ] || [ "${command[*]}" = job ]; then
+      command+=("$each")
+    else
+      operands=$((operands + 1))
+    fi
+  done
+  option=$value
+}
 
 _ferry() {
-  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=() i
+  local word=${COMP_WORDS[COMP_CWORD]} command operands option
   COMPREPLY=()
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    case ${COMP_WORDS[i]} in
-    -*) ;;
-    *)
-      command+=("${COMP_WORDS[i]}")
-      [ "${command[0]}" = job ] && [ ${#command[@]} -lt 2 ] || break
-      ;;
+  _ferry_look_back
+  [ "$word" != = ] || word=
+  if [ -n "$option" ]; then
+    case $(_ferry_value "$option" "${command[@]}") in
+      *'|'*) _ferry_offer "$word" < <(_ferry_value "$option" "${command[@]}" | tr '|' '\n') ;;
+      PAGE | CONFIG) compopt -o default ;;  # of the rest nobody but the operator knows
     esac
-  done
-  if [[ $word == -* ]]; then
-    COMPREPLY=($(compgen -W "$(_ferry_options "${command[@]}")" -- "$word"))
-  elif [[ $before == --* && -n $(_ferry_choices "$before" "${command[@]}") ]]; then
-    COMPREPLY=($(compgen -W "$(_ferry_choices "$before" "${command[@]}")" -- "$word"))
+  elif [[ $word == -* ]]; then
+    _ferry_offer "$word" < <(_ferry_options "${command[@]}")
   elif [ ${#command[@]} -eq 0 ] || [ "${command[*]}" = job ]; then
-    COMPREPLY=($(compgen -W "$(_ferry_commands "${command[@]}")" -- "$word"))
+    _ferry_offer "$word" < <(_ferry_commands "${command[@]}")
   else
-    case ${command[*]} in
-    save | migrate | check | estimate | resume | "job info" | "job set" | "job cancel")
-      COMPREPLY=($(compgen -W "$(_ferry_domains)" -- "$word"))
-      ;;
-    "job resume" | "job abort")
-      COMPREPLY=($(compgen -W "$(ferry job list 2>/dev/null | grep -oE '^[0-9a-f]{32}')" -- "$word"))
-      ;;
+    case $operands-${command[*]} in
+      0-save | 0-migrate | 0-check | 0-estimate | 0-resume | "0-job info" | "0-job set" | "0-job cancel")
+        _ferry_offer "$word" < <(_ferry_domains)
+        ;;
+      "0-job resume" | "0-job abort") _ferry_offer "$word" < <(_ferry_jobs) ;;
+      *-job* | *-migrate | *-check | *-estimate | *-resume | *-receive | *-evacuate) ;;
+      *) compopt -o default ;;
     esac
-    [ "${command[0]}" = job ] || COMPREPLY+=($(compgen -f -- "$word"))
   fi
 }
-complete -o filenames -F _ferry ferry
+complete -F _ferry ferry
