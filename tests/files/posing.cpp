@@ -5,6 +5,8 @@
 //   NAME.ro    a folder on a file system that is mounted read-only
 //   NAME.nfs   a folder on a network's file system: no files without names, and that there is no
 //              room is said when what was written is synced
+//   NAME.CALL-ERROR.nfs   such a folder where that call on a file fails so: open, write (after some
+//              was taken), fsync, renameat, close; ERROR is EIO, ESTALE, ENOSPC or EDQUOT
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -18,6 +20,7 @@
 #include <climits>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -47,6 +50,31 @@ bool lies_in(const std::string& path, const char* kind) {
   return (path + "/").find(std::string(kind) + "/") != std::string::npos;
 }
 
+int error_called(const std::string& name) {
+  return name == "EIO" ? EIO : name == "ESTALE" ? ESTALE : name == "ENOSPC" ? ENOSPC : EDQUOT;
+}
+
+// What the call fails with on the file of that path, as errno; 0: it does not.
+int network_error(const std::string& path, const std::string& call) {
+  const size_t end = path.find(".nfs/");
+  if (end == std::string::npos) return 0;
+  const size_t slash = path.rfind('/', end), from = slash == std::string::npos ? 0 : slash + 1;
+  const std::string folder = path.substr(from, end - from);
+  const size_t dash = folder.find('-');
+  if (dash == std::string::npos) return call == "fsync" ? EDQUOT : 0;
+  return folder.substr(0, dash).ends_with("." + call) ? error_called(folder.substr(dash + 1)) : 0;
+}
+
+// What comes of a file later, found out when it is opened: a process without rights cannot ask.
+struct Later {
+  int at_write = 0, at_close = 0;
+};
+Later& opened(int fd) {
+  static Later files[1024], others;
+  others = {};
+  return fd >= 0 && fd < 1024 ? files[fd] : others;
+}
+
 int pose(int result, const std::string& path, struct stat* status) {
   if (result == 0 && S_ISREG(status->st_mode) && poses_as_device(path))
     status->st_mode = (status->st_mode & ~static_cast<mode_t>(S_IFMT)) | S_IFBLK;
@@ -62,7 +90,7 @@ int hindrance(const std::string& folder, const char* path, int flags) {
   const std::string whole = *path == '/' ? path : folder + "/" + path;
   if (writes(flags) && lies_in(whole, ".ro")) return EROFS;
   if ((flags & O_TMPFILE) == O_TMPFILE && lies_in(whole, ".nfs")) return EOPNOTSUPP;
-  return 0;
+  return writes(flags) ? network_error(whole, "open") : 0;
 }
 
 }  // namespace
@@ -99,11 +127,34 @@ int ioctl(int fd, unsigned long request, ...) noexcept {
 int fsync(int fd) {
   static auto* const libc = of_libc<int(int)>("fsync");
   struct stat status;
-  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && lies_in(path_of(fd), ".nfs")) {
-    errno = EDQUOT;
-    return -1;
-  }
-  return libc(fd);
+  const bool file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  const int error = file ? network_error(path_of(fd), "fsync") : 0;
+  if (error == 0) return libc(fd);
+  errno = error;
+  return -1;
+}
+ssize_t write(int fd, const void* bytes, size_t count) {
+  static auto* const libc = of_libc<ssize_t(int, const void*, size_t)>("write");
+  const int error = opened(fd).at_write;
+  if (error == 0 || lseek(fd, 0, SEEK_CUR) <= 0) return libc(fd, bytes, count);
+  errno = error;
+  return -1;
+}
+// It is closed all the same.
+int close(int fd) {
+  static auto* const libc = of_libc<int(int)>("close");
+  const int error = std::exchange(opened(fd), {}).at_close;
+  const int result = libc(fd);
+  if (error == 0) return result;
+  errno = error;
+  return -1;
+}
+int renameat(int from_folder, const char* from, int to_folder, const char* to) noexcept {
+  static auto* const libc = of_libc<int(int, const char*, int, const char*)>("renameat");
+  const int error = network_error(path_of(to_folder) + "/" + to, "renameat");
+  if (error == 0) return libc(from_folder, from, to_folder, to);
+  errno = error;
+  return -1;
 }
 
 int openat(int folder, const char* path, int flags, ...) {
@@ -112,10 +163,15 @@ int openat(int folder, const char* path, int flags, ...) {
   va_start(arguments, flags);
   const mode_t mode = va_arg(arguments, mode_t);
   va_end(arguments);
-  const int why = hindrance(folder == AT_FDCWD ? resolved(".") : path_of(folder), path, flags);
-  if (why == 0) return libc(folder, path, flags, mode);
-  errno = why;
-  return -1;
+  const std::string at = folder == AT_FDCWD ? resolved(".") : path_of(folder);
+  if (const int why = hindrance(at, path, flags)) {
+    errno = why;
+    return -1;
+  }
+  const int fd = libc(folder, path, flags, mode);
+  if (fd >= 0 && writes(flags))
+    opened(fd) = {network_error(at + "/" + path, "write"), network_error(at + "/" + path, "close")};
+  return fd;
 }
 int faccessat(int folder, const char* path, int how, int flags) noexcept {
   static auto* const libc = of_libc<int(int, const char*, int, int)>("faccessat");

@@ -5,8 +5,11 @@
 
 #include <array>
 #include <cstdio>
+#include <deque>
 #include <fstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/files/folder.h"
 
@@ -96,6 +99,41 @@ constexpr Way kWays[] = {
      "image read"},
 };
 
+// A network's file system tells of its errors when it likes: what it was given last may be lost
+// when the next piece is written, when it is synced, when its name is changed, or when it is
+// closed. Once what was written is synced nothing is left that a close could lose.
+std::vector<Way> ways_over_a_network() {
+  static std::deque<std::string> texts;  // that the ways point to
+  const auto keep = [](std::string text) { return texts.emplace_back(std::move(text)).c_str(); };
+  constexpr std::pair<const char*, const char*> kErrors[] = {{"EIO", "Input/output error"},
+                                                             {"ESTALE", "Stale file handle"},
+                                                             {"ENOSPC", "No space left on device"},
+                                                             {"EDQUOT", "Disk quota exceeded"}};
+  constexpr std::pair<const char*, const char*> kCalls[] = {
+      {"open", "cannot make (new|old).* in d"},
+      {"write", "cannot write the image"},
+      {"fsync", "cannot sync "},
+      {"renameat", "cannot give the image "},
+      {"close", "saved web1"}};
+  std::vector<Way> ways;
+  for (const auto& [call, says] : kCalls)
+    for (const auto& [error, words] : kErrors)
+      for (const std::string file : {"new", "old"}) {
+        const std::string folder = std::string("d.") + call + "-" + error + ".nfs";
+        const std::string target = folder + "/" + file;
+        const bool saved = call == std::string("close");
+        const std::string why = saved ? says : std::string(says) + ".*: " + words;
+        const std::string unharmed = file == "old" ? "[ \"$(cat " + target + ")\" = old ] && " : "";
+        const std::string one =
+            "[ $(ls -A " + folder + " | wc -l) = " + (file == "old" || saved ? "1" : "0") + " ]";
+        ways.push_back({keep(file + "_file_with_" + error + "_at_" + call),
+                        keep("mkdir " + folder + (file == "old" ? "; echo old >" + target : "")),
+                        keep(target), saved ? 0 : 1, keep(why),
+                        keep(saved ? "image " + target + " && " + one : unharmed + one)});
+      }
+  return ways;
+}
+
 class Targets : public ::testing::Test {
  protected:
   // What a shell printed, with $sim and $ferry.
@@ -168,6 +206,8 @@ TEST_F(Targets, that_another_user_has_laid_out_for_us_are_refused) {
   shell("ln -s ../ours tmp/ours; $sim save web1 tmp/ours && image ours", 0);
 }
 
+INSTANTIATE_TEST_SUITE_P(Network, EachTarget, ::testing::ValuesIn(ways_over_a_network()),
+                         [](const auto& way) { return way.param.name; });
 INSTANTIATE_TEST_SUITE_P(Way, EachTarget, ::testing::ValuesIn(kWays),
                          [](const auto& way) { return way.param.name; });
 
