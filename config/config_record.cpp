@@ -29,7 +29,9 @@ SavedConfig saved_config(const ImageFile& image) {
             {},
             pages};
   const std::optional<v1::Config> config = config_record(image);
-  if (config) return {{config->xl_flags(), config->libxl_json()}, false, config->mark(), pages};
+  if (config)
+    return {
+        {config->xl_flags(), config->libxl_json()}, false, config->mark(), pages, config->paused()};
   fail(Errc::bad_image,
        "the image says nothing of how to create the domain; it was not written by ferry save");
 }

@@ -24,6 +24,7 @@ struct SavedConfig {
   bool in_xl_file = false;
   std::string mark;          // of the host that saved it (own_mark.h); empty: none
   uint64_t guest_pages = 0;  // that the guest has, by the image's head
+  bool paused = false;       // it was paused, and is to be again
 };
 
 // The same as config_header(), with the mark.

@@ -85,6 +85,7 @@ SavedConfig ImageStream::config() {
     if (parsed.config().libxl_json().empty()) continue;
     config.header = {parsed.config().xl_flags(), parsed.config().libxl_json()};
     config.mark = parsed.config().mark();
+    config.paused = parsed.config().paused();
     return config;
   }
   fail(Errc::bad_image,

@@ -3,10 +3,14 @@
 
 #include "custody/suspend_mark.h"
 #include "error/error.h"
+#include "text/printable.h"
+#include "text/say.h"
 #include "xen/log_dirty.h"
 
 namespace ferry {
 namespace {
+
+constexpr unsigned kMostPauses = 255;  // Xen counts so far
 
 // The sentence, with another command for the operator.
 [[noreturn]] void fail_with_command(const Error& error, const std::string& command) {
@@ -18,6 +22,7 @@ namespace {
 
 GuestCustody::GuestCustody(const Hypervisor& xen, SuspendUndo& undo, domid_t domid, DomainLock lock)
     : xen_(xen), undo_(undo), lock_(std::move(lock)), known_(get_domain(xen, domid)) {
+  was_paused_ = known_.paused;
   if (!known_.suspended) return;
   cpu_time_ns_ = known_.cpu_time_ns;
   protection_.begin();
@@ -35,6 +40,7 @@ GuestCustody::GuestCustody(const Hypervisor& xen, Lifecycle& life, domid_t domid
 void GuestCustody::take_over() {
   asked_ = log_may_be_on_ = true;
   may_suspend_yet_ = has_suspend_mark(known_);
+  was_paused_ = was_paused_ || was_paused_by_suspend_mark(known_);
 }
 
 DomainInfo GuestCustody::look() const {
@@ -82,7 +88,7 @@ void GuestCustody::check_untouched() {
 void GuestCustody::about_to_suspend() {
   asked_ = true;
   protection_.begin();
-  leave_suspend_mark(domid(), known_.uuid, job_);
+  leave_suspend_mark(domid(), known_.uuid, job_, was_paused_);
   may_suspend_yet_ = true;
 }
 
@@ -95,8 +101,25 @@ void GuestCustody::has_suspended() {
 
 void GuestCustody::suspend() {
   about_to_suspend();
+  if (was_paused_) let_it_answer();
   life_->suspend(domid());
   has_suspended();
+  if (was_paused_) pause_again();
+}
+
+// However often it was paused.
+void GuestCustody::let_it_answer() {
+  for (unsigned times = 0; times < kMostPauses && look().paused; ++times) life_->unpause(domid());
+}
+
+// Before it is resumed, so that it does not run at all.
+void GuestCustody::pause_again() noexcept {
+  try {
+    if (!look().paused) undo_.pause(domid());
+  } catch (const Error& e) {
+    say(fmt::format("ferry: domain {} was paused, and could not be paused again: {}\n",
+                    raw(domid()), printable(e.what())));
+  }
 }
 
 // Whatever goes wrong here, the guest may be suspended and it is for the operator to look.
@@ -124,7 +147,9 @@ void GuestCustody::give_back() {
   if (log_may_be_on_) stop_log_dirty(xen_, domid());
   if (!asked_) return;
   try {
-    if (is_to_be_resumed()) resume();
+    const bool ours = is_to_be_resumed();
+    if (was_paused_ && (ours || may_suspend_yet_)) pause_again();
+    if (ours) resume();
   } catch (const Error& e) {
     if (e.code() == Errc::needs_operator && !job_.empty())
       fail_with_command(e, "ferry job resume " + job_);

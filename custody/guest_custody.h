@@ -44,17 +44,19 @@ class GuestCustody {
   void check_untouched();
 
   // Asks it, and returns when it is suspended; the note of it (custody/suspend_mark.h) goes before.
+  // A paused guest runs until it has suspended and is paused then: nobody else can suspend it.
   // Throws what Lifecycle::suspend() throws.
   void suspend();
+  bool was_paused() const { return was_paused_; }
   // The same in two steps, for whom somebody else asks.
   void about_to_suspend();
   void has_suspended();
   bool asked_to_suspend() const { return asked_; }
 
-  // Undoes what was done: a dirty log is off, a guest that was asked to suspend runs again, or its
-  // request is withdrawn, and the note is gone. Nothing happens to a guest that was never asked, or
-  // that somebody else has resumed. Throws Error(needs_operator), naming the command that brings it
-  // back; the note is still there then.
+  // Undoes what was done: a dirty log is off, a guest that was asked to suspend runs again, or is
+  // paused as it was, or its request is withdrawn, and the note is gone. Nothing happens to a guest
+  // that was never asked, or that somebody else has resumed. Throws Error(needs_operator), naming
+  // the command that brings it back; the note is still there then.
   void give_back();
   // After check_untouched(). Throws Error(needs_operator).
   void destroy();
@@ -64,6 +66,8 @@ class GuestCustody {
  private:
   bool has_run_since(const DomainInfo& now) const;
   bool is_to_be_resumed();
+  void let_it_answer();
+  void pause_again() noexcept;
   void resume();
 
   const Hypervisor& xen_;
@@ -72,6 +76,7 @@ class GuestCustody {
   DomainLock lock_;
   DomainInfo known_;
   std::string job_;
+  bool was_paused_ = false;
   bool asked_ = false;            // to suspend
   bool may_suspend_yet_ = false;  // it was, and nobody has seen it do so
   bool log_may_be_on_ = false;

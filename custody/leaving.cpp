@@ -4,6 +4,7 @@
 #include "config/json_text.h"
 #include "config/libxl_json.h"
 #include "config/memory_target.h"
+#include "custody/suspend_mark.h"
 #include "error/error.h"
 #include "text/printable.h"
 #include "text/say.h"
@@ -28,6 +29,19 @@ void check_word(Lifecycle& life, const DomainInfo& domain, Leaving& leaving) {
     leaving.notes.emplace_back(
         "it does not say in xenstore whether it can suspend (control/feature-suspend), as Linux "
         "does when it boots: if it does not answer, that takes a minute or two, and it runs on");
+}
+
+// Only a guest that runs suspends, so it runs for that moment. One that was made and never let run
+// would boot.
+void check_paused(Lifecycle& life, const DomainInfo& domain, Leaving& leaving) {
+  if (!domain.paused || domain.suspended) return;
+  const bool ever_ran = domain.cpu_time_ns > kBookedLateNs;
+  if (!ever_ran && life.word_on_suspend(domain.domid) != SuspendWord::can)
+    fail(Errc::unsupported,
+         "domain {} is paused and has never run: there is nothing of it to save yet",
+         raw(domain.domid));
+  leaving.notes.emplace_back(
+      "it is paused: it runs until it has answered the request to suspend, and is paused again");
 }
 
 // libxl would limit the new domain to the target, and the guest has no room in it.
@@ -59,6 +73,7 @@ Leaving look_at_leaving(Lifecycle& life, const DomainInfo& domain) {
   Json config = parse_config(leaving.config);
   refuse_nomigrate(config, domain.domid);
   check_word(life, domain, leaving);
+  check_paused(life, domain, leaving);
   fit_memory(config, domain, leaving);
   return leaving;
 }

@@ -67,6 +67,7 @@ class GuestSave {
       fail(Errc::unsupported, "the domain's name is not UTF-8: {}", config_.name());
     config_.set_uuid(domain_.uuid.data(), domain_.uuid.size());
     config_.set_xl_flags(kXlFlagJson | kXlFlagStreamV2);
+    config_.set_paused(guest_->was_paused());
     mark_config();
   }
 
@@ -144,7 +145,7 @@ class GuestSave {
       fail(Errc::guest, "{} is saved, but somebody else has resumed it: it is not paused",
            config_.name());
     }
-    if (request_.afterwards == Afterwards::pause)
+    if (request_.afterwards == Afterwards::pause && !guest_->was_paused())
       life_.resume_paused(domain_.domid);
     else if (!resumed)
       life_.resume(domain_.domid);

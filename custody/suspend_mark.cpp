@@ -1,10 +1,11 @@
 // A note that a save of ours has asked a domain to suspend:
 //
 //   +---------+---------+--------+----------------+--------+------------------------------------+
-//   | 16 uuid | 16 boot | 16 job | 4 pid of owner | 4 zero | 8 CPU time, ns, or all ones        |
+//   | 16 uuid | 16 boot | 16 job | 4 pid of owner | 4 bits | 8 CPU time, ns, or all ones        |
 //   +---------+---------+--------+----------------+--------+------------------------------------+
 //
-// boot: of this host (custody/host_boot.h); job: zeros for none; CPU time: the domain's.
+// boot: of this host (custody/host_boot.h); job: zeros for none; bits: 1 if the guest was paused,
+// and is to be again; CPU time: the domain's.
 #include "custody/suspend_mark.h"
 
 #include <fcntl.h>
@@ -24,13 +25,15 @@ namespace {
 struct Mark {
   DomainUuid uuid{}, boot{}, job{};
   uint32_t owner = 0;
-  uint32_t zero = 0;
+  uint32_t bits = 0;
   uint64_t cpu_time_ns = ~uint64_t{0};  // all ones: it holds until it is removed
 };
 
 uint32_t this_process() {
   return static_cast<uint32_t>(getpid());
 }
+
+constexpr uint32_t kWasPaused = 1;
 
 std::string mark_path(domid_t domid) {
   return fmt::format("{}/domain-{}.suspended", run_directory(), static_cast<unsigned>(domid));
@@ -65,11 +68,13 @@ bool is_ours(domid_t domid) noexcept {
 
 }  // namespace
 
-void leave_suspend_mark(domid_t domid, const DomainUuid& uuid, const std::string& job) {
+void leave_suspend_mark(domid_t domid, const DomainUuid& uuid, const std::string& job,
+                        bool was_paused) {
   write_mark(domid, {.uuid = uuid,
                      .boot = uuid_of(host_boot()),
                      .job = job.empty() ? DomainUuid{} : uuid_of(job),
-                     .owner = this_process()});
+                     .owner = this_process(),
+                     .bits = was_paused ? kWasPaused : 0});
 }
 
 void clear_suspend_mark(domid_t domid) noexcept {
@@ -105,6 +110,11 @@ std::optional<Mark> mark_of(const DomainInfo& domain) {
 
 bool has_suspend_mark(const DomainInfo& domain) {
   return mark_of(domain).has_value();
+}
+
+bool was_paused_by_suspend_mark(const DomainInfo& domain) {
+  const auto mark = mark_of(domain);
+  return mark && (mark->bits & kWasPaused);
 }
 
 std::string job_in_suspend_mark(const DomainInfo& domain) {

@@ -14,8 +14,10 @@ inline constexpr uint64_t kBookedLateNs = 5'000'000;
 
 // Makes the note (mode 0600, in run_directory()). If there is one already it is this process's from
 // now on: whoever starts a save may take over what its engine noted. job: 32 hex digits, or empty,
-// of a migration: only the job's own commands resume the guest then. Throws Error(io).
-void leave_suspend_mark(domid_t domid, const DomainUuid& uuid, const std::string& job = {});
+// of a migration: only the job's own commands resume the guest then. was_paused: whoever brings the
+// guest back pauses it. Throws Error(io).
+void leave_suspend_mark(domid_t domid, const DomainUuid& uuid, const std::string& job = {},
+                        bool was_paused = false);
 
 // Removes it, if there is one.
 void clear_suspend_mark(domid_t domid) noexcept;
@@ -29,6 +31,8 @@ void expire_own_suspend_mark(const DomainInfo& domain);
 // True if there is one for this very domain, not for an earlier one with the same number or of an
 // earlier run of this host, and it has not expired.
 bool has_suspend_mark(const DomainInfo& domain);
+// That it says so.
+bool was_paused_by_suspend_mark(const DomainInfo& domain);
 // The migration job that it names; empty for none.
 std::string job_in_suspend_mark(const DomainInfo& domain);
 

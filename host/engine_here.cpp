@@ -35,6 +35,7 @@ void save_here(const Hypervisor& xen, Executor& executor, const SaveOptions& bas
     if (!callbacks.suspend())
       fail(Errc::guest, "domain {} was asked to suspend and would not", raw(domid));
   };
+  own.suspends_paused = true;
   own.progress = [&](const Progress& p) {
     if (callbacks.progress) callbacks.progress(p.what, p.pages_done, p.pages_total);
   };

@@ -51,7 +51,7 @@ bool IncomingCopy::run() {
   // It had its name before: it may have run, and is suspended or paused by somebody since.
   if (copy->ended && copy->name == job_.name) return true;
   if (copy->name != job_.name && !rename(*copy)) return false;
-  return unpause(*copy);
+  return job_.paused || unpause(*copy);
 }
 
 bool IncomingCopy::rename(const DomainHere& copy) {

@@ -37,8 +37,9 @@ class IncomingCopy {
   bool lives_on();
   // Whether it runs, whoever let it.
   bool runs();
-  // Gives it its name and lets it run, if it does not run already. False: it cannot, and surely
-  // never did; why() says why. Throws Error(needs_operator) if that is not certain.
+  // Gives it its name and lets it run, if it does not run already, and was not paused where it
+  // comes from. False: it cannot, and surely never did; why() says why. Throws
+  // Error(needs_operator) if that is not certain.
   bool run();
   const std::string& why() const { return why_; }
   // What run() says then; false.

@@ -85,6 +85,7 @@ void fill(MigrationJob& job, const Json& json) {
   job.boot = json.value("boot", std::string());
   job.source_secret = unhex(json.value("source_secret", ""));
   job.destination_secret = unhex(json.value("destination_secret", ""));
+  job.paused = json.value("paused", false);
   if (json.contains("copy")) job.copy = copy_from(json["copy"]);
 }
 
@@ -259,6 +260,7 @@ void JobJournal::keep(MigrationJob next) {
                {"pid_since", process_start(getpid())},
                {"domid", next.domid},
                {"boot", next.boot}};
+  if (next.paused) json["paused"] = true;
   if (next.copy)
     json["copy"] = {{"domid", raw(next.copy->domid)},
                     {"boot", next.copy->boot},

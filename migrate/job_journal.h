@@ -53,6 +53,7 @@ struct MigrationJob {
   // What only the two ends know, 32 bytes each: the source's, and the destination's.
   std::string source_secret, destination_secret;
   std::optional<CopyNumber> copy;  // at the destination
+  bool paused = false;             // there: the guest is to have its name, and not to run
   std::string problem;             // why this journal cannot be worked on; empty: it can
 
   SourceState source_state() const { return static_cast<SourceState>(state); }

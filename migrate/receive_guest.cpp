@@ -248,6 +248,7 @@ MigrationJob new_job(const std::string& id, const v1::MigrateHello& hello, const
   job.state = static_cast<unsigned>(DestinationState::receiving);
   job.name = hello.name();
   job.uuid = hello.uuid();
+  job.paused = hello.paused();
   job.peer.text = caller.text;
   job.peer.names = caller.names;
   job.source_secret = hello.secret();

@@ -377,6 +377,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   hello.set_libxl_json(leaving.config);
   hello.set_streams(request.streams);
   hello.set_wants_progress(true);
+  hello.set_paused(custody->was_paused());
   *hello.mutable_taken_back() = jobs_taken_back(job.uuid);
   const FileLock lock = lock_for_us(job.id);
   std::shared_ptr<void> greeting =

@@ -35,6 +35,7 @@ class Save {
   SaveResult run() {
     const DomainInfo before = get_domain(xen_, domid_);
     check_can_save(xen_, before);
+    if (!callbacks_.suspends_paused) refuse_paused(before);
     return options_.live && !before.suspended ? run_live(before) : run_suspended(before);
   }
 
@@ -216,13 +217,16 @@ void check_can_save(const Hypervisor& xen, const DomainInfo& domain) {
   if (domain.crashed) fail(Errc::guest, "domain {} has crashed", raw(domain.domid));
   if (domain.shut_down && !domain.suspended)
     fail(Errc::guest, "domain {} is shut down, not running", raw(domain.domid));
-  if (domain.paused && !domain.suspended)
-    fail(
-        Errc::guest,
-        "domain {} is paused and cannot answer a request to suspend; unpause it first (xl unpause)",
-        raw(domain.domid));
   if (guest_width(xen, domain.domid) != 8)
     fail(Errc::unsupported, "domain {} is a 32-bit PV guest; ferry saves 64-bit ones only",
+         raw(domain.domid));
+}
+
+void refuse_paused(const DomainInfo& domain) {
+  if (domain.paused && !domain.suspended)
+    fail(Errc::guest,
+         "domain {} is paused and cannot answer a request to suspend; ferry save lets it run for "
+         "that moment; or unpause it first (xl unpause)",
          raw(domain.domid));
 }
 

@@ -27,6 +27,8 @@ struct SaveCallbacks {
   // Suspends the guest and returns when it is suspended; throws if it would not. Not called for a
   // guest that is suspended already.
   std::function<void()> suspend;
+  // That it suspends a paused guest too; otherwise that is refused.
+  bool suspends_paused = false;
   // While the guest runs, before anything of it is sent: whether there is room for an image of at
   // least so many bytes and for a save of so many pages. Throws if there is not.
   std::function<void(uint64_t least_bytes, uint64_t guest_pages)> check_room = {};
@@ -50,5 +52,7 @@ SaveResult save_domain(const Hypervisor& xen, domid_t domid, ByteSink& sink, Exe
 
 // What save_domain() refuses about a domain before anything is touched. Throws Error.
 void check_can_save(const Hypervisor& xen, const DomainInfo& domain);
+// That it can answer whoever asks it to suspend and does no more. Throws Error(guest).
+void refuse_paused(const DomainInfo& domain);
 
 }  // namespace ferry

@@ -35,6 +35,7 @@ class SimLifecycle : public Lifecycle {
   void suspend(domid_t domid) override;
   void withdraw_suspend(domid_t domid) override;
   void resume(domid_t domid) override;
+  void pause(domid_t domid) override;
   void resume_paused(domid_t domid) override;
   void destroy(domid_t domid) override;
   void rename(domid_t domid, const std::string& name) override;
@@ -47,7 +48,6 @@ class SimLifecycle : public Lifecycle {
   RestoreTarget create(const std::string& config_json, const std::string& name = {});
   // Removes a domain that never became a guest. Throws Error(needs_operator).
   virtual void discard(domid_t domid);
-  void pause(domid_t domid);
 
  private:
   void set_name(domid_t domid, const std::string& name);

@@ -76,6 +76,10 @@ void resume_fast(const Hypervisor& xen, domid_t domid) {
   if (xc_domain_resume(xen.xch(), raw(domid), 1) != 0) fail_xen("resume the guest");
 }
 
+void pause_domain(const Hypervisor& xen, domid_t domid) {
+  if (xc_domain_pause(xen.xch(), raw(domid)) != 0) fail_xen("pause the guest");
+}
+
 void destroy_domain(const Hypervisor& xen, domid_t domid) {
   if (xc_domain_destroy(xen.xch(), raw(domid)) != 0) fail_xen("destroy the domain");
 }

@@ -41,6 +41,9 @@ uint64_t free_pages(const Hypervisor& xen);
 // Lets a suspended guest go on: its suspend hypercall returns 1 ("cancelled"). Throws.
 void resume_fast(const Hypervisor& xen, domid_t domid);
 
+// Once more: it runs again when it was let as often. Throws.
+void pause_domain(const Hypervisor& xen, domid_t domid);
+
 // With all that it has. Throws.
 void destroy_domain(const Hypervisor& xen, domid_t domid);
 

@@ -183,6 +183,12 @@ void LibxlLifecycle::resume(domid_t domid) {
     fail_to_resume(domid, state_->why());
 }
 
+void LibxlLifecycle::pause(domid_t domid) {
+  state_->error.text.clear();
+  if (libxl_domain_pause(state_->ctx, raw_id(domid), nullptr) != 0)
+    state_->fail_libxl(Errc::internal, fmt::format("domain {} cannot be paused", raw_id(domid)));
+}
+
 void LibxlLifecycle::resume_paused(domid_t domid) {
   state_->error.text.clear();
   if (libxl_domain_pause(state_->ctx, raw_id(domid), nullptr) != 0)

@@ -24,6 +24,7 @@ class LibxlLifecycle final : public Lifecycle {
   void suspend(domid_t domid) override;
   void withdraw_suspend(domid_t domid) override;
   void resume(domid_t domid) override;
+  void pause(domid_t domid) override;
   void resume_paused(domid_t domid) override;
   void destroy(domid_t domid) override;
   void rename(domid_t domid, const std::string& name) override;

@@ -44,6 +44,8 @@ class SuspendUndo {
   // A suspended guest goes on where it was, its suspension cancelled. Throws Error(needs_operator)
   // if it does not.
   virtual void resume(domid_t domid) = 0;
+  // Its vCPUs do not run until they are let. Throws Error(internal).
+  virtual void pause(domid_t domid) = 0;
 };
 
 class Lifecycle : public SuspendUndo {
@@ -75,6 +77,7 @@ class Lifecycle : public SuspendUndo {
 
   // Throw Error(internal); rename also if another domain has the name.
   virtual void rename(domid_t domid, const std::string& name) = 0;
+  // Whoever paused it twice has to do this twice.
   virtual void unpause(domid_t domid) = 0;
 };
 

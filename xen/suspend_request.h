@@ -19,6 +19,7 @@ class SuspendUndoWithoutLibxl final : public SuspendUndo {
   void withdraw_suspend(domid_t domid) override;
   // Throws Error(internal) if the guest runs but xenstored could not be told.
   void resume(domid_t domid) override;
+  void pause(domid_t domid) override { pause_domain(xen_, domid); }
 
  private:
   const Hypervisor& xen_;

@@ -22,6 +22,7 @@ class FakeLife final : public Lifecycle {
   void suspend(domid_t) override { touched = true; }
   void withdraw_suspend(domid_t) override { touched = true; }
   void resume(domid_t) override { touched = true; }
+  void pause(domid_t) override { touched = true; }
   void resume_paused(domid_t) override { touched = true; }
   void destroy(domid_t) override { touched = true; }
   void rename(domid_t, const std::string&) override { touched = true; }

@@ -65,6 +65,44 @@ TEST_F(Migrate, a_link_cut_at_any_message_leaves_one_guest_which_runs_once_both_
   EXPECT_GT(settled_later, 0u);
 }
 
+// Wherever the link is cut, it is paused where it is in the end, and only there.
+TEST_F(Migrate, a_paused_guest_is_paused_there_or_here) {
+  const auto pause = [&] { from_->life.pause(from_->life.find("web1")); };
+  pause();
+  const Ends whole = migrate();
+  ASSERT_FALSE(whole.sender) << whole.sentence;
+  unsigned there = 0;
+  for (int cut = 0; cut <= whole.frames_out; ++cut) {
+    const std::string when = fmt::format("cut before message {} to the destination", cut + 1);
+    fresh();
+    pause();
+    migrate(cut);  // the last time, not at all
+    for (const MigrationJob& open : open_jobs(true))
+      meet(kNeverCut, kNeverCut, [&](Link& link) {
+        settle_sent_guest(from_->xen, from_->life, link, open, Wanted::anywhere);
+      });
+    for (const MigrationJob& held : open_jobs(false))
+      meet(kNeverCut, kNeverCut, [&](Link& link) {
+        settle_sent_guest(from_->xen, from_->life, link, find_job(held.id, true).value(),
+                          Wanted::anywhere);
+      });
+    EXPECT_TRUE(list_jobs(false).empty()) << when;
+    EXPECT_EQ(from_->domains() + to_->domains(), 1u) << when;
+    EXPECT_TRUE(from_->running().empty() && to_->running().empty()) << when;
+    Place& place = to_->domains() == 1 ? *to_ : *from_;
+    there += &place == to_.get();
+    const domid_t domid = place.life.find("web1");
+    {
+      const BindThread bind(*place.host);
+      EXPECT_FALSE(get_domain(place.xen, domid).suspended) << when;
+      place.life.unpause(domid);
+    }
+    expect_runs(place, when.c_str());
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(there, 0u);
+}
+
 TEST_F(Migrate, a_guest_that_is_wanted_back_comes_back_if_it_never_ran) {
   // The go is lost: message number (frames - 1) to the destination.
   const Ends whole = migrate();

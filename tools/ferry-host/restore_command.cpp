@@ -110,6 +110,7 @@ void check_here(RestoreConfig& config, const Arguments& arguments) {
 RestoreConfig config_for(const SavedConfig& saved, Arguments& arguments) {
   if (!arguments.config_file.empty()) arguments.config = operator_config(arguments.config_file);
   RestoreConfig config = restore_config(saved, arguments);
+  arguments.paused = arguments.paused || saved.paused;
   tell_dropped(config);
   check_here(config, arguments);
   return config;
@@ -169,7 +170,8 @@ void add_restore_command(CLI::App& app, const Settings& settings) {
       "\nExample:\n  ferry restore /var/lib/xen/save/web1.ferry\n"
       "  age -d -i key web1.age | ferry restore -");
   command->add_option("FILE", arguments->file, "The saved guest; - is standard input")->required();
-  command->add_flag("--paused", arguments->paused, "Leave the guest paused");
+  command->add_flag("--paused", arguments->paused,
+                    "Leave the guest paused (as one that was paused when it was saved)");
   command->add_option("--name", arguments->name, "Give the domain another name");
   CLI::Option* trust = command->add_flag(
       "--trust-config", arguments->trust_config,

@@ -158,6 +158,7 @@ class SaveJob {
     ProgressReport progress(channel_);
     SaveCallbacks callbacks;
     callbacks.suspend = [this] { suspend(); };
+    callbacks.suspends_paused = under_ferry_;
     callbacks.check_room = [this](uint64_t least_bytes, uint64_t guest_pages) {
       check_room(least_bytes, guest_pages);
     };
