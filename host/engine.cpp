@@ -159,7 +159,7 @@ Descriptor events_for_child(Settings& settings) {
 }  // namespace
 
 std::vector<std::string> environment_of_xl() {
-  return {"LIBXL_SAVE_HELPER=" + helper_path(), "FERRY_ENGINE=ferry"};
+  return {"LIBXL_SAVE_HELPER=" + helper_path(), "FERRY_ENGINE=ferry", "FERRY_ORDER=restore"};
 }
 
 std::string helper_path() {
@@ -175,6 +175,7 @@ void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
   settings.set<"config_fd">(config.get());
   settings.set<"stream">("ferry");  // whatever xl's saves are to be
   settings.set<"engine">("ferry");
+  settings.set<"order">(options.migration ? "migrate" : "save");
   std::vector<int> inherit = {fd, config.get()};
   if (options.lock) {
     settings.set<"lock_fd">(*options.lock);

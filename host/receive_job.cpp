@@ -7,6 +7,7 @@
 
 #include "error/error.h"
 #include "host/emptying.h"
+#include "host/metrics.h"
 #include "network/pass_descriptor.h"
 #include "network/tcp.h"
 #include "text/printable.h"
@@ -89,7 +90,18 @@ ReceiveReport receive_job(const ReceiveJob& job, ThisHost& host) {
   serve.more_links = [&](const MigrationJob& of, uint32_t count) {
     return streams.more(of, count);
   };
-  return receive_guest(job.link, job.first, job.caller, serve);
+  return receive_counted(job.link, job.first, job.caller, serve);
+}
+
+ReceiveReport receive_counted(Link& link, const v1::MigrateFrame& first, const Caller& caller,
+                              const ReceiveHost& serve) {
+  CountedRun counting("receive");
+  counting.counts = first.has_hello() && !first.hello().settle();
+  ReceiveReport report = receive_guest(link, first, caller, serve);
+  counting.run.outcome = report.what == Received::runs        ? Outcome::success
+                         : report.what == Received::never_ran ? Outcome::failure
+                                                              : Outcome::needs_operator;
+  return report;
 }
 
 void tell(const ReceiveReport& report) {

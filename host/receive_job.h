@@ -21,6 +21,10 @@ ReceiveReport receive_job(const ReceiveJob& job, ThisHost& host);
 // source may configure it as it likes.
 ReceiveHost receive_host(ThisHost& host, bool trusted);
 
+// receive_guest(), which is in the metrics afterwards.
+ReceiveReport receive_counted(Link& link, const v1::MigrateFrame& first, const Caller& caller,
+                              const ReceiveHost& serve);
+
 // What an operator wants to know of it; throws the Error for what did not end well.
 void tell(const ReceiveReport& report);
 

@@ -395,7 +395,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
     sender.hand_over();
   });
   const std::chrono::duration<double> away = Clock::now() - sender.suspended_at();
-  return {info.domid, job.name, sender.bytes(), away.count()};
+  return {info.domid, job.name, sender.bytes(), info.nr_pages * kPageSize, away.count()};
 }
 
 Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect& connect,

@@ -41,6 +41,7 @@ struct SendReport {
   domid_t domid{};
   std::string name;
   uint64_t stream_bytes = 0;
+  uint64_t guest_bytes = 0;
   double away_seconds = 0;  // from the guest's suspension until it was said to run there
 };
 

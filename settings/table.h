@@ -140,6 +140,9 @@ inline constexpr Setting kSettings[] = {
      .standard = "/run/ferry", .help = "locks, notes and sockets"},
     {.name = "state_dir", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
      .standard = "/var/lib/ferry/jobs", .help = "journals of migrations, and the key of this host's marks"},
+    {.name = "metrics_dir", .user = User::host, .kind = Kind::text, .lowest = 1, .highest = kLongestPath,
+     .standard = "/var/lib/prometheus/node-exporter", .otherwise = "if there is such a folder",
+     .help = "where node_exporter finds what was done here (metrics.md); none: nowhere"},
     {.name = "kernel_folders", .user = User::host, .kind = Kind::names, .lowest = 1, .highest = 65'535,
      .standard = "/boot,/var/lib/xen,/srv,/usr/lib/xen,/usr/lib/grub-xen,/usr/lib/xen-common",
      .help = "where kernels and ramdisks of guests may lie that somebody else configured"},
@@ -157,6 +160,8 @@ inline constexpr Setting kSettings[] = {
      .otherwise = "the helper takes the lock itself", .help = "descriptor of the domain's lock, held by whoever says so"},
     {.name = "config_fd", .user = User::helper, .lowest = 3, .highest = kHighestDescriptor,
      .otherwise = "the image has none", .help = "descriptor of a serialised ferry.v1.Config"},
+    {.name = "order", .user = User::helper, .kind = Kind::choice, .choices = {"save", "migrate", "restore"},
+     .otherwise = "it is xl's own", .help = "the command of ferry that the helper works for"},
 };
 // clang-format on
 

@@ -7,6 +7,7 @@
 #include "error/usage_error.h"
 #include "host/autoballoon.h"
 #include "host/engine.h"
+#include "host/metrics.h"
 #include "host/xl_incoming.h"
 #include "host/xl_watchers.h"
 #include "migrate/open_job.h"
@@ -82,6 +83,7 @@ int main(int argc, char** argv) {
   return ferry::run_main("ferry", [&] {
     const ferry::Settings settings = ferry::read_settings();
     ferry::set_places(settings);
+    ferry::host::keep_metrics_in(ferry::place<"metrics_dir">());
     ferry::host::add_commands(app, settings);
     try {
       app.parse(argc, argv);

@@ -12,6 +12,7 @@
 #include "config/json_text.h"
 #include "error/error.h"
 #include "host/control_socket.h"
+#include "host/metrics.h"
 #include "host/other_host.h"
 #include "host/stop_signals.h"
 #include "migrate/send_guest.h"
@@ -61,7 +62,7 @@ class Cancellable {
   std::optional<helper::ControlSocket> socket_;
 };
 
-void migrate(const Arguments& arguments, const Settings& settings, ThisHost& host) {
+SendReport migrate(const Arguments& arguments, const Settings& settings, ThisHost& host) {
   ProgressLine line(arguments.quiet || arguments.json);
   SendRequest request{arguments.domain, peer_named(arguments.host, arguments.via)};
   const auto other = call(request.peer, arguments.quiet || arguments.json);
@@ -80,7 +81,8 @@ void migrate(const Arguments& arguments, const Settings& settings, ThisHost& hos
     callbacks.progress = [&](const std::string& what, uint64_t done, uint64_t total) {
       line.update(what, done, total);
     };
-    const EngineOptions options{.settings = settings, .live = true, .lock = order.lock};
+    const EngineOptions options{
+        .settings = settings, .live = true, .lock = order.lock, .migration = true};
     host.engine()(order.domid, order.fd, options, callbacks);
     cut = other->cut_on_signals();
   };
@@ -95,6 +97,7 @@ void migrate(const Arguments& arguments, const Settings& settings, ThisHost& hos
   }();
   line.finish();
   print(arguments, report);
+  return report;
 }
 
 }  // namespace
@@ -122,7 +125,13 @@ void add_migrate_command(CLI::App& app, const Settings& settings, OpenHost open)
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->add_flag("--quiet", arguments->quiet, "Print errors only");
   command->callback([arguments, settings, open = std::move(open)] {
-    migrate(*arguments, arguments->said.over(settings), *open());
+    counted("migrate", [&](CommandRun& run) {
+      const SendReport report = migrate(*arguments, arguments->said.over(settings), *open());
+      run.guest_bytes = report.guest_bytes;
+      run.image_bytes = report.stream_bytes;
+      run.downtime = report.away_seconds;
+      return 0;
+    });
   });
 }
 

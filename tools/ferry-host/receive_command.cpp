@@ -39,7 +39,7 @@ void receive_over_stdio(bool trusted, const OpenHost& open) {
   Link link(in, out);
   const v1::MigrateFrame first = first_frame(link);
   const auto host = open();
-  tell(receive_guest(link, first, {"standard input", {}}, receive_host(*host, trusted)));
+  tell(receive_counted(link, first, {"standard input", {}}, receive_host(*host, trusted)));
 }
 
 void tell_where(const std::vector<Descriptor>& listeners) {

@@ -15,6 +15,7 @@
 #include "files/save_target.h"
 #include "host/child.h"
 #include "host/engine.h"
+#include "host/metrics.h"
 #include "host/operator_config.h"
 #include "host/restore_config.h"
 #include "host/stop_signals.h"
@@ -34,6 +35,7 @@ namespace {
 struct Arguments : RestoreAs {
   std::string config_file;
   bool paused = false;
+  uint64_t guest_pages = 0;  // of the guest, as the image says
 };
 
 constexpr size_t kCopyStep = 1 << 20;
@@ -111,6 +113,7 @@ RestoreConfig config_for(const SavedConfig& saved, Arguments& arguments) {
   if (!arguments.config_file.empty()) arguments.config = operator_config(arguments.config_file);
   RestoreConfig config = restore_config(saved, arguments);
   arguments.paused = arguments.paused || saved.paused;
+  arguments.guest_pages = saved.guest_pages;
   tell_dropped(config);
   check_here(config, arguments);
   return config;
@@ -150,8 +153,12 @@ RestoreConfig restore_stream(Arguments& arguments, bool confined) {
 }
 
 void restore(Arguments& arguments, bool confined) {
-  const RestoreConfig config = is_stream(arguments.file) ? restore_stream(arguments, confined)
-                                                         : restore_file(arguments, confined);
+  const RestoreConfig config = counted("restore", [&](CommandRun& run) {
+    auto made = is_stream(arguments.file) ? restore_stream(arguments, confined)
+                                          : restore_file(arguments, confined);
+    run.guest_bytes = arguments.guest_pages * kPageSize;
+    return made;
+  });
   LibxlLifecycle life;
   print_restored(life, config.json["c_info"].value("name", std::string()), arguments.paused);
 }

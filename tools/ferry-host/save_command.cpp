@@ -10,6 +10,7 @@
 #include "config/json_text.h"
 #include "error/error.h"
 #include "files/save_target.h"
+#include "host/metrics.h"
 #include "migrate/open_job.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
@@ -78,7 +79,13 @@ void save(Arguments& arguments, const Settings& settings, const SaveGuest& save_
   const auto progress = [&](const std::string& what, uint64_t done, uint64_t total) {
     line.update(what, done, total);
   };
-  const SaveReport report = save_guest(request, progress);
+  const SaveReport report = counted("save", [&](CommandRun& run) {
+    SaveReport saved = save_guest(request, progress);
+    run.guest_bytes = saved.guest_bytes;
+    run.image_bytes = saved.image_bytes;
+    run.downtime = saved.suspended_seconds;
+    return saved;
+  });
   line.finish();
   print(arguments, report);
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "error/run_main.h"
+#include "host/metrics.h"
 #include "host/report.h"
 #include "host/stock_helper.h"
 #include "settings/conf.h"
@@ -78,6 +79,7 @@ void leave_all_to_stock_helper(char** argv, const Settings& settings) {
 int run(int argc, char** argv, Channel& channel) {
   const Settings settings = read_settings();
   set_places(settings);
+  host::keep_metrics_in(place<"metrics_dir">());
   const std::string_view mode = argc > 1 ? argv[1] : "";
   if (mode == "--save-domain" || mode == "--restore-domain")
     leave_all_to_stock_helper(argv, settings);

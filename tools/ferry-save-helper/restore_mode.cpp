@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "error/run_main.h"
+#include "host/metrics.h"
 #include "host/report.h"
 #include "host/stop_watch.h"
 #include "host/stoppable_stream.h"
@@ -29,12 +30,17 @@ class RestoreJob {
   // reader: none reads the image in this process.
   RestoreJob(const RestoreArguments& arguments, const Settings& settings, Channel& channel,
              std::optional<ReaderProcess>& reader)
-      : arguments_(arguments), settings_(settings), channel_(channel), reader_(reader) {}
+      : arguments_(arguments), settings_(settings), channel_(channel), reader_(reader) {
+    counting_.counts = !settings.find<"order">();  // ferry restore counts itself
+  }
 
   std::optional<int> run(const StopWatch& stop) {
     try {
       xen_.emplace();
-      if (is_for_stock_helper(stop)) return std::nullopt;
+      if (is_for_stock_helper(stop)) {
+        counting_.counts = false;
+        return std::nullopt;
+      }
       restore(stop);
       return 0;
     } catch (const Error& e) {
@@ -93,6 +99,8 @@ class RestoreJob {
     say_it_can_suspend(arguments_.target.domid);
     channel_.restore_results(result.store_mfn.raw(), result.console_mfn.raw());
     channel_.complete(0, 0);
+    counting_.run.outcome = host::Outcome::success;
+    counting_.run.guest_bytes = result.guest_bytes;
   }
 
   // libxl then destroys what there is of the domain.
@@ -125,6 +133,7 @@ class RestoreJob {
   Channel& channel_;
   std::optional<ReaderProcess>& reader_;
   std::optional<Hypervisor> xen_;
+  host::CountedRun counting_{"xl_restore"};
   bool results_sent_ = false;
 };
 

@@ -19,6 +19,7 @@
 #include "error/run_main.h"
 #include "ferry/v1/image.pb.h"
 #include "files/unfinished_file.h"
+#include "host/metrics.h"
 #include "host/report.h"
 #include "host/room.h"
 #include "host/stop_watch.h"
@@ -68,7 +69,16 @@ SaveOptions save_options(const Settings& settings, bool libxc_stream) {
 class SaveJob {
  public:
   SaveJob(const SaveArguments& arguments, const Settings& settings, Channel& channel)
-      : arguments_(arguments), settings_(settings), channel_(channel) {}
+      : arguments_(arguments),
+        settings_(settings),
+        channel_(channel),
+        counting_(arguments.flags & kLive ? "xl_migrate" : "xl_save") {
+    if (const auto order = settings.find<"order">()) {
+      order_ = *order;
+      counting_.run.command = order_;
+      counting_.counts = false;  // that command does it
+    }
+  }
 
   int run(StopWatch& stop) {
     try {
@@ -78,8 +88,10 @@ class SaveJob {
       save(stop);
       if (!under_ferry_) keep_lock_until_let_go(guest_->lock(), guest_->look());
       channel_.complete(0, 0);
+      counting_.run.outcome = host::Outcome::success;
       file_->keep();
       if (guest_->asked_to_suspend()) clear_own_suspend_mark(arguments_.domid);  // the image counts
+      if (suspension_) host::count(*suspension_);
       return 0;
     } catch (const Error& e) {
       return report(e, stop);
@@ -182,7 +194,14 @@ class SaveJob {
     channel_.log(Level::info,
                  fmt::format("saved {} bytes of guest as {} bytes of image in {} ms",
                              result.guest_bytes, result.image_bytes, result.suspended_us / 1000));
-    if (result.live) channel_.log(Level::info, describe(*result.live, result.suspended_us));
+    counting_.run.guest_bytes = result.guest_bytes;
+    counting_.run.image_bytes = result.image_bytes;
+    if (!result.live) return;
+    channel_.log(Level::info, describe(*result.live, result.suspended_us));
+    const Prediction& predicted = result.live->predicted;
+    suspension_ = {counting_.run.command,
+                   static_cast<double>(predicted.memory_us + predicted.fixed_us) / 1e6,
+                   static_cast<double>(result.suspended_us) / 1e6};
   }
 
   void check_room(uint64_t least_bytes, uint64_t guest_pages) const {
@@ -231,6 +250,7 @@ class SaveJob {
       return 1;
     } catch (const Error& e) {
       complain("ferry-save-helper", e.what());
+      counting_.run.outcome = host::outcome_of(e);
       return static_cast<int>(exit_code(e.code()));
     }
   }
@@ -254,6 +274,9 @@ class SaveJob {
   std::optional<SuspendUndoWithoutLibxl> undo_;
   std::optional<GuestCustody> guest_;
   std::optional<UnfinishedFile> file_;
+  std::string order_;
+  host::CountedRun counting_;
+  std::optional<host::Suspension> suspension_;
   bool told_of_job_ = false;
   bool under_ferry_ = false;  // which has the guest in custody itself
   bool answered_ = false;     // libxl says that it suspended, or will not do so any more
