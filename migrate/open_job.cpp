@@ -18,7 +18,8 @@ bool is_readable(const MigrationJob& job) {
 // host, also if that could not be noted.
 bool is_waiting_copy_of(const MigrationJob& job, const DomainInfo& domain) {
   if (!job.copy) return false;
-  if (job.destination_state() == DestinationState::about_to_run && !domain.paused) return false;
+  if (job.destination_state() == DestinationState::about_to_run && (!domain.paused || job.paused))
+    return false;
   MigrationJob copy = job;
   copy.domid = static_cast<uint16_t>(raw(job.copy->domid));
   copy.boot = job.copy->boot;
