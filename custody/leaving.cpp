@@ -31,14 +31,14 @@ void check_word(Lifecycle& life, const DomainInfo& domain, Leaving& leaving) {
         "does when it boots: if it does not answer, that takes a minute or two, and it runs on");
 }
 
-// Only a guest that runs suspends, so it runs for that moment. One that was made and never let run
-// would boot.
-void check_paused(Lifecycle& life, const DomainInfo& domain, Leaving& leaving) {
+// Only a guest that runs suspends, so it runs for that moment. One that has not run here yet may be
+// a copy that another host's toolstack has not given away, or would boot.
+void check_paused(const DomainInfo& domain, Leaving& leaving) {
   if (!domain.paused || domain.suspended) return;
-  const bool ever_ran = domain.cpu_time_ns > kBookedLateNs;
-  if (!ever_ran && life.word_on_suspend(domain.domid) != SuspendWord::can)
+  if (domain.cpu_time_ns <= kBookedLateNs)
     fail(Errc::unsupported,
-         "domain {} is paused and has never run: there is nothing of it to save yet",
+         "domain {} is paused and has not run here since it was made, restored or came: let it run "
+         "first, if no other host has it (xl unpause)",
          raw(domain.domid));
   leaving.notes.emplace_back(
       "it is paused: it runs until it has answered the request to suspend, and is paused again");
@@ -73,7 +73,7 @@ Leaving look_at_leaving(Lifecycle& life, const DomainInfo& domain) {
   Json config = parse_config(leaving.config);
   refuse_nomigrate(config, domain.domid);
   check_word(life, domain, leaving);
-  check_paused(life, domain, leaving);
+  check_paused(domain, leaving);
   fit_memory(config, domain, leaving);
   return leaving;
 }

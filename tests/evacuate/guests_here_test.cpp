@@ -84,6 +84,11 @@ TEST_F(GuestsHere, stay_where_their_configuration_forbids_it) {
 TEST_F(GuestsHere, go_while_they_are_paused_and_stay_while_they_are_suspended) {
   const domid_t paused = create("paused");
   life_.pause(paused);
+  EXPECT_NE(against("paused").find("has not run here"), std::string::npos) << against("paused");
+  {
+    const HostLock lock(*host_);
+    host_->find_domain(static_cast<DomainNumber>(paused))->cpu_time_ns = 10'000'000;
+  }
   EXPECT_EQ(against("paused"), "");
   const domid_t suspended = create("suspended");
   life_.suspend(suspended);

@@ -38,14 +38,15 @@ check "it ran for that moment only" [ "$(tick_number vcpus2)" -le $((tick + 3)) 
 check "it is saved again, and goes" ferry save vcpus2 $work/paused.ferry
 check "ferry restore of a guest that was paused" ferry restore $work/paused.ferry
 check "it is paused" has_state vcpus2 '??p---'
-check "and has not run yet when it is saved once more" ferry save vcpus2 $work/paused.ferry
-check "ferry restore once more" ferry restore $work/paused.ferry
-check "it is paused still" has_state vcpus2 '??p---'
-check "ferry migrate" ferry migrate vcpus2 --via 'ferry receive --stdio'
+check "one that has not run here yet is refused" fails_with 1 'has not run here' ferry save vcpus2 $work/paused.again
+xl unpause vcpus2
+check "it runs on, unpaused once" runs vcpus2
+xl pause vcpus2
+check "ferry migrate of a paused guest" ferry migrate vcpus2 --via 'ferry receive --stdio'
 check "it is paused there" has_state vcpus2 '??p---'
 check "nothing else of it is here" only vcpus2
-check "ferry save of the guest that came" ferry save vcpus2 $work/paused.ferry
-check "it is restored with its console's usual name" ferry restore $work/paused.ferry
+xl destroy vcpus2
+check "it is restored once more" ferry restore $work/paused.ferry
 xl unpause vcpus2
 check "it runs on, unpaused once" runs vcpus2
 check "a guest is saved by its id" ferry save --keep "$(xl domid vcpus2)" $work/keep.ferry

@@ -67,7 +67,14 @@ TEST_F(Migrate, a_link_cut_at_any_message_leaves_one_guest_which_runs_once_both_
 
 // Wherever the link is cut, it is paused where it is in the end, and only there.
 TEST_F(Migrate, a_paused_guest_is_paused_there_or_here) {
-  const auto pause = [&] { from_->life.pause(from_->life.find("web1")); };
+  const auto pause = [&] {
+    const domid_t domid = from_->life.find("web1");
+    {
+      const HostLock lock(*from_->host);  // it has run for a while
+      from_->host->find_domain(static_cast<DomainNumber>(domid))->cpu_time_ns = 10'000'000;
+    }
+    from_->life.pause(domid);
+  };
   pause();
   const Ends whole = migrate();
   ASSERT_FALSE(whole.sender) << whole.sentence;
