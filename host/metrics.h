@@ -20,7 +20,7 @@ struct CommandRun {
   double seconds = 0;
   uint64_t guest_bytes = 0;
   uint64_t image_bytes = 0;
-  std::optional<double> downtime;  // from the guest's suspension until it ran, or was let go
+  std::optional<double> downtime = {};  // from the guest's suspension until it ran, or was let go
 };
 
 // What a live save had expected when it suspended the guest, and what came of it: until all of the
@@ -71,6 +71,7 @@ auto counted(std::string_view name, Command command) {
     return result;
   } catch (const Error& e) {
     counting.run.outcome = outcome_of(e);
+    counting.counts = e.code() != Errc::usage;  // then nothing was begun
     throw;
   }
 }

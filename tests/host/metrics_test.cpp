@@ -217,6 +217,7 @@ TEST_F(MetricsFile, counts_a_command_by_how_it_ends) {
   EXPECT_THROW(counted("save", [](CommandRun&) -> int { fail(Errc::needs_operator, "no"); }),
                Error);
   EXPECT_THROW(counted("save", [](CommandRun&) -> int { throw 1; }), int);
+  EXPECT_THROW(counted("save", [](CommandRun&) -> int { fail(Errc::usage, "what?"); }), Error);
   {
     CountedRun nothing("receive");
     nothing.counts = false;
