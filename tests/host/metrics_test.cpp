@@ -187,8 +187,9 @@ TEST_F(MetricsFile, misses_none_of_several_that_end_at_once_and_is_whole_at_ever
   }
   while (!children.empty()) {
     const std::string text = contents(file());
-    if (std::filesystem::exists(file()) && !text.empty())
+    if (std::filesystem::exists(file()) && !text.empty()) {
       EXPECT_EQ(faults(text), std::vector<std::string>()) << text;
+    }
     if (waitpid(children.back(), nullptr, WNOHANG) != 0) children.pop_back();
   }
   EXPECT_TRUE(has(contents(file()),
