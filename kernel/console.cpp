@@ -45,6 +45,10 @@ void set_console(void* page, uint32_t port) {
   console_port = port;
 }
 
+void set_console_port(uint32_t port) {
+  console_port = port;
+}
+
 void put(const char* text) {
   while (*text != 0) put_char(*text++);
 }

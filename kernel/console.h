@@ -36,6 +36,7 @@ uint64_t complaints();
 
 // ring: the page that start_info names; port: its event channel, another one after a resume.
 void set_console(void* ring, uint32_t port);
+void set_console_port(uint32_t port);
 
 // What no kernel survives: says so and has Xen end the domain.
 [[noreturn]] void bug(const char* sentence);

@@ -62,4 +62,13 @@ void answer_calls();
 // Makes a vCPU look.
 void kick(unsigned number);
 
+// With the kernel's lock held: every other vCPU stands still, wherever it is, until the second.
+void park_others();
+void unpark_others();
+
+// The record, vcpu_info and event channels of a vCPU, which then may come up. On vCPU 0.
+void set_up_cpu(unsigned number);
+// How many vCPUs Xen has for the guest.
+unsigned count_cpus();
+
 }  // namespace ferry::kernel

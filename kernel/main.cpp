@@ -4,6 +4,8 @@
 #include "kernel/cpu.h"
 #include "kernel/hypercall.h"
 #include "kernel/memory.h"
+#include "kernel/run.h"
+#include "kernel/store.h"
 #include "kernel/trap.h"
 #include "kernel/xen_abi.h"
 #include "kernel/xen_half.h"
@@ -104,7 +106,13 @@ extern "C" [[noreturn]] void kernel_main(start_info_t* start) {
   free_boot_list(*start);
   say("memory: ", memory_end(), " pfns, ", free_pages(), " pages free, p2m is a ",
       current_guest().core.p2m.linear() ? "list" : "tree");
-  for (;;) hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield);
+
+  const unsigned nr_cpus = count_cpus();
+  for (unsigned i = 0; i < nr_cpus; ++i) set_up_cpu(i);
+  xen_setup_vcpu_info_placement();
+  hypercall(__HYPERVISOR_vcpu_op, VCPUOP_stop_periodic_timer, 0);
+  store().begin(reinterpret_cast<void*>(ring_va(start->store_mfn)), start->store_evtchn);
+  run_kernel(nr_cpus);
 }
 
 }  // namespace ferry::kernel

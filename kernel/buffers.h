@@ -1,0 +1,15 @@
+// Memory of the kernel's own with known contents.
+#pragma once
+
+#include <stdint.h>
+
+namespace ferry::kernel {
+
+// Fills so many free pages.
+void make_buffers(uint64_t pages);
+// Writes some of them anew.
+void change_buffers();
+// Judges every page whose contents are known; what is wrong is complained about.
+void check_memory();
+
+}  // namespace ferry::kernel
