@@ -7,8 +7,12 @@ namespace ferry::kernel {
 
 // Fills so many free pages.
 void make_buffers(uint64_t pages);
+// Gives some back.
+void drop_buffers(uint64_t pages);
 // Writes some of them anew.
 void change_buffers();
+// Two of them change places in the machine, as when memory that lies together is made.
+void exchange_frames();
 // Judges every page whose contents are known; what is wrong is complained about.
 void check_memory();
 

@@ -31,6 +31,20 @@ inline unsigned first_difference(const volatile uint64_t* page, uint64_t content
   return i;
 }
 
+// The same while somebody writes new contents over old ones, right now maybe: each word is of the
+// one or of the other.
+inline unsigned first_difference(const volatile uint64_t* page, uint64_t old_content,
+                                 uint64_t new_content) {
+  uint64_t before = first_word(old_content), after = first_word(new_content);
+  for (unsigned i = 0; i < kWords; ++i) {
+    const uint64_t word = page[i];
+    if (word != before && word != after) return i;
+    before = word_after(old_content, before);
+    after = word_after(new_content, after);
+  }
+  return kWords;
+}
+
 // Numbers without order, for what the kernel does next.
 inline uint64_t draw(uint64_t& state) {
   state = next_word(state);

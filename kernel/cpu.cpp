@@ -31,6 +31,8 @@ void set_up_boot_cpu() {
   for (unsigned i = 0; i < kMaxCpus; ++i) cpus[i].number = i;
   cpus[0].online = true;
   hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_KERNEL, address(&cpus[0]));
+  hypercall(__HYPERVISOR_stack_switch, kStackSelector,
+            address(cpus[0].entry_stack + sizeof cpus[0].entry_stack));
 }
 
 void lock_kernel() {

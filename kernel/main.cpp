@@ -1,7 +1,9 @@
 // The kernel's way through boot.
 #include "guest/xen_guest.h"
 #include "kernel/console.h"
+#include "kernel/coverage.h"
 #include "kernel/cpu.h"
+#include "kernel/grants.h"
 #include "kernel/hypercall.h"
 #include "kernel/memory.h"
 #include "kernel/run.h"
@@ -41,6 +43,10 @@ bool has_word(const char* text, const char* word) {
   return false;
 }
 
+const char* words_of(const start_info_t& start) {
+  return reinterpret_cast<const char*>(start.cmd_line);
+}
+
 // How many pages the guest may ever have: the end of the memory map that the toolstack made.
 uint64_t most_pages(const start_info_t& start) {
   struct {
@@ -64,7 +70,7 @@ void boot_guest_half(const start_info_t& start, uint64_t pfns) {
       .start_info_pfn = pfn_of(address(&start)).raw(),
       .init_pgd_pfn = pfn_of(start.pt_base).raw(),
       .mfn_list = start.mfn_list,
-      .linear_p2m = !has_word(reinterpret_cast<const char*>(start.cmd_line), "p2m=tree"),
+      .linear_p2m = !has_word(words_of(start), "p2m=tree"),
       .p2m_area = kP2mArea,
       .p2m_area_pfns = pfns,
       .shared_info = address(&shared_info_hole),
@@ -75,6 +81,28 @@ void boot_guest_half(const start_info_t& start, uint64_t pfns) {
   };
   if (xen_boot(&info) != 0) bug("the guest half does not boot");
   xen_init_mmu_ops();
+  count_early_operations();
+}
+
+// Does the guest half find the address of a fault?
+void check_read_cr2() {
+  uint64_t value = 0;
+  if (current_guest().machine.try_load(kP2mArea - kPageSize, value) ||
+      xen_mmu_ops()->read_cr2() != kP2mArea - kPageSize)
+    complain("the address of a fault is not found");
+}
+
+// All vCPUs there can be, before any of the others comes up. Until their vcpu_info is placed, the
+// address of a fault is in shared_info.
+unsigned set_up_cpus() {
+  check_read_cr2();
+  const unsigned nr_cpus = count_cpus();
+  for (unsigned i = 0; i < nr_cpus; ++i) set_up_cpu(i);
+  xen_setup_vcpu_info_placement();
+  if (xen_mmu_ops()->read_cr2 != xen_read_cr2_direct) complain("a vcpu_info was not placed");
+  check_read_cr2();
+  hypercall(__HYPERVISOR_vcpu_op, VCPUOP_stop_periodic_timer, 0);
+  return nr_cpus;
 }
 
 // What the builder's list took is free once the p2m lives elsewhere.
@@ -106,13 +134,11 @@ extern "C" [[noreturn]] void kernel_main(start_info_t* start) {
   free_boot_list(*start);
   say("memory: ", memory_end(), " pfns, ", free_pages(), " pages free, p2m is a ",
       current_guest().core.p2m.linear() ? "list" : "tree");
-
-  const unsigned nr_cpus = count_cpus();
-  for (unsigned i = 0; i < nr_cpus; ++i) set_up_cpu(i);
-  xen_setup_vcpu_info_placement();
-  hypercall(__HYPERVISOR_vcpu_op, VCPUOP_stop_periodic_timer, 0);
+  const unsigned nr_cpus = set_up_cpus();
+  count_late_operations();
   store().begin(reinterpret_cast<void*>(ring_va(start->store_mfn)), start->store_evtchn);
-  run_kernel(nr_cpus);
+  set_up_grants(address(grant_hole));
+  run_kernel(nr_cpus, has_word(words_of(*start), "race"));
 }
 
 }  // namespace ferry::kernel

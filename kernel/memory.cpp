@@ -112,6 +112,7 @@ bool alloc_page(PageUse use, pfn_t& pfn) {
   --nr_free;
   r.use = use;
   r.mappings = 0;
+  r.changing = false;
   return true;
 }
 
@@ -125,6 +126,19 @@ void free_page(pfn_t pfn) {
 
 uint64_t free_pages() {
   return nr_free;
+}
+
+uint64_t pages_of_memory() {
+  return nr_memory;
+}
+void lose_page(pfn_t pfn) {
+  record_of(pfn).use = PageUse::absent;
+  --nr_memory;
+}
+void gain_page(pfn_t pfn) {
+  record_of(pfn).guest = {};
+  ++nr_memory;
+  add_free(pfn.raw());
 }
 
 }  // namespace ferry::kernel

@@ -12,22 +12,26 @@ namespace ferry::kernel {
 inline constexpr uint64_t kDirectMap = 0xffff880000000000;  // of pfn 0; kernel.lds says the same
 
 enum class PageUse : uint8_t {
-  absent,  // no memory: never had any, or ballooned out
-  free,    // the allocator's
-  kernel,  // the kernel's or the guest half's; contents are theirs
-  table,   // a page table of a process
-  user,    // memory of processes
-  buffer,  // memory of the kernel with contents that are known
+  absent,   // no memory: never had any, or ballooned out
+  free,     // the allocator's
+  kernel,   // the kernel's or the guest half's; contents are theirs
+  table,    // a page table of a process
+  user,     // memory of processes
+  buffer,   // memory of the kernel with contents that are known
+  granted,  // the same, and another domain may map it
 };
 
 // What the kernel knows of each pfn: its struct page.
 struct PageRecord {
   guest_page guest;
-  uint64_t content = 0;   // what a page of users or a buffer holds (content.h)
-  uint64_t next = 0;      // of a free page: the next one
-  uint32_t mappings = 0;  // of a page of users: how many map it
+  uint64_t content = 0;      // what a page of users or a buffer holds (content.h)
+  uint64_t new_content = 0;  // what it will hold, its beginning already, while
+  bool changing = false;     // a process writes to it
   PageUse use = PageUse::absent;
-  spinlock locked;  // as a page table
+  spinlock locked;        // as a page table
+  uint32_t mappings = 0;  // of a page of users: how many map it
+  uint32_t counted = 0;   // the same, by a check
+  uint64_t next = 0;      // on a list of pages: the next one
 };
 
 inline uint64_t va_of(pfn_t pfn) {
@@ -56,5 +60,10 @@ guest_page& guest_record(pfn_t pfn);
 [[nodiscard]] bool alloc_page(PageUse use, pfn_t& pfn);
 void free_page(pfn_t pfn);
 uint64_t free_pages();
+
+// How many pages have memory; and one that has it no more, or again.
+uint64_t pages_of_memory();
+void lose_page(pfn_t pfn);
+void gain_page(pfn_t pfn);
 
 }  // namespace ferry::kernel

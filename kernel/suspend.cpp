@@ -6,6 +6,7 @@
 #include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/cpu.h"
+#include "kernel/grants.h"
 #include "kernel/hypercall.h"
 #include "kernel/store.h"
 
@@ -19,12 +20,17 @@ uint64_t resumes, cancels;
 
 // Whoever suspends holds the kernel's lock, so no process and no other vCPU is in the midst of
 // anything that the kernel does for them.
-int done() {
+int freeze() {
   return 0;
 }
 void thaw() {
 }
-void resume_devices(int) {
+int suspend_devices() {
+  suspend_grants();
+  return 0;
+}
+void resume_devices(int cancelled) {
+  resume_grants(cancelled != 0);
 }
 void suspend_store() {
   // Requests are waited for, so none is open.
@@ -40,9 +46,9 @@ void stop(void (*function)(void*), void* argument) {
 }
 
 constexpr xen_suspend_hooks kHooks = {
-    .freeze = done,
+    .freeze = freeze,
     .thaw = thaw,
-    .suspend_devices = done,
+    .suspend_devices = suspend_devices,
     .resume_devices = resume_devices,
     .suspend_store = suspend_store,
     .resume_store = resume_store,
@@ -61,13 +67,13 @@ void suspend() {
   }
 }
 
-[[noreturn]] void shut_down(unsigned why) {
+}  // namespace
+
+void shut_down(unsigned why) {
   say("shutting down");
   sched_shutdown reason{why};
   for (;;) hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, address(&reason));
 }
-
-}  // namespace
 
 void offer_suspend() {
   advertise_requests(store());

@@ -11,4 +11,7 @@ void offer_suspend();
 // Does what was asked, if anything was. On vCPU 0, with the kernel's lock.
 void answer_toolstack();
 
+// The guest ends; why: SHUTDOWN_….
+[[noreturn]] void shut_down(unsigned why);
+
 }  // namespace ferry::kernel

@@ -7,6 +7,7 @@
 #include "kernel/events.h"
 #include "kernel/hypercall.h"
 #include "kernel/xen_abi.h"
+#include "kernel/xen_half.h"
 
 extern "C" {
 // start.S: the first instruction of each exception's entry, and of the others.
@@ -51,6 +52,14 @@ bool fix_up(trap_frame& frame) {
   return false;
 }
 
+// Another vCPU has made a page writable again, and this one had not heard.
+bool was_old_translation(const trap_frame& frame, uint64_t fault) {
+  const auto& half = current_guest();
+  if (frame.vector != kPageFault || !half.machine.in_direct_map(fault)) return false;
+  const uint64_t entry = half.core.map.l1_entry(fault);
+  return (entry & kPtePresent) != 0 && ((frame.error & kFaultWrite) == 0 || (entry & kPteRw) != 0);
+}
+
 }  // namespace
 
 void set_up_traps() {
@@ -80,9 +89,10 @@ extern "C" void trap_in_kernel(trap_frame* frame) {
   if (frame->vector == kEvent) return handle_events();
   if ((frame->vector == kPageFault || frame->vector == kGeneralProtection) && fix_up(*frame))
     return;
+  const uint64_t fault = xen_mmu_ops()->read_cr2 ? xen_mmu_ops()->read_cr2() : 0;
+  if (was_old_translation(*frame, fault)) return;
   say("trap ", frame->vector, " error ", hex{frame->error}, " rip ", hex{frame->rip}, " rsp ",
-      hex{frame->rsp}, " cr2 ",
-      hex{frame->vector == kPageFault && xen_mmu_ops()->read_cr2 ? xen_mmu_ops()->read_cr2() : 0});
+      hex{frame->rsp}, " cr2 ", hex{fault});
   bug("the kernel met a trap");
 }
 
