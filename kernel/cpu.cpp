@@ -14,6 +14,20 @@ spinlock big_lock;
 bool parking;
 uint64_t parker;  // who parks the others
 
+// Waiting for another vCPU: it may not run at the moment, so this one does not for long either.
+class patience {
+ public:
+  void wait() {
+    if (++waited_ % 64 == 0)
+      hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield);
+    else
+      asm volatile("pause");
+  }
+
+ private:
+  unsigned waited_ = 0;
+};
+
 // Touches nothing that is Xen's: the domain may be saved meanwhile, and go on elsewhere.
 void stand_still() {
   __atomic_store_n(&me().parked, true, __ATOMIC_RELEASE);
@@ -36,9 +50,10 @@ void set_up_boot_cpu() {
 }
 
 void lock_kernel() {
+  patience p;
   while (!big_lock.try_lock()) {
     answer_calls();
-    asm volatile("pause");
+    p.wait();
   }
 }
 void unlock_kernel() {
@@ -51,7 +66,8 @@ void call_on(unsigned number, void (*function)(void*), void* argument) {
   target.call_argument = argument;
   __atomic_store_n(&target.call, function, __ATOMIC_RELEASE);
   kick(number);
-  while (__atomic_load_n(&target.call, __ATOMIC_ACQUIRE) != nullptr) asm volatile("pause");
+  patience p;
+  while (__atomic_load_n(&target.call, __ATOMIC_ACQUIRE) != nullptr) p.wait();
 }
 
 void answer_calls() {
@@ -71,16 +87,18 @@ void kick(unsigned number) {
 void park_others() {
   parker = this_cpu();
   __atomic_store_n(&parking, true, __ATOMIC_RELEASE);
+  patience p;
   for (cpu_data& c : cpus)
     if (c.online && c.number != parker) kick(static_cast<unsigned>(c.number));
   for (cpu_data& c : cpus)
     while (c.online && c.number != parker && !__atomic_load_n(&c.parked, __ATOMIC_ACQUIRE))
-      asm volatile("pause");
+      p.wait();
 }
 void unpark_others() {
   __atomic_store_n(&parking, false, __ATOMIC_RELEASE);
+  patience p;
   for (cpu_data& c : cpus)
-    while (__atomic_load_n(&c.parked, __ATOMIC_ACQUIRE)) asm volatile("pause");
+    while (__atomic_load_n(&c.parked, __ATOMIC_ACQUIRE)) p.wait();
 }
 
 void set_up_cpu(unsigned number) {

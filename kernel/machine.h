@@ -10,6 +10,7 @@
 #include "kernel/hypercall.h"
 #include "kernel/lock.h"
 #include "kernel/memory.h"
+#include "kernel/trap.h"
 
 namespace ferry::kernel {
 
@@ -35,26 +36,8 @@ class Machine {
   void store_byte(uint64_t va, uint8_t value) {
     *reinterpret_cast<volatile uint8_t*>(at(va)) = value;
   }
-  // A fault in one of these two instructions goes on behind it, with 1 in rax (trap.cpp).
-  bool try_load(uint64_t va, uint64_t& value) const {
-    uint64_t failed = 0, loaded = 0;
-    asm volatile(
-        "1: mov %[from], %[to]\n2:\n"
-        ".pushsection .fixups, \"a\"\n.quad 1b, 2b\n.popsection"
-        : [to] "+r"(loaded), "+a"(failed)
-        : [from] "m"(*at(va)));
-    value = loaded;
-    return failed == 0;
-  }
-  bool try_store(uint64_t va, uint64_t value) {
-    uint64_t failed = 0;
-    asm volatile(
-        "1: mov %[from], %[to]\n2:\n"
-        ".pushsection .fixups, \"a\"\n.quad 1b, 2b\n.popsection"
-        : [to] "+m"(*at(va)), "+a"(failed)
-        : [from] "r"(value));
-    return failed == 0;
-  }
+  bool try_load(uint64_t va, uint64_t& value) const { return load_or_fault(va, value); }
+  bool try_store(uint64_t va, uint64_t value) { return store_or_fault(va, value); }
 
   uint64_t va_of(pfn_t pfn) const { return kernel::va_of(pfn); }
   pfn_t pfn_of(uint64_t va) const { return kernel::pfn_of(va); }

@@ -9,6 +9,7 @@
 #include "kernel/run.h"
 #include "kernel/store.h"
 #include "kernel/trap.h"
+#include "kernel/trials.h"
 #include "kernel/xen_abi.h"
 #include "kernel/xen_half.h"
 
@@ -84,23 +85,15 @@ void boot_guest_half(const start_info_t& start, uint64_t pfns) {
   count_early_operations();
 }
 
-// Does the guest half find the address of a fault?
-void check_read_cr2() {
-  uint64_t value = 0;
-  if (current_guest().machine.try_load(kP2mArea - kPageSize, value) ||
-      xen_mmu_ops()->read_cr2() != kP2mArea - kPageSize)
-    complain("the address of a fault is not found");
-}
-
 // All vCPUs there can be, before any of the others comes up. Until their vcpu_info is placed, the
 // address of a fault is in shared_info.
 unsigned set_up_cpus() {
-  check_read_cr2();
+  try_read_cr2();
   const unsigned nr_cpus = count_cpus();
   for (unsigned i = 0; i < nr_cpus; ++i) set_up_cpu(i);
   xen_setup_vcpu_info_placement();
   if (xen_mmu_ops()->read_cr2 != xen_read_cr2_direct) complain("a vcpu_info was not placed");
-  check_read_cr2();
+  try_read_cr2();
   hypercall(__HYPERVISOR_vcpu_op, VCPUOP_stop_periodic_timer, 0);
   return nr_cpus;
 }
@@ -127,6 +120,7 @@ extern "C" [[noreturn]] void kernel_main(start_info_t* start) {
   begin_memory(pfn_of(start->pt_base) + start->nr_pt_frames + 1);
   const uint64_t pfns = most_pages(*start);
   boot_guest_half(*start, pfns);
+  try_early_operations();
   map_memory(start->nr_pages, pfns);
   make_records();
   if (xen_mmu_ops()->pagetable_init() != 0) bug("no memory for the p2m");
@@ -136,6 +130,7 @@ extern "C" [[noreturn]] void kernel_main(start_info_t* start) {
       current_guest().core.p2m.linear() ? "list" : "tree");
   const unsigned nr_cpus = set_up_cpus();
   count_late_operations();
+  try_late_operations();
   store().begin(reinterpret_cast<void*>(ring_va(start->store_mfn)), start->store_evtchn);
   set_up_grants(address(grant_hole));
   run_kernel(nr_cpus, has_word(words_of(*start), "race"));

@@ -13,7 +13,7 @@ extern "C" {
 // start.S: the first instruction of each exception's entry, and of the others.
 extern const uint64_t trap_entries[32];
 extern char enter_event[], enter_system_call[], enter_failsafe[];
-// Pairs: an instruction that may fault, and where to go on (machine.h).
+// Pairs: an instruction that may fault, and where to go on, with 1 in rax.
 extern const uint64_t fixups[][2], fixups_end[][2];
 }
 
@@ -61,6 +61,29 @@ bool was_old_translation(const trap_frame& frame, uint64_t fault) {
 }
 
 }  // namespace
+
+bool load_or_fault(uint64_t va, uint64_t& value) {
+  uint64_t failed = 0, loaded = 0;
+  asm volatile(
+      "1: mov (%[from]), %[to]\n2:\n"
+      ".pushsection .fixups, \"a\"\n.quad 1b, 2b\n.popsection"
+      : [to] "+r"(loaded), "+a"(failed)
+      : [from] "r"(va)
+      : "memory");
+  value = loaded;
+  return failed == 0;
+}
+
+bool store_or_fault(uint64_t va, uint64_t value) {
+  uint64_t failed = 0;
+  asm volatile(
+      "1: mov %[from], (%[to])\n2:\n"
+      ".pushsection .fixups, \"a\"\n.quad 1b, 2b\n.popsection"
+      : "+a"(failed)
+      : [to] "r"(va), [from] "r"(value)
+      : "memory");
+  return failed == 0;
+}
 
 void set_up_traps() {
   trap_info table[33] = {};

@@ -36,6 +36,10 @@ void set_up_traps();
 // The same in the form that a new vCPU's context wants.
 void describe_traps(void* vcpu_context);
 
+// Memory that may not be mapped so: false if the CPU met a page fault instead.
+bool load_or_fault(uint64_t va, uint64_t& value);
+bool store_or_fault(uint64_t va, uint64_t value);
+
 // Goes to user mode with these registers, and comes back with the frame of what ended it there; it
 // is on the vCPU's own entry stack, good until the next time. With events in kernel mode off.
 extern "C" trap_frame* run_user(const trap_frame* registers);

@@ -122,6 +122,8 @@ class BrokenRules(unittest.TestCase):
 
     def test_a_library_in_a_freestanding_folder(self):
         self.source("freestanding", "guest/pin.h", adding("#include <vector>"), "guest/pin.h")
+        self.source("freestanding", "guest/core.h", adding("#include <xen/xen.h>"), "guest/core.h")
+        self.source("freestanding", "kernel/cpu.h", adding("#include <vector>"), "kernel/cpu.h")
 
     def test_xens_headers_elsewhere(self):
         self.source("xen_headers", "save/save.cpp", adding("#include <xenctrl.h>"), "save/save.cpp")

@@ -1,6 +1,6 @@
 # kernel.sh [CYCLES]: our own PV kernel (kernel/) on real Xen, with 1 and 4 vCPUs and a p2m of either form: boots, works,
-# is saved and restored by stock xl and by ferry CYCLES (2) times each, and by both with the suspend cancelled. It
-# judges all of its memory all the time.
+# is saved and restored by stock xl and by ferry CYCLES (2) times each, by both with the suspend cancelled, live, and
+# ballooned. It judges all of its memory all the time. Then its experiment with dirty bits.
 # tools/lab --with build/release/guests/ferry_kernel tests/lab/kernel.sh
 cycles=${1-2}
 . "$LAB_TESTS/lib.sh"
@@ -34,6 +34,18 @@ cancelled() { # NAME COMMAND…: a save after which the guest goes on
   check "$name: all of its memory is right" runs "$name"
 }
 
+has_mib() { [ "$(xl list "$1" | awk 'NR == 2 { print $3 }')" "$2" "$3" ]; }
+ballooned() { # NAME: to a third and beyond what it had first, saved live meanwhile
+  xl mem-set "$1" 22
+  check "$1: saved live while it balloons" ferry save --live --keep "$1" $work/"$1".live
+  check "$1: ballooned to a third" within 60 has_mib "$1" -le 23
+  xl mem-set "$1" 90
+  check "$1: and to more than it began with" within 60 has_mib "$1" -ge 89
+  check "$1: all of its memory is right after that" runs "$1"
+}
+# Of the console's line about the race by $2: the number after the word $3.
+raced() { log_since "$1" 0 | sed -n "s/^race by $2:.* $3 \([0-9]*\).*/\1/p"; }
+
 for form in list tree; do
   for vcpus in 1 4; do
     name=$form$vcpus
@@ -47,9 +59,20 @@ for form in list tree; do
     check "$name: ferry finds nothing wrong in its image" ferry audit $work/$name.save
     cancelled $name xl save -c
     cancelled $name ferry save --keep
+    cancelled $name ferry save --live --keep
+    ballooned $name
+    check "$name: every operation of the guest half was called in its early form" \
+      within 60 says $name "early form, not called:, called"
+    check "$name: and in its late form" within 60 says $name "late form, not called:, called"
     check "$name: it powers off when asked" xl shutdown -w $name
     note "$(last_tick $name)"
   done
 done
+check "two vCPUs race for a dirty bit" start_kernel race 2 32 race
+check "the race ends" within 200 gone race
+note "$(log_since race 0 | grep '^race by')"
+check "changed by modify_prot, an entry loses no dirty bit" [ "$(raced race modify_prot lost)" -eq 0 ]
+check "though it was dirty often enough" [ "$(raced race modify_prot dirty)" -gt 100 ]
+check "read and written, it loses some" [ "$(raced race 'read and write' lost)" -gt 0 ]
 check "no domain is left" within 20 only
 end_of_checks
