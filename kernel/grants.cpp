@@ -47,8 +47,7 @@ void write_entry(unsigned n) {
 
 void grant(unsigned n) {
   Grant& g = grants[n];
-  if (!alloc_page(PageUse::buffer, g.page)) return;
-  record_of(g.page).use = PageUse::granted;
+  if (!alloc_page(PageUse::granted, g.page)) return;
   record_of(g.page).content = draw(random_state) | 1;
   fill(words_of(g.page), record_of(g.page).content);
   g.granted = true;

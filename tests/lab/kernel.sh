@@ -1,22 +1,12 @@
-# kernel.sh [CYCLES]: our own PV kernel (kernel/) on real Xen, with 1 and 4 vCPUs and a p2m of either form: boots, works,
+# kernel.sh [CYCLES [FORMVCPUS…]]: our own PV kernel (kernel/) on real Xen, with 1 and 4 vCPUs and a p2m of either form: boots, works,
 # is saved and restored by stock xl and by ferry CYCLES (2) times each, by both with the suspend cancelled, live, and
 # ballooned. It judges all of its memory all the time. Then its experiment with dirty bits.
 # tools/lab --with build/release/guests/ferry_kernel tests/lab/kernel.sh
 cycles=${1-2}
+[ $# -eq 0 ] || shift
+[ $# -gt 0 ] || set -- list1 list4 tree1 tree4
 . "$LAB_TESTS/lib.sh"
-
-# start_kernel NAME VCPUS MIB WORDS [EXTRA_CONFIG_LINE…]: a guest with our kernel, and words for its command line.
-start_kernel() {
-  local name=$1 vcpus=$2 mib=$3 words=$4
-  shift 4
-  {
-    printf 'name = "%s"\ntype = "pv"\nkernel = "/usr/local/bin/ferry_kernel"\n' "$name"
-    printf 'memory = %s\nvcpus = %s\nextra = "%s"\non_crash = "preserve"\n' "$mib" "$vcpus" "$words"
-    [ $# -eq 0 ] || printf '%s\n' "$@"
-  } >$work/"$name".cfg
-  xl create -q $work/"$name".cfg
-}
-says() { grep -qE "$2" "$(guest_log "$1")"; }
+. "$LAB_TESTS/kernel_lib.sh"
 
 # cycle NAME N SAVE RESTORE: one save and restore by these commands.
 cycle() {
@@ -46,27 +36,27 @@ ballooned() { # NAME: to a third and beyond what it had first, saved live meanwh
 # Of the console's line about the race by $2: the number after the word $3.
 raced() { log_since "$1" 0 | sed -n "s/^race by $2:.* $3 \([0-9]*\).*/\1/p"; }
 
-for form in list tree; do
-  for vcpus in 1 4; do
-    name=$form$vcpus
-    check "$name: the kernel starts" start_kernel $name $vcpus 64 "p2m=$form" "maxmem = 96" || continue
-    check "$name: it works" within 60 runs $name
-    check "$name: the guest half has taken over" says $name "p2m is a $form"
-    for n in $(seq "$cycles"); do
-      cycle $name $n "xl save" "xl restore"
-      cycle $name $n "ferry save" "ferry restore"
-    done
-    check "$name: ferry finds nothing wrong in its image" ferry audit $work/$name.save
-    cancelled $name xl save -c
-    cancelled $name ferry save --keep
-    cancelled $name ferry save --live --keep
-    ballooned $name
-    check "$name: every operation of the guest half was called in its early form" \
-      within 60 says $name "early form, not called:, called"
-    check "$name: and in its late form" within 60 says $name "late form, not called:, called"
-    check "$name: it powers off when asked" xl shutdown -w $name
-    note "$(last_tick $name)"
+for name in "$@"; do
+  form=${name%[0-9]}
+  vcpus=${name#"$form"}
+  check "$name: the kernel starts" start_kernel $name $vcpus 64 "p2m=$form" "maxmem = 96" || continue
+  check "$name: it works" within 60 runs $name
+  check "$name: the guest half has taken over" says $name "p2m is a $form"
+  for n in $(seq "$cycles"); do
+    cycle $name $n "xl save" "xl restore"
+    cycle $name $n "ferry save" "ferry restore"
   done
+  check "$name: ferry finds nothing wrong in its image" ferry audit $work/$name.save
+  cancelled $name xl save -c
+  cancelled $name ferry save --keep
+  cancelled $name ferry save --live --keep
+  ballooned $name
+  check "$name: every operation of the guest half was called in its early form" \
+    within 60 says $name "early form, not called:, called"
+  check "$name: and in its late form" within 60 says $name "late form, not called:, called"
+  note "$(log_since $name 0 | grep '^forks=' | tail -n 1)"
+  check "$name: it powers off when asked" xl shutdown -w $name
+  note "$(last_tick $name)"
 done
 check "two vCPUs race for a dirty bit" start_kernel race 2 32 race
 check "the race ends" within 200 gone race

@@ -1,0 +1,21 @@
+# cmake -DREADELF=… -DOBJDUMP=… -DKERNEL=… -P check_kernel.cmake: Xen's domain builder would take the kernel's ELF file, and the
+# kernel leaves alone the registers that it does not save for its processes.
+execute_process(COMMAND ${READELF} -lhW ${KERNEL} OUTPUT_VARIABLE headers COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${READELF} -p .note.Xen ${KERNEL} OUTPUT_VARIABLE notes COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${OBJDUMP} -d --no-show-raw-insn ${KERNEL} OUTPUT_VARIABLE code COMMAND_ERROR_IS_FATAL ANY)
+if(NOT headers MATCHES "Type: +EXEC" OR headers MATCHES "INTERP|DYNAMIC")
+  message(FATAL_ERROR "the kernel is no static program:\n${headers}")
+endif()
+if(NOT headers MATCHES "NOTE " OR NOT notes MATCHES "Xen" OR NOT notes MATCHES "generic" OR NOT notes MATCHES "xen-3.0")
+  message(FATAL_ERROR "the kernel's notes are not what Xen looks for:\n${headers}${notes}")
+endif()
+# At the address of physical 1 MiB in the direct map.
+if(NOT headers MATCHES "LOAD +0x[0-9a-f]+ 0xffff880000100000 0x0000000000100000")
+  message(FATAL_ERROR "the kernel is not where its direct map has it:\n${headers}")
+endif()
+if(NOT code MATCHES "<_start>:")
+  message(FATAL_ERROR "no code in ${KERNEL}")
+endif()
+if(code MATCHES "[^\n]*%([xyz]?mm[0-9]|st[^a-z])[^\n]*")
+  message(FATAL_ERROR "the kernel uses ${CMAKE_MATCH_0}")
+endif()
