@@ -1,13 +1,16 @@
 // One connection from another host, in a process of its own: who calls, and what for.
 //
-// It tells the process that waits for connections what the caller has proven to want, and goes on
-// only when that allows it:
+// A process without rights decrypts and decodes what comes (confined_tls.h). This one tells the
+// process that waits for connections what the caller has proven to want, and goes on only when that
+// allows it:
 //
 //   caller → server | job, or nothing for a question \n stream, or nothing for a first one \n names
 //   |
 //                     beside a stream: a socket over which its frames come
 //   server → caller | kCallerGoesOn, or a sentence that refuses |
 //   server → caller | stream | beside it, that socket: a further connection of the job it serves
+//
+// Then it serves the job, or hands it over to a process that does (handed_job.h).
 #pragma once
 
 #include <functional>
@@ -15,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "host/receive_job.h"
 #include "host/this_host.h"
 #include "io/descriptor.h"
 
@@ -27,14 +31,15 @@ struct CallerSays {
 };
 CallerSays caller_says(const std::string& message);
 
-// Names of sources, as their certificates have them.
-struct KnownSources {
-  std::vector<std::string> allowed;  // none: all that the authority vouches for
-  std::vector<std::string> trusted;  // with how their guests are configured
+// How calls are taken.
+struct ReceiveCalls {
+  KnownSources sources;
+  std::string jobs_at;   // where jobs are handed over; empty: the caller's process serves them
+  bool confined = true;  // what decrypts and decodes; false is for finding faults
 };
 
 // To its end; the exit status. Only what is proven opens the host.
-int serve_connection(Descriptor socket, Descriptor control, const KnownSources& sources,
+int serve_connection(Descriptor socket, Descriptor control, const ReceiveCalls& how,
                      const OpenHost& open);
 
 }  // namespace ferry::host

@@ -1,6 +1,7 @@
 // One job that arrives at this host.
 #include "host/receive_job.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <set>
@@ -18,13 +19,21 @@ namespace {
 
 constexpr uint32_t kMostStreams = 16;
 
-// A further connection, its frames handed on by the process that speaks TLS.
+bool is_among(const std::vector<std::string>& names, const std::vector<std::string>& known) {
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    return std::find(known.begin(), known.end(), name) != known.end();
+  });
+}
+
+// A further connection, its frames handed on by the process that decodes them.
 struct Stream {
   explicit Stream(Descriptor from)
       : socket(std::move(from)),
         in(socket.get(), "a further connection"),
         out(socket.get(), "a further connection"),
-        link(in, out) {}
+        link(in, out) {
+    link.read_plain_form();
+  }
   Descriptor socket;
   FdSource in;
   FdSink out;
@@ -81,6 +90,36 @@ ReceiveHost receive_host(ThisHost& host, bool trusted) {
     return answer(host.xen(), host.life(), host.devices(), question);
   };
   return serve;
+}
+
+Caller proven_caller(const std::vector<std::string>& names, const std::string& address) {
+  if (names.empty()) fail(Errc::unsupported, "the certificate of {} names no host", address);
+  return {fmt::format("{} ({})", names.front(), address), names};
+}
+
+bool admit(const Caller& caller, const KnownSources& sources) {
+  if (!sources.allowed.empty() && !is_among(caller.names, sources.allowed))
+    fail(Errc::unsupported, "guests are taken from {} only, not from {}",
+         fmt::join(sources.allowed, ", "), caller.text);
+  return is_among(caller.names, sources.trusted);
+}
+
+void serve_job(const ProvenCall& call, const KnownSources& sources, const OpenHost& open) {
+  FdSource in(call.connection, call.address);
+  FdSink out(call.connection, call.address);
+  Link link(in, out);
+  link.read_plain_form();
+  const Caller caller = proven_caller(call.names, call.address);
+  const v1::MigrateFrame first = first_frame(link);
+  bool trusted = false;
+  try {
+    trusted = admit(caller, sources);
+  } catch (const Error& error) {
+    link.refuse(error.what());
+    throw;
+  }
+  const auto host = open();
+  tell(receive_job({link, first, caller, call.control, trusted}, *host));
 }
 
 ReceiveReport receive_job(const ReceiveJob& job, ThisHost& host) {

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "error/error.h"
+#include "migrate/plain_frame.h"
 
 namespace ferry {
 namespace {
@@ -76,6 +77,12 @@ void Link::refuse(const std::string& sentence, bool unknown_job) {
 }
 
 std::optional<v1::MigrateFrame> Link::receive() {
+  auto frame = plain_ ? read_plain(in_) : receive_encoded();
+  if (frame) check_challenge(*frame);
+  return frame;
+}
+
+std::optional<v1::MigrateFrame> Link::receive_encoded() {
   std::array<std::byte, 4> head;
   const size_t got = in_.read(head);
   if (got == 0) return std::nullopt;
@@ -97,7 +104,6 @@ std::optional<v1::MigrateFrame> Link::receive() {
   v1::MigrateFrame frame;
   if (!frame.ParseFromArray(body.data(), static_cast<int>(length)))
     fail(Errc::io, "the other host does not speak ferry's protocol");
-  check_challenge(frame);
   return frame;
 }
 

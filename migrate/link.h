@@ -52,10 +52,15 @@ class Link {
   // A source's: it is shown from now on. Both before other threads use the link.
   void show(std::string challenge) { shown_ = std::move(challenge); }
 
+  // What comes is in plain form (plain_frame.h), from a process without rights that decodes it.
+  // Before the first receive().
+  void read_plain_form() { plain_ = true; }
+
   // To a source that wants to know (MigrateHello.wants_progress).
   void send_progress(uint64_t bytes);
 
  private:
+  std::optional<v1::MigrateFrame> receive_encoded();
   [[noreturn]] void fail_with_text(std::string text);
   void check_challenge(const v1::MigrateFrame& frame) const;
 
@@ -63,6 +68,7 @@ class Link {
   ByteSink& out_;
   std::function<void()> hang_up_, cut_;
   std::string demanded_, shown_;  // empty: none
+  bool plain_ = false;
   std::mutex sending_;
 };
 

@@ -27,6 +27,12 @@ std::vector<Descriptor> open_listeners(const Address& unless_given) {
   return listening;
 }
 
+Descriptor started_for() {
+  if (sd_listen_fds(1) != 1 || sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_SEQPACKET, 0) <= 0)
+    fail(Errc::usage, "systemd starts this, for each job that is handed over at a socket");
+  return Descriptor(SD_LISTEN_FDS_START);
+}
+
 void tell_ready() {
   sd_notify(0, "READY=1");
 }

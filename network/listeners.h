@@ -14,6 +14,10 @@ namespace ferry {
 // socket.
 std::vector<Descriptor> open_listeners(const Address& unless_given);
 
+// The one connection for which systemd has started us (a .socket unit, Accept=yes,
+// ListenSequentialPacket=). Throws Error(usage).
+Descriptor started_for();
+
 // Tells systemd, if it started us, that we are ready.
 void tell_ready();
 

@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -98,7 +99,7 @@ void TlsStream::let_the_reason_arrive() const {
   char unread[4096];
   pollfd ready = {socket_.get(), POLLIN, 0};
   while (poll(&ready, 1, std::chrono::milliseconds(kReasonTime).count()) > 0 &&
-         recv(socket_.get(), unread, sizeof unread, 0) > 0) {
+         ::read(socket_.get(), unread, sizeof unread) > 0) {
   }
 }
 
@@ -186,6 +187,11 @@ void TlsStream::finish() {
   const std::lock_guard lock(mutex_);
   ERR_clear_error();
   SSL_shutdown(ssl_);
+}
+
+void TlsStream::finish_in_order() {
+  finish();
+  let_the_reason_arrive();
 }
 
 void TlsStream::cut() const {

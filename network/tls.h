@@ -52,6 +52,9 @@ class TlsStream final : public ByteSource, public ByteSink {
 
   // Says that nothing more will come; the peer may still send.
   void finish();
+  // The same, and waits some seconds until the peer has taken notice: a connection closed before
+  // may lose what was said last.
+  void finish_in_order();
   // From any thread or signal handler: what is under way fails at once.
   void cut() const;
 

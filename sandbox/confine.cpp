@@ -7,7 +7,7 @@
 
 namespace ferry::sandbox {
 
-Confinement confine(const Limits& limits) noexcept {
+Confinement confine(const Limits& limits, Work work) noexcept {
   Confinement confinement;
   confinement.no_new_privs = forbid_new_privileges();  // Landlock and seccomp ask for it
   confinement.landlock_abi = forbid_paths();
@@ -15,7 +15,7 @@ Confinement confine(const Limits& limits) noexcept {
   confinement.nobody = become_nobody();  // while there are capabilities for it
   confinement.no_capabilities = drop_capabilities();
   hide_and_end_with_parent();  // another user's process forgets both
-  confinement.seccomp_errno = filter_system_calls();
+  confinement.seccomp_errno = filter_system_calls(work);
   confinement.seccomp = confinement.seccomp_errno == 0;
   return confinement;
 }

@@ -19,11 +19,17 @@ struct Confinement {
   int seccomp_errno = 0;         // why there is no filter
 };
 
+// What a process may still do with the descriptors it has.
+enum class Work {
+  reading,     // read and write them
+  connection,  // also end the connections among them, and ask whether their other end lives
+};
+
 // Takes all that can be taken from this process, which must have one thread: no file but the
 // descriptors it has, no connection, no other process, no program, no right. What the kernel
 // refuses to take is missing in what is returned; it never throws. From then on a system call that
 // is not on the list ends the process with SIGSYS.
-Confinement confine(const Limits& limits) noexcept;
+Confinement confine(const Limits& limits, Work work = Work::reading) noexcept;
 
 // "seccomp", "landlock", "no_new_privs", "no_capabilities", "nobody", "limits": what is there.
 std::vector<std::string_view> names_of(const Confinement& confinement);

@@ -57,7 +57,7 @@ int run_child(const Confined& how, std::span<const int> keep,
   for (const int meant_for_parent : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
     signal(meant_for_parent, SIG_IGN);
   if (!keep_only(keep) || !empty_standard_descriptors(keep)) return EXIT_FAILURE;
-  const Confinement confinement = confine(how.limits);
+  const Confinement confinement = confine(how.limits, how.work);
   if (getppid() != parent) return EXIT_FAILURE;  // it ended before we would
   try {
     body(confinement);
@@ -82,6 +82,12 @@ ConfinedChild::~ConfinedChild() {
   if (waited_) return;
   kill(pid_, SIGKILL);
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+void ConfinedChild::wait_for_its_end() {
+  siginfo_t info;
+  while (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
   }
 }
 

@@ -29,6 +29,8 @@ class ConfinedChild {
   // Until body has returned. Throws Error(internal), saying how the process ended, if a signal
   // ended it, SIGSYS above all, or if it does not end within that time and has to be ended.
   void wait(std::chrono::milliseconds time);
+  // For as long as it takes; wait() says how it ended.
+  void wait_for_its_end();
 
  private:
   Confined how_;

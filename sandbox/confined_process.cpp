@@ -55,7 +55,7 @@ int run_child(const Confined& how, const std::function<Done(const Confinement&)>
   return run_main(how.program, [&] {
     close_inherited();
     close_standard_input();
-    const Confinement confinement = confine(how.limits);
+    const Confinement confinement = confine(how.limits, how.work);
     if (getppid() != parent) return static_cast<int>(Exit::failed);  // it ended before we would
     say_if_open(how, confinement);
     const Done done = body(confinement);

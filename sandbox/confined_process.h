@@ -23,6 +23,9 @@ struct Confined {
   Limits limits;        // of the body
   size_t longest_report = 60'000;
   std::string way_out = "--no-sandbox runs it without these limits";  // for the operator
+  // Of whoever made it ask the kernel for more than it needs.
+  std::string suspicion = "the file may have been made to take it over";
+  Work work = Work::reading;
   bool no_sandbox = false;  // for debugging: the body runs in this process, which says so
 };
 

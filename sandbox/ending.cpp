@@ -10,9 +10,9 @@ namespace ferry::sandbox {
 void fail_of_signal(const Confined& how, int ended_by) {
   if (ended_by == SIGSYS)
     fail(Errc::internal,
-         "what reads {} was stopped: it asked the kernel for what reading never needs, so the file "
-         "may have been made to take it over ({})",
-         how.what, how.way_out);
+         "what reads {} was stopped: it asked the kernel for what reading never needs, so {} "
+         "({})",
+         how.what, how.suspicion, how.way_out);
   if (ended_by == SIGXCPU)
     fail(Errc::internal, "what reads {} was stopped: it took more than {} s of processor time",
          how.what, how.limits.cpu_seconds);

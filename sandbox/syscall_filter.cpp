@@ -8,6 +8,8 @@
 #include "sandbox/syscall_filter.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -108,6 +110,13 @@ void allow_threads(Filter& filter) {
   filter.allow(SCMP_SYS(tgkill), {masked(0, kAllBits, static_cast<scmp_datum_t>(getpid()))});
 }
 
+// Whoever has a connection can end it, and see how it is.
+void allow_connections(Filter& filter) {
+  filter.allow(SCMP_SYS(shutdown));
+  filter.allow(SCMP_SYS(getsockopt),
+               {masked(1, kAllBits, IPPROTO_TCP), masked(2, kAllBits, TCP_INFO)});
+}
+
 void refuse_what_the_c_library_asks(Filter& filter) {
   // The allocator looks for /proc/sys/vm/overcommit_memory once before it gives memory back.
   filter.refuse(EACCES, SCMP_SYS(openat), {masked(2, kToWrite, O_RDONLY)});
@@ -120,11 +129,12 @@ void refuse_what_the_c_library_asks(Filter& filter) {
 
 }  // namespace
 
-int filter_system_calls() noexcept {
+int filter_system_calls(Work work) noexcept {
   Filter filter;
   for (const int call : kAllowed) filter.allow(call);
   allow_memory(filter);
   allow_threads(filter);
+  if (work == Work::connection) allow_connections(filter);
   refuse_what_the_c_library_asks(filter);
   return filter.load();
 }

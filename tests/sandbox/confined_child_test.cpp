@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -59,6 +61,33 @@ TEST(ConfinedChildren, that_ask_for_more_are_stopped_and_told) {
   EXPECT_EQ(end_of([](const Confinement&) { ::syscall(SYS_socket, AF_INET, SOCK_STREAM, 0); }),
             "what reads web1.ferry was stopped: it asked the kernel for what reading never needs, "
             "so the file may have been made to take it over (there is no way out)");
+}
+
+// One that decrypts a connection may end it and ask how it is, and nothing beyond.
+TEST(ConfinedChildren, that_have_a_connection_may_end_it) {
+  const auto end_with = [](sandbox::Work work, int level, int option) {
+    sandbox::Confined how = usual_child();
+    how.suspicion = "somebody may have";
+    how.work = work;
+    ConfinedChild child(how, {}, [=](const Confinement&) {
+      if (option < 0 && shutdown(0, SHUT_RDWR) == 0) throw 1;  // it is no socket
+      int value = 0;
+      socklen_t size = sizeof value;
+      if (option >= 0 && getsockopt(0, level, option, &value, &size) == 0) throw 1;
+    });
+    return end_of(child);
+  };
+  constexpr int kShutdown = -1;
+  EXPECT_EQ(end_with(sandbox::Work::connection, 0, kShutdown), "");
+  EXPECT_EQ(end_with(sandbox::Work::connection, IPPROTO_TCP, TCP_INFO), "");
+  EXPECT_THAT(
+      end_with(sandbox::Work::connection, SOL_SOCKET, SO_PEERCRED),
+      HasSubstr("was stopped: it asked the kernel for what reading never needs, so somebody "
+                "may have (there is no way out)"));
+  EXPECT_THAT(end_with(sandbox::Work::connection, IPPROTO_TCP, TCP_CONGESTION),
+              HasSubstr("was stopped"));
+  EXPECT_THAT(end_with(sandbox::Work::reading, 0, kShutdown), HasSubstr("was stopped"));
+  EXPECT_THAT(end_with(sandbox::Work::reading, IPPROTO_TCP, TCP_INFO), HasSubstr("was stopped"));
 }
 
 TEST(ConfinedChildren, that_crash_or_throw_are_told) {

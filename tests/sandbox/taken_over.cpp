@@ -1,7 +1,8 @@
 // A shared object that takes a reader over: loaded into a program in front of xxhash and zstd, it
 // does what TAKEN_OVER says when it begins to read records, or at the first digest of all with
 // TAKEN_OVER_AT_ONCE (the save helper makes one of a constant itself), and prints "TAKEN" for what
-// worked, but for a program whose standard output is not for people.
+// worked, but for a program whose standard output is not for people. In front of OpenSSL it does
+// what TAKEN_OVER_TLS says when a connection that was accepted is first read.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -23,12 +24,14 @@ struct Hash {
   uint64_t low, high;
 };
 using Canonical = void (*)(void*, Hash);
+using SslRead = int (*)(void*, void*, size_t, size_t*);
 using Decompress = size_t (*)(void*, void*, size_t, const void*, size_t);
 
 Create real_create_state = nullptr;
 Create real_create_context = nullptr;
 Canonical real_canonical = nullptr;
 Decompress real_decompress = nullptr;
+SslRead real_ssl_read = nullptr;
 const char* wanted = "";
 const char* place = "";  // of a file that is not there
 bool tried = false;
@@ -93,6 +96,7 @@ __attribute__((constructor)) void prepare() {
   real_create_context = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "ZSTD_createDCtx"));
   real_decompress = reinterpret_cast<Decompress>(dlsym(RTLD_NEXT, "ZSTD_decompressDCtx"));
   real_canonical = reinterpret_cast<Canonical>(dlsym(RTLD_NEXT, "XXH128_canonicalFromHash"));
+  real_ssl_read = reinterpret_cast<SslRead>(dlsym(RTLD_NEXT, "SSL_read_ex"));
   if (const char* what = std::getenv("TAKEN_OVER")) wanted = what;
   if (const char* where = std::getenv("TAKEN_OVER_PLACE")) place = where;
 }
@@ -124,5 +128,13 @@ extern "C" size_t ZSTD_decompressDCtx(void* context, void* into, size_t size, co
   last_size = 0;
   last_pages = static_cast<unsigned char*>(into);
   last_size = size;
+  return done;
+}
+extern "C" int SSL_read_ex(void* ssl, void* into, size_t size, size_t* got) {
+  const int done = real_ssl_read(ssl, into, size, got);
+  if (const char* what = std::getenv("TAKEN_OVER_TLS"); what != nullptr && !tried) {
+    wanted = what;
+    try_once();
+  }
   return done;
 }

@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include "error/error.h"
+#include "error/run_main.h"
 #include "host/cuttable_pipe.h"
+#include "host/handed_job.h"
 #include "host/receive_caller.h"
 #include "host/receive_job.h"
 #include "host/receive_server.h"
@@ -15,6 +17,7 @@
 #include "host/tls_settings.h"
 #include "network/listeners.h"
 #include "network/tcp.h"
+#include "settings/places.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/setting_options.h"
 
@@ -24,6 +27,8 @@ namespace {
 struct Arguments {
   bool stdio = false;
   bool trust_config = false;
+  bool job = false;
+  std::string jobs_at;
   Settings said;
 };
 
@@ -48,15 +53,21 @@ void tell_where(const std::vector<Descriptor>& listeners) {
   std::fflush(stdout);
 }
 
-void receive_over_tcp(const Settings& settings, const OpenHost& open) {
-  TlsContext{tls_files()};  // what is wrong with them is said now, not at the first guest
+KnownSources sources_in(const Settings& settings) {
   const std::vector<std::string> none;
-  const KnownSources sources = {settings.find<"receive_from">().value_or(none),
-                                settings.find<"trust_config_from">().value_or(none)};
+  return {settings.find<"receive_from">().value_or(none),
+          settings.find<"trust_config_from">().value_or(none)};
+}
+
+void receive_over_tcp(const Settings& settings, const std::string& jobs_at, const OpenHost& open) {
+  TlsContext{tls_files()};  // what is wrong with them is said now, not at the first guest
+  const ReceiveCalls how = {sources_in(settings), jobs_at, place<"sandbox">() == "yes"};
+  if (!how.confined)
+    complain("ferry", "sandbox = no: what decrypts connections has all the rights of this program");
   std::vector<Descriptor> listeners = open_listeners(parse_address(settings.get<"listen">()));
   tell_where(listeners);
   ReceiveServer server(std::move(listeners), [&](Descriptor socket, Descriptor control) {
-    return serve_connection(std::move(socket), std::move(control), sources, open);
+    return serve_connection(std::move(socket), std::move(control), how, open);
   });
   server.run();
 }
@@ -78,11 +89,21 @@ void add_receive_command(CLI::App& app, const Settings& settings, OpenHost open)
                  "With --stdio: take any configuration of the guest, whatever programs, files and "
                  "devices it names")
       ->needs(stdio);
+  auto* jobs = command->add_option(
+      "--jobs", arguments->jobs_at,
+      "Hand each job to whatever listens at this socket, as ferry-job.socket does: this program "
+      "then needs no rights");
+  auto* job = command->add_flag(
+      "--job", arguments->job, "Serve the one job that was handed over there (ferry-job@.service)");
+  stdio->excludes(jobs)->excludes(job);
+  job->excludes(jobs);
   const std::vector<CLI::Option*> over_tcp = add_settings(*command, kReceive, arguments->said);
   for (CLI::Option* option : over_tcp) option->excludes(stdio);
   command->callback([arguments, settings, open = std::move(open)] {
-    arguments->stdio ? receive_over_stdio(arguments->trust_config, open)
-                     : receive_over_tcp(arguments->said.over(settings), open);
+    const Settings all = arguments->said.over(settings);
+    if (arguments->stdio) return receive_over_stdio(arguments->trust_config, open);
+    if (arguments->job) return serve_handed_job(started_for(), sources_in(all), open);
+    receive_over_tcp(all, arguments->jobs_at, open);
   });
 }
 
