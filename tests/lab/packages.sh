@@ -25,7 +25,8 @@ check "the packages are installed" dpkg --install /lab/packages/ferry_*.deb /lab
 check "dpkg finds nothing amiss" eval '[ -z "$(dpkg --audit)" ] && dpkg --verify ferry ferry-xen'
 check "Xen's own helper is kept" eval '[ "$(sha256sum <$stock_helper.stock)" = "$helper_before" ]'
 check "this host's folder for kernels is told" guest_may_lie_in_lab
-check "systemd finds nothing wrong with the units" systemd-analyze verify --man=no ferry-receive.socket ferry-receive.service
+check "systemd finds nothing wrong with the units" systemd-analyze verify --man=no \
+  ferry-receive.socket ferry-receive.service ferry-job.socket ferry-job@.service
 check "nobody is let in before somebody says so" not systemctl --quiet is-enabled ferry-receive.socket
 check "xendomains has the time it needs" eval 'systemctl daemon-reload &&
   systemctl show -p TimeoutStopUSec xendomains.service | grep -x TimeoutStopUSec=infinity'
