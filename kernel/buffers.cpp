@@ -25,6 +25,8 @@ void write(pfn_t pfn) {
   fill(words_of(pfn), content);
 }
 
+}  // namespace
+
 // From a random place on.
 bool some_buffer(pfn_t& pfn) {
   const uint64_t end = memory_end(), from = draw(random_state) % end;
@@ -34,8 +36,6 @@ bool some_buffer(pfn_t& pfn) {
   }
   return false;
 }
-
-}  // namespace
 
 void make_buffers(uint64_t pages) {
   pfn_t pfn;

@@ -3,10 +3,14 @@
 
 #include <stdint.h>
 
+#include "p2m/frames.h"
+
 namespace ferry::kernel {
 
 // Fills so many free pages.
 void make_buffers(uint64_t pages);
+// One of them, any. False if there is none.
+[[nodiscard]] bool some_buffer(pfn_t& pfn);
 // Gives some back.
 void drop_buffers(uint64_t pages);
 // Writes some of them anew.

@@ -10,6 +10,8 @@
 #include "kernel/store.h"
 #include "kernel/trap.h"
 #include "kernel/trials.h"
+#include "kernel/words.h"
+#include "kernel/wrong.h"
 #include "kernel/xen_abi.h"
 #include "kernel/xen_half.h"
 
@@ -27,21 +29,12 @@ struct alignas(4096) hole {
   uint8_t bytes[4096];
 };
 constexpr unsigned kGrantFrames = 4;
-hole shared_info_hole, grant_hole[kGrantFrames];
+hole shared_info_hole, grant_hole[kGrantFrames], wrong_hole;
 hole dummy;  // seen in shared_info's place while that is away
 
 // Before the guest half knows the M2P.
 uint64_t ring_va(uint64_t mfn) {
   return va_of(pfn_t(reinterpret_cast<const uint64_t*>(kM2pVa)[mfn]));
-}
-
-bool has_word(const char* text, const char* word) {
-  for (; *text != 0; ++text) {
-    unsigned i = 0;
-    while (word[i] != 0 && text[i] == word[i]) ++i;
-    if (word[i] == 0) return true;
-  }
-  return false;
 }
 
 const char* words_of(const start_info_t& start) {
@@ -133,6 +126,7 @@ extern "C" [[noreturn]] void kernel_main(start_info_t* start) {
   try_late_operations();
   store().begin(reinterpret_cast<void*>(ring_va(start->store_mfn)), start->store_evtchn);
   set_up_grants(address(grant_hole));
+  choose_wrong(words_of(*start), address(&wrong_hole));
   run_kernel(nr_cpus, has_word(words_of(*start), "race"));
 }
 

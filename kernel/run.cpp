@@ -13,6 +13,7 @@
 #include "kernel/smp.h"
 #include "kernel/suspend.h"
 #include "kernel/workload.h"
+#include "kernel/wrong.h"
 
 namespace ferry::kernel {
 namespace {
@@ -44,6 +45,7 @@ void tick() {
 void look_after_the_guest() {
   answer_toolstack();
   balloon();
+  do_wrong();
   if (now() < next_tick) return;
   tick();
   next_tick = now() + kTick;

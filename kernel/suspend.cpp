@@ -9,6 +9,7 @@
 #include "kernel/grants.h"
 #include "kernel/hypercall.h"
 #include "kernel/store.h"
+#include "kernel/wrong.h"
 
 namespace ferry::kernel {
 namespace {
@@ -41,7 +42,9 @@ void resume_store(int cancelled, unsigned port) {
 void stop(void (*function)(void*), void* argument) {
   park_others();
   stopped_at = now();
+  do_wrong_before_suspend();
   function(argument);
+  do_wrong_after_suspend();
   unpark_others();
 }
 
@@ -86,7 +89,10 @@ void answer_toolstack() {
     case shutdown_request::none:
       return;
     case shutdown_request::suspend:
-      return suspend();
+      if (wrong() == Wrong::deaf) return;
+      suspend();
+      if (wrong() == Wrong::twice) suspend();
+      return;
     case shutdown_request::poweroff:
       shut_down(SHUTDOWN_poweroff);
     case shutdown_request::reboot:

@@ -364,4 +364,13 @@ void check_processes() {
   }
 }
 
+void believe_all_pinned(bool believe) {
+  static bool believed[kMostProcesses];
+  for (unsigned i = 0; i < kMostProcesses; ++i) {
+    if (!processes[i].used || (believe ? processes[i].pinned() : !believed[i])) continue;
+    record_of(processes[i].pgd).guest.pinned = believe;
+    believed[i] = believe;
+  }
+}
+
 }  // namespace ferry::kernel

@@ -20,6 +20,9 @@ void process_has_stopped(Process& p, uint64_t fault);
 // Complains about page tables and counts that are wrong.
 void check_processes();
 
+// For a kernel that does wrong (wrong.h): what is not pinned is taken for pinned, and no longer.
+void believe_all_pinned(bool believe);
+
 struct WorkloadCounts {
   uint64_t forks, exits, touches, writes, faults, copies, zeros, refusals, protections, unmaps;
 };
