@@ -92,7 +92,8 @@ TEST_F(GuestsHere, go_while_they_are_paused_and_stay_while_they_are_suspended) {
   EXPECT_EQ(against("paused"), "");
   const domid_t suspended = create("suspended");
   life_.suspend(suspended);
-  EXPECT_NE(against("suspended").find("it is suspended"), std::string::npos);
+  EXPECT_NE(against("suspended").find("is suspended, but not by a broken save"), std::string::npos)
+      << against("suspended");
 }
 
 TEST_F(GuestsHere, are_left_out_by_name_or_number) {
