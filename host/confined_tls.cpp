@@ -140,7 +140,7 @@ class TlsEnd {
       link_.emplace(*tls_, *tls_);
       const v1::MigrateFrame first = first_frame(*link_);
       say_opening(opening_of(first), words_of(tls_->peer_names()), to_job_);
-      write_plain(first, to_job_);
+      give(first);  // what refuses it at once does not wait for it, and its reason has to arrive
       return true;
     } catch (const Error& error) {
       if (tls_) tls_->finish_in_order();
