@@ -1,6 +1,8 @@
 // Bringing back a guest that a broken save left suspended.
 #include "custody/resume_guest.h"
 
+#include <chrono>
+
 #include "custody/guest_custody.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
@@ -26,9 +28,27 @@ void refuse_unvouched(const DomainInfo& domain, const MigrationClaims& claims) {
          raw(domain.domid), job);
 }
 
+namespace {
+
+// What a killed save or xl leaves behind (an engine, whoever keeps the lock for xl) goes at once,
+// but not in no time. A save that is under way is not broken.
+DomainLock lock_soon(domid_t domid) {
+  constexpr std::chrono::milliseconds kGoesWithin{200};
+  const auto until = std::chrono::steady_clock::now() + kGoesWithin;
+  try {
+    return DomainLock::wait_for(domid, [&] { return std::chrono::steady_clock::now() < until; });
+  } catch (const Error& e) {
+    if (e.code() != Errc::aborted) throw;
+    return DomainLock(domid);
+  }
+}
+
+}  // namespace
+
 domid_t resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& name, bool force,
                      const MigrationClaims& claims) {
-  GuestCustody guest(xen, life, life.find(name));  // a save that is under way is not broken
+  const domid_t domid = life.find(name);
+  GuestCustody guest(xen, life, domid, lock_soon(domid));
   const DomainInfo domain = guest.look();
   if (claims.refuse_open) claims.refuse_open(domain);
   if (!domain.suspended && !has_suspend_mark(domain))

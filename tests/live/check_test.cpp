@@ -122,7 +122,9 @@ TEST_F(Looked, AnEstimateReadsTheGuestAndNeverSuspendsIt) {
 
 TEST_F(Looked, ASuspendedGuestIsNotEstimated) {
   guest_->suspend();
-  EXPECT_EQ(check().notes.size(), 1u);
+  const host::CheckResult checked = check();
+  ASSERT_EQ(checked.blockers.size(), 1u);
+  EXPECT_NE(checked.blockers[0].find("it may run elsewhere"), std::string::npos);
   host::EstimateRequest request;
   request.domain = "guest";
   EXPECT_THROW(host::estimate_guest(xen_, *life_, *make_seeded_executor(1, 3), request), Error);
