@@ -7,6 +7,7 @@ std::string report_of(const SavedConfig& config) {
   std::string report;
   put_bytes(report, config.header.mandatory_flags);
   put_bytes(report, uint8_t{config.in_xl_file});
+  put_bytes(report, uint8_t{config.paused});
   put_bytes(report, config.guest_pages);
   put_bytes(report, static_cast<uint32_t>(config.mark.size()));
   return report + config.mark + config.header.config;
@@ -41,6 +42,7 @@ SavedConfig ReaderReport::config() {
   SavedConfig config;
   config.header.mandatory_flags = get<uint32_t>();
   config.in_xl_file = get<uint8_t>() != 0;
+  config.paused = get<uint8_t>() != 0;
   config.guest_pages = get<uint64_t>();
   config.mark = get(get<uint32_t>());
   config.header.config = rest();
