@@ -79,12 +79,14 @@ check "too little memory is said in a sentence" fails_with 1 'memory' ferry rest
 check "no half-made domain is left" within 20 only $name hog
 xl destroy hog
 
-# A guest that has suspended already is saved as it is ---------------------------------------------------
+# A guest that nobody knows the suspension of may run elsewhere, as a source of xl's that was left behind does.
 xenstore-write "/local/domain/$(xl domid $name)/control/shutdown" suspend
 check "the guest suspends by itself" within 30 has_state $name '???s??'
 tick=$(tick_number $name)
-check "a suspended guest is saved as it is" ferry save $name $work/suspended.ferry
-check "and restored" ferry restore $work/suspended.ferry
+check "a guest that something else suspended is not saved" \
+  fails_with 4 "try: ferry resume --force $(xl domid $name)" ferry save $name $work/suspended.ferry
+check "nor moved" fails_with 4 'may run elsewhere' ferry migrate $name --via 'ferry receive --stdio'
+check "ferry resume --force lets it go on" ferry resume --force $name
 check "it counts" runs $name
 check "it goes on where it was" continued $name "$tick"
 xl destroy $name
