@@ -6,11 +6,9 @@
 //   bench_reader [MIB [THREADS [PAIRS]]]      size of the guest (512), threads (half of all), pairs
 //   (15)
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <random>
@@ -19,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include "bench/cost.h"
 #include "image_reader/image_records.h"
 #include "image_reader/reader_process.h"
 #include "io/descriptor.h"
@@ -93,30 +92,6 @@ class Memory final : public GuestRecords {
   size_t size_;
   std::byte* bytes_ = nullptr;
 };
-
-struct Cost {
-  double seconds = 0, cpu = 0;
-};
-
-double cpu_seconds() {
-  double all = 0;
-  for (const auto who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
-    rusage usage = {};
-    getrusage(who, &usage);
-    for (const timeval& time : {usage.ru_utime, usage.ru_stime})
-      all += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  }
-  return all;
-}
-
-template <typename Body>
-Cost cost_of(Body body) {
-  const double cpu = cpu_seconds();
-  const auto start = std::chrono::steady_clock::now();
-  body();
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  return {took.count(), cpu_seconds() - cpu};
-}
 
 void read_here(int image, unsigned threads, GuestRecords& into) {
   lseek(image, 0, SEEK_SET);

@@ -7,13 +7,11 @@
 //   bench_receive [MIB [PAIRS]]      size of the image (512), pairs (15)
 #include <arpa/inet.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <random>
@@ -22,6 +20,7 @@
 
 #include <fmt/format.h>
 
+#include "bench/cost.h"
 #include "host/confined_tls.h"
 #include "host/tls_settings.h"
 #include "migrate/link.h"
@@ -109,34 +108,15 @@ void take_image(Link& link, uint64_t mib) {
   if (came != mib << 20) std::abort();
 }
 
-struct Cost {
-  double seconds = 0, cpu = 0;
-};
-
-double cpu_seconds() {
-  double all = 0;
-  for (const auto who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
-    rusage usage = {};
-    getrusage(who, &usage);
-    for (const timeval& time : {usage.ru_utime, usage.ru_stime})
-      all += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  }
-  return all;
-}
-
 // Of what takes the image, not of what sends it.
 template <typename Take>
-Cost cost_of(uint64_t mib, Take take) {
+Cost cost_of_taking(uint64_t mib, Take take) {
   Source source(mib);
-  const double cpu = cpu_seconds();
-  const auto start = std::chrono::steady_clock::now();
-  take(source.take());
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  return {took.count(), cpu_seconds() - cpu};
+  return cost_of([&] { take(source.take()); });
 }
 
 Cost receive_here(uint64_t mib) {
-  return cost_of(mib, [&](Descriptor socket) {
+  return cost_of_taking(mib, [&](Descriptor socket) {
     const auto tls =
         TlsStream::accept(std::move(socket), TlsContext(host::tls_files()), "the source");
     Link link(*tls, *tls);
@@ -146,7 +126,7 @@ Cost receive_here(uint64_t mib) {
 }
 
 Cost receive_confined(uint64_t mib) {
-  return cost_of(mib, [&](Descriptor socket) {
+  return cost_of_taking(mib, [&](Descriptor socket) {
     host::ConfinedTls tls(std::move(socket), "the source", true);
     tls.called();
     FdSource in(tls.connection(), "the source");
