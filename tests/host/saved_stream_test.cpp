@@ -13,6 +13,7 @@
 #include "error/error.h"
 #include "proto/xl_wrapper.h"
 #include "tests/proto/sample_image.h"
+#include "tools/ferry-host/reader_report.h"
 
 namespace ferry::host {
 namespace {
@@ -54,6 +55,22 @@ class Feeding : public ::testing::TestWithParam<bool> {
   const XlHeader header_{kXlFlagJson | kXlFlagStreamV2, kJudged};
   Ends in_, xl_;
 };
+
+// restore does what the guest's configuration says, and hears of it this way only.
+TEST(ReaderReport, regression_has_all_that_is_known_of_a_guest) {
+  for (const bool set : {true, false}) {
+    SavedConfig config{{kXlFlagJson, "{\"a\": 1}"}, set, set ? "mark" : "", set ? 12u : 0u, set};
+    const std::string what = "an image";
+    const std::string text = report_of(config);
+    const SavedConfig read = ReaderReport(text, what).config();
+    EXPECT_EQ(read.header.mandatory_flags, config.header.mandatory_flags);
+    EXPECT_EQ(read.header.config, config.header.config);
+    EXPECT_EQ(read.in_xl_file, set);
+    EXPECT_EQ(read.mark, config.mark);
+    EXPECT_EQ(read.guest_pages, config.guest_pages);
+    EXPECT_EQ(read.paused, set);
+  }
+}
 
 TEST_P(Feeding, gives_xl_the_header_that_was_judged_and_the_image_and_an_end) {
   in_.put(image_);

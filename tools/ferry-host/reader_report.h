@@ -1,7 +1,8 @@
 // What a process without rights says of the image that it reads for ferry restore:
 //
-//   | '+' | … | xl flags 4 | in an xl file 1 | pages 8 | length of the mark 4 | mark |
-//   configuration | | '-' | code 4 | errno 4 | sentence |
+//   | '+' | … | xl flags 4 | in an xl file 1 | paused 1 | pages 8 | length of the mark 4 | mark |
+//   configuration |
+//   | '-' | code 4 | errno 4 | sentence |
 //
 // As whoever has taken that process over would have it, too, if somebody could: every length is
 // checked.
