@@ -9,7 +9,7 @@ namespace ferry {
 
 namespace {
 
-// What the state name or the version says of it can be believed, if not more.
+// It has a state and says which guest it is about. A journal of another version has at least that.
 bool is_readable(const MigrationJob& job) {
   return job.state != 0;
 }
@@ -46,8 +46,7 @@ bool is_waiting_copy_of(const MigrationJob& job, const DomainInfo& domain) {
          job.id);
   fail(Errc::needs_operator,
        "this is the copy of {} that migration job {} brought from {} ({}): its source has the "
-       "guest, "
-       "or has given it away, and must be asked; on the source, try: ferry job resume {}",
+       "guest, or has given it away, and must be asked; on the source, try: ferry job resume {}",
        job.name, job.id, job.peer.text, job.state_name(), job.id);
 }
 
