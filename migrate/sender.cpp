@@ -1,0 +1,268 @@
+// The source's end of a job over one link.
+#include "migrate/sender.h"
+
+#include "migrate/guest_names.h"
+
+namespace ferry {
+namespace {
+
+bool was_told_to_stop(const std::exception_ptr& failure) {
+  try {
+    if (failure) std::rethrow_exception(failure);
+  } catch (const Error& e) {
+    return e.code() == Errc::aborted;
+  } catch (...) {
+  }
+  return false;
+}
+
+}  // namespace
+
+Sender::Sender(Lifecycle& life, std::optional<GuestCustody>& custody, Link* link, MigrationJob job,
+               const HandoverLimits& limits)
+    : link_(link),
+      guest_(life, job, custody),
+      outbox_(link_),
+      journal_(std::move(job)),
+      handover_(journal_.job().source_state(), journal_, guest_, outbox_),
+      patience_(limits, [this] { cut(); }) {
+  if (link) use(*link);
+}
+
+Sender::~Sender() {
+  if (answer_ && answer_->waiting()) cut();
+}
+
+void Sender::use(Link& link) {
+  link_ = &link;
+  links_ = {&link};
+  answer_.emplace(link, [this] { patience_.progress(); });
+}
+
+void Sender::stream(const StreamEngine& engine, const StreamOrder& order,
+                    std::vector<Link*> links) {
+  links_ = links;
+  image_.emplace(links, patience_);
+  answer_->wait([this] { image_->stop(); });
+  std::exception_ptr link_failure, engine_failure;
+  bool answered_first = false;
+  try {
+    StreamOrder own = order;
+    own.fd = image_->input();
+    own.suspend = [this] { return suspend(); };
+    engine(own);
+  } catch (...) {
+    engine_failure = std::current_exception();
+    answered_first = answer_->arrived();
+    image_->stop();
+    if (was_told_to_stop(engine_failure)) cut();  // whoever does not read is not waited for
+  }
+  try {
+    image_->finish();
+    for (Link* link : links)
+      if (link != link_) link->hang_up();
+    const Patience::Waiting taking(patience_);
+    if (!engine_failure) link_->send_end(image_->chunks());
+    all_sent_ = !engine_failure;
+  } catch (...) {
+    link_failure = std::current_exception();
+  }
+  if (!link_failure && !engine_failure) return;
+  handover_.cancel();
+  if (suspend_failure_) std::rethrow_exception(suspend_failure_);
+  if (was_told_to_stop(engine_failure)) fail(Errc::aborted, "the migration was told to stop");
+  // An engine that cannot write has found what the other side said, or that it is gone.
+  link_->hang_up();
+  if (patience_.ended()) fail_broken();
+  patience_.arm();  // for its reason, too, nobody waits for ever
+  const auto answer = next_frame();
+  // What it says after the engine has failed is only that the guest did not come.
+  if (engine_failure && !link_failure && !answered_first) std::rethrow_exception(engine_failure);
+  if (answer && answer->has_refusal()) refusal_ = answer->refusal();
+  if (!refusal_.empty()) fail_refused();
+  if (link_failure || !answer) fail_broken();
+  std::rethrow_exception(engine_failure);
+}
+
+void Sender::hand_over() {
+  while (!handover_.settled()) {
+    const auto frame = next_frame();
+    if (!frame) {
+      // Only what comes from there may be cut off: it hears of it if it still can.
+      if (handover_.state() == SourceState::sending) handover_.cancel();
+      fail_broken();
+    }
+    take(*frame);
+    if (handover_.needs_operator()) fail_unknown();
+    if (handover_.state() == SourceState::given_away) patience_.given_away();
+  }
+  patience_.disarm();
+  if (handover_.state() != SourceState::done) fail_refused();
+}
+
+void Sender::settle(bool want_back) {
+  const bool only_tell = handover_.settled();  // the other side may still hold its copy
+  patience_.arm();
+  handover_.reconnected();
+  if (want_back) handover_.cancel();
+  if (only_tell) hear_of_its_copy();
+  while (!handover_.settled()) {
+    const auto frame = next_frame();
+    if (!frame) fail_broken();
+    take(*frame);
+    if (handover_.needs_operator()) fail_unknown();
+  }
+  patience_.disarm();
+}
+
+bool Sender::is_given_up_unknown(const Error& unknown, bool theirs_by_force) {
+  if (handover_.state() != SourceState::given_away) return false;
+  const MigrationJob& job = journal_.job();
+  if (!guest_.present()) {
+    if (theirs_by_force) return true;
+    fail(Errc::needs_operator,
+         "{}; {}; look there for {}, and to give it up here, try: ferry job resume --force {}",
+         unknown.what(), what_is_here(), name(), job.id);
+  }
+  fail(Errc::needs_operator,
+       "{}; {}; look there for {}: if it runs there, xl destroy {} here and ferry job resume "
+       "--force {}; only if it surely does not, try: ferry job abort --force {}",
+       unknown.what(), what_is_here(), name(), job.domid, job.id, job.id);
+}
+
+bool Sender::suspend() {
+  suspended_at_ = Clock::now();
+  try {
+    guest_.suspend();
+    patience_.arm();
+    return true;
+  } catch (const Error&) {
+    suspend_failure_ = std::current_exception();
+    return false;
+  }
+}
+
+void Sender::cut() const {
+  for (const Link* link : links_) link->cut();
+}
+
+std::optional<v1::MigrateFrame> Sender::next_frame() {
+  const Patience::Waiting answering(patience_);
+  if (answer_->waiting()) return answer_->take();
+  try {
+    for (;;) {
+      auto frame = link_->receive();
+      if (!frame || !frame->has_progress()) return frame;
+      patience_.progress();
+    }
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+void Sender::take(const v1::MigrateFrame& frame) {
+  if (frame.has_refusal()) refusal_ = frame.refusal();
+  const auto message = handover_in(frame);
+  if (!message) return;
+  runs_there_ = *message == HandoverMessage::running;
+  handover_.on(*message);
+}
+
+void Sender::hear_of_its_copy() {
+  const auto frame = next_frame();
+  if (!frame) fail(Errc::io, "the link to {} broke", journal_.job().peer.text);
+  take(*frame);
+  if (runs_there_)
+    fail(Errc::needs_operator,
+         "{0} runs here, and {1} says that it runs there too: two copies destroy its disks; the "
+         "one here is the one that was to go on; there, where it is called {2} unless somebody "
+         "has "
+         "renamed it, try: xl destroy {2}",
+         name(), journal_.job().peer.text, incoming_name(name()));
+}
+
+std::string Sender::what_is_here() {
+  try {
+    switch (guest_.look()) {
+      case SourceCopy::runs:
+        return "it runs here again, and the job is still open";
+      case SourceCopy::gone:
+        return "it is not here any more: somebody has destroyed it, or this host was restarted";
+      case SourceCopy::suspended:
+        break;
+    }
+  } catch (const Error& e) {
+    return fmt::format("what is here of it could not be seen ({})", e.what());
+  }
+  return "it is suspended here and never runs by itself";
+}
+
+void Sender::fail_given_away(const std::string& why) {
+  fail(Errc::needs_operator,
+       "{} was given to {} and nobody has said that it runs there ({}); {}; try: ferry job "
+       "resume {}",
+       name(), journal_.job().peer.text, why, what_is_here(), journal_.job().id);
+}
+
+void Sender::fail_unfinished(const std::string& why) {
+  fail(Errc::needs_operator,
+       "{} runs on {}, and this host could not finish: {}; what is here of it never runs by "
+       "itself; once that is mended, try: ferry job resume {}",
+       name(), journal_.job().peer.text, why, journal_.job().id);
+}
+
+void Sender::fail_broken() {
+  const std::string why = patience_.ended() ? patience_.reason() : "the link broke";
+  if (handover_.state() == SourceState::given_away) fail_given_away(why);
+  const MigrationJob& job = journal_.job();
+  fail(Errc::io, "the link to {} broke{}{}", job.peer.text,
+       patience_.ended() ? fmt::format(": {}", why) : "",
+       all_sent_ ? fmt::format("; it may hold a copy that never ran, which goes when the guest "
+                               "comes again, or by: ferry job resume {}",
+                               job.id)
+                 : "");
+}
+
+void Sender::fail_gone(std::string_view why) {
+  fail(Errc::needs_operator,
+       "{}; and {} is not here any more: somebody has destroyed it, or this host was restarted; "
+       "try: xl create, with its configuration",
+       why, name());
+}
+
+void Sender::fail_unknown() {
+  const MigrationJob& job = journal_.job();
+  switch (guest_.look()) {
+    case SourceCopy::runs:
+      fail(Errc::needs_operator,
+           "{} runs on {}, and here somebody has resumed it: two copies destroy its disks; the "
+           "one there is the one that was to go on; try: xl destroy {}",
+           name(), job.peer.text, job.domid);
+    case SourceCopy::gone:
+      fail(Errc::needs_operator,
+           "{} is not here any more, though no migration has destroyed it; the copy on {} may be "
+           "the only one, and is left as it is{}; if it is to run there, try: ferry job resume "
+           "--force "
+           "{}",
+           name(), job.peer.text,
+           refusal_.empty() ? "" : fmt::format(", and could not be let run: {}", refusal_), job.id);
+    case SourceCopy::suspended:
+      break;
+  }
+  if (!refusal_.empty())
+    fail(Errc::needs_operator,
+         "{0} is not there any more: {1} says that {2}; what is here of it is suspended and "
+         "older than its disks; to give that up, try: ferry job resume --force {3}",
+         name(), job.peer.text, refusal_, job.id);
+  fail(Errc::needs_operator,
+       "{} was about to run on {} when that host went down: look there whether it wrote to its "
+       "disks; only if it surely did not, try: ferry job abort --force {}",
+       name(), job.peer.text, job.id);
+}
+
+void Sender::fail_refused() {
+  fail(Errc::unsupported, "{} does not take {}: {}", journal_.job().peer.text, name(),
+       refusal_.empty() ? "it could not be restored there" : refusal_);
+}
+
+}  // namespace ferry
