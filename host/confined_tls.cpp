@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "error/run_main.h"
+#include "host/plain_name.h"
 #include "host/tls_settings.h"
 #include "migrate/job_journal.h"
 #include "migrate/plain_frame.h"
@@ -43,18 +44,12 @@ struct Opening {
   uint64_t bytes = 0;
 };
 
-// What a name in a certificate may hold; anything else is none.
-bool is_plain(const std::string& name) {
-  return !name.empty() && name.size() < 256 &&
-         std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c <= '~'; });
-}
-
 std::vector<std::string> names_in(const std::string& words) {
   std::vector<std::string> names;
   for (size_t at = 0; at < words.size();) {
     const size_t end = std::min(words.find(' ', at), words.size());
     std::string name = words.substr(at, end - at);
-    if (is_plain(name)) names.push_back(std::move(name));
+    if (is_plain_name(name)) names.push_back(std::move(name));
     at = end + 1;
   }
   return names;
@@ -64,7 +59,7 @@ std::vector<std::string> names_in(const std::string& words) {
 std::string words_of(const std::vector<std::string>& names) {
   std::string words;
   for (const std::string& name : names) {
-    if (!is_plain(name) || words.size() + 1 + name.size() > kMostWords) continue;
+    if (!is_plain_name(name) || words.size() + 1 + name.size() > kMostWords) continue;
     if (!words.empty()) words += ' ';
     words += name;
   }

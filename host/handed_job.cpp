@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "host/plain_name.h"
 #include "host/receive_caller.h"
 #include "host/stop_signals.h"
 #include "network/pass_descriptor.h"
@@ -53,12 +54,6 @@ PassedMessage next_message(int from) {
   return std::move(*message);
 }
 
-// Letters, digits and what else has no meaning anywhere.
-bool is_plain_word(const std::string& word) {
-  return !word.empty() && word.size() < 256 &&
-         std::all_of(word.begin(), word.end(), [](char c) { return c > ' ' && c <= '~'; });
-}
-
 std::vector<std::string> words_in(const std::string& text) {
   std::vector<std::string> words;
   for (size_t at = 0; at <= text.size();) {
@@ -89,8 +84,8 @@ Taken take_job(int from) {
   Taken taken;
   taken.address = first.text.substr(version_ends + 1, address_ends - version_ends - 1);
   taken.names = words_in(first.text.substr(address_ends + 1));
-  if (!is_plain_word(taken.address) || taken.names.size() > kMostNames ||
-      !std::all_of(taken.names.begin(), taken.names.end(), is_plain_word))
+  if (!is_plain_name(taken.address) || taken.names.size() > kMostNames ||
+      !std::all_of(taken.names.begin(), taken.names.end(), is_plain_name))
     fail(Errc::io, "a job was handed over whose source has no proper names");
   taken.connection = checked_socket(std::move(first.descriptor), SOCK_STREAM);
   taken.control = checked_socket(std::move(second.descriptor), SOCK_SEQPACKET);
