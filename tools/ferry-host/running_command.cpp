@@ -189,7 +189,8 @@ void add_running_commands(CLI::App& job, const OpenHost& open) {
   add_settings(*command, kJobSet, arguments->said);
   command->callback([arguments, open] { set(*arguments, open); });
 
-  command = add("cancel", "Stop a live save or migration; the guest stays here",
+  command = add("cancel",
+                "Stop a live save, or a migration that has not given the guest away; it stays here",
                 "Name or number of the domain, or a job's ID");
   command->callback([arguments, open] { cancel(*arguments, open); });
 }
