@@ -19,6 +19,7 @@
 #include "error/error.h"
 #include "files/durable.h"
 #include "files/process_start.h"
+#include "proto/record.h"
 #include "settings/places.h"
 #include "xen/hypervisor.h"
 
@@ -89,24 +90,41 @@ void fill(MigrationJob& job, const Json& json) {
   if (json.contains("copy")) job.copy = copy_from(json["copy"]);
 }
 
+// Of everything else in it: a bit that a disk has turned must not give the guest to the wrong side.
+std::string digest_in_journal(const Json& json) {
+  const std::string text = json_text(json, -1);
+  const Digest digest = digest_of(std::as_bytes(std::span(text)));
+  return hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
+bool is_whole(Json json) {
+  const Json digest = json.at("digest");
+  json.erase("digest");
+  return digest == digest_in_journal(json);
+}
+
+std::string problem_of(MigrationJob& job, const fs::path& path, const Json& json) {
+  try {
+    fill(job, json);
+    if (job.state != 0 && job.version != kJournalVersion)
+      return fmt::format(
+          "job {} was begun by another version of ferry (its journal has version {}, this one "
+          "writes {}): settle it with that one",
+          job.id, job.version, kJournalVersion);
+    if (job.state != 0 && is_whole(json)) return {};
+  } catch (const Json::exception&) {
+  }
+  job.state = 0;
+  return fmt::format("{} is no journal of a job", path.string());
+}
+
 MigrationJob read_job(const fs::path& path) {
   std::ifstream file(path);
   const Json json = Json::parse(file, nullptr, false);
   MigrationJob job;
   job.id = path.stem();
   job.source = path.extension() == ".source";
-  try {
-    fill(job, json);
-  } catch (const Json::exception&) {
-    job.state = 0;
-  }
-  if (job.state == 0)
-    job.problem = fmt::format("{} is no journal of a job", path.string());
-  else if (job.version != kJournalVersion)
-    job.problem = fmt::format(
-        "job {} was begun by another version of ferry (its journal has version {}, this one writes "
-        "{}): settle it with that one",
-        job.id, job.version, kJournalVersion);
+  job.problem = problem_of(job, path, json);
   return job;
 }
 
@@ -266,6 +284,7 @@ void JobJournal::keep(MigrationJob next) {
                     {"boot", next.copy->boot},
                     {"maker", next.copy->maker},
                     {"maker_start", next.copy->maker_start}};
+  json["digest"] = digest_in_journal(json);
   write_durably(path_of(next.id, next.source), json_text(json, -1) + "\n");
   job_ = std::move(next);
 }

@@ -25,7 +25,7 @@ struct Peer {
 };
 
 // Of this file's contents. Journals of another version are listed, and nothing else.
-inline constexpr unsigned kJournalVersion = 2;
+inline constexpr unsigned kJournalVersion = 3;
 
 // The destination's copy, as soon as there is one.
 struct CopyNumber {

@@ -230,7 +230,8 @@ void check_hello(const v1::MigrateHello& hello) {
 }
 
 // Only who began the job has anything to say about it. A renewed certificate may vouch for more
-// names than the old one.
+// names than the old one. For everybody else it is as if the job were not here, so that a source
+// whose certificate got another name hears what is left to do.
 void check_caller(const MigrationJob& job, const v1::MigrateHello& hello, const Caller& caller) {
   const auto vouched = [&](const std::string& name) {
     return std::find(caller.names.begin(), caller.names.end(), name) != caller.names.end();
@@ -238,7 +239,10 @@ void check_caller(const MigrationJob& job, const v1::MigrateHello& hello, const 
   if (!std::all_of(job.peer.names.begin(), job.peer.names.end(), vouched) ||
       job.peer.names.empty() != caller.names.empty() ||
       !same_secret(job.source_secret, hello.secret()) || job.uuid != hello.uuid())
-    fail(Errc::unsupported, "job {} belongs to somebody else", job.id);
+    fail(Errc::no_domain,
+         "job {} belongs to somebody else: it began with another secret, or with a certificate "
+         "for names that this one is not for",
+         job.id);
 }
 
 MigrationJob new_job(const std::string& id, const v1::MigrateHello& hello, const Caller& caller) {

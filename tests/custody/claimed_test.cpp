@@ -106,7 +106,7 @@ TEST_F(Claimed, regression_one_of_another_version_of_ferry_is_left_to_that) {
   const std::string path = journal("a", id);
   std::string text;
   std::getline(std::ifstream(path), text);
-  text.replace(text.find("\"version\":2"), 11, "\"version\":9");
+  text.replace(text.find("\"version\":3"), 11, "\"version\":9");
   std::ofstream(path) << text << "\n";
   expect_refused("a", "web1--migratedaway", "settle it with that one");
   expect_says(hosts_.run("a", {"job", "resume", id}), 4, "settle it with that one");
@@ -167,6 +167,14 @@ TEST_F(Claimed, regression_a_job_without_a_journal_that_can_be_read_says_what_is
   for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
            {"job", "resume", id}, {"job", "abort", id}, {"job", "abort", "--force", id}})
     expect_says(hosts_.run("a", command), 4, "ferry resume --force");
+}
+
+// "No such domain" was all that was said of it.
+TEST_F(Claimed, regression_a_job_that_came_here_is_asked_and_stopped_where_it_is_sent) {
+  const std::string id = given_away_and_held();
+  for (const char* command : {"info", "cancel"})
+    expect_says(hosts_.run("b", {"job", command, id}), 2, "came to this host (held)");
+  EXPECT_EQ(state("b", "web1--incoming"), "paused");
 }
 
 TEST_F(Claimed, regression_what_was_given_away_is_not_said_to_be_cancelled) {

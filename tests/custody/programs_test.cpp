@@ -1,5 +1,6 @@
 // A guest is in exactly one place, whatever other commands, broken files and silent hosts come in
 // between: ferry's programs on two simulated hosts.
+#include "proto/record.h"
 #include "tests/custody/held_migration.h"
 
 namespace ferry::test {
@@ -201,6 +202,16 @@ TEST_F(HeldMigration, a_damaged_journal_hides_no_other) {
   EXPECT_EQ(migration.wait(), 0);
 }
 
+// A journal's text with the digest that it has to have.
+std::string with_digest(const std::string& text) {
+  const std::string before = text.substr(0, text.find(",\"digest\""));
+  const std::string whole = before + "}";
+  const Digest digest = digest_of(std::as_bytes(std::span(whole)));
+  std::string hex;
+  for (const std::byte b : digest) hex += fmt::format("{:02x}", static_cast<unsigned>(b));
+  return fmt::format("{},\"digest\":\"{}\"}}", before, hex);
+}
+
 TEST_F(HeldMigration, cancel_signals_nobody_who_has_the_number_of_a_dead_process) {
   Running migration = migrate();
   ASSERT_TRUE(is_held());
@@ -212,7 +223,7 @@ TEST_F(HeldMigration, cancel_signals_nobody_who_has_the_number_of_a_dead_process
   const std::string pid = fmt::format("\"pid\":{}", migration.pid());
   ASSERT_NE(text.find(pid), std::string::npos) << text;
   text.replace(text.find(pid), pid.size(), fmt::format("\"pid\":{}", other.pid()));
-  std::ofstream(path) << text << "\n";
+  std::ofstream(path) << with_digest(text) << "\n";
   EXPECT_NE(hosts_.run("a", {"job", "cancel", "web1"}).status, 0);
   EXPECT_EQ(other.wait(0.5), -1) << "a stranger was ended";
   open_gate();

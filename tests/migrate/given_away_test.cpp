@@ -34,8 +34,12 @@ class GivenAway : public Migrate {
     return {said.blockers().begin(), said.blockers().end()};
   }
   void expect_not_settled(const Ends& ends) {
-    EXPECT_TRUE(ends.sender);
+    EXPECT_EQ(ends.sender, Errc::needs_operator);
     EXPECT_NE(ends.sentence.find("belongs to somebody else"), std::string::npos) << ends.sentence;
+    // Not to try the same again, which would be refused for ever.
+    EXPECT_NE(ends.sentence.find("only if it surely does not, try: ferry job abort --force"),
+              std::string::npos)
+        << ends.sentence;
     EXPECT_TRUE(to_->running().empty());
     EXPECT_EQ(to_->domains(), 1u);
     EXPECT_EQ(open_jobs(false).size(), 1u);

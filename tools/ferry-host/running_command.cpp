@@ -53,8 +53,19 @@ void print(const nlohmann::ordered_json& s) {
   fmt::print("{:<20} {} ms\n", "Expected downtime:", figure(s, status_key::kDowntime));
 }
 
-RunningSave running(ThisHost& host, const std::string& domain) {
-  const domid_t domid = host.life().find(domain);
+// A job's ID stands for its guest.
+std::string domain_of(const std::string& domain_or_id) {
+  if (const auto job = find_job(domain_or_id, true)) return job->name;
+  if (const auto job = find_job(domain_or_id, false))
+    fail(Errc::usage,
+         "job {} of {} came to this host ({}); where it is is asked, and it is stopped, on the "
+         "host that sends it: {}",
+         job->id, job->name, job->state_name(), job->peer.text);
+  return domain_or_id;
+}
+
+RunningSave running(ThisHost& host, const std::string& domain_or_id) {
+  const domid_t domid = host.life().find(domain_of(domain_or_id));
   if (const auto save = RunningSave::of(domid)) return *save;
   fail(Errc::no_domain, "no live save or migration of domain {} is under way", raw(domid));
 }
@@ -129,8 +140,7 @@ void fail_if_broken_off(const std::string& domain_or_id) {
 }
 
 void cancel(const Arguments& arguments, const OpenHost& open) {
-  std::string domain = arguments.domain;
-  if (const auto job = find_job(domain, true)) domain = job->name;
+  const std::string domain = domain_of(arguments.domain);
   const auto migration = worked_on(domain);
   if (migration) fail_if_given_away(*migration);
   try {
@@ -171,6 +181,7 @@ nlohmann::ordered_json running_as_json() {
 }
 
 void add_running_commands(CLI::App& job, const OpenHost& open) {
+  constexpr const char* kWhich = "Name or number of the domain, or a job's ID";
   auto arguments = std::make_shared<Arguments>();
   const auto add = [&](const char* name, const char* what, const char* of) {
     CLI::App* command = job.add_subcommand(name, what);
@@ -178,12 +189,11 @@ void add_running_commands(CLI::App& job, const OpenHost& open) {
     return command;
   };
   CLI::App* command =
-      add("info", "Where a live save or migration is", "Name or number of the domain");
+      add("info", "Where a live save or migration is", kWhich);
   command->add_flag("--json", arguments->json, "Print it as JSON");
   command->callback([arguments, open] { info(*arguments, open); });
 
-  command =
-      add("set", "Change a live save or migration while it runs", "Name or number of the domain");
+  command = add("set", "Change a live save or migration while it runs", kWhich);
   command->footer(
       "What is not given stays as it is.\n\nExample:\n  ferry job set --bandwidth 50 web1");
   add_settings(*command, kJobSet, arguments->said);
@@ -191,7 +201,7 @@ void add_running_commands(CLI::App& job, const OpenHost& open) {
 
   command = add("cancel",
                 "Stop a live save, or a migration that has not given the guest away; it stays here",
-                "Name or number of the domain, or a job's ID");
+                kWhich);
   command->callback([arguments, open] { cancel(*arguments, open); });
 }
 
