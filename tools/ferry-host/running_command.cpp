@@ -188,8 +188,7 @@ void add_running_commands(CLI::App& job, const OpenHost& open) {
     command->add_option("DOMAIN", arguments->domain, of)->required();
     return command;
   };
-  CLI::App* command =
-      add("info", "Where a live save or migration is", kWhich);
+  CLI::App* command = add("info", "Where a live save or migration is", kWhich);
   command->add_flag("--json", arguments->json, "Print it as JSON");
   command->callback([arguments, open] { info(*arguments, open); });
 
