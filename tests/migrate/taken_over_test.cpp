@@ -1,5 +1,6 @@
 // A receiver of which somebody who calls has taken over what decrypts and decodes
 // (tests/sandbox/taken_over.cpp): nothing that they try works, and the receiver says so.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <signal.h>
 
@@ -79,7 +80,46 @@ TEST_F(TakenOverTls, reads_no_other_file) {
 TEST_F(TakenOverTls, does_as_it_likes_without_a_sandbox) {
   send_to_one_that("write", {{"FERRY_SANDBOX", "no"}});
   EXPECT_TRUE(std::filesystem::exists(left()));
-  EXPECT_THAT(said(), HasSubstr("what decrypts connections has all the rights of this program"));
+  EXPECT_THAT(said(), HasSubstr("what decodes connections has all the rights of this program"));
+}
+
+// The same over a command's standard input, where there is no TLS.
+class TakenOverPipe : public TakenOverTls {
+ protected:
+  TwoHosts::Result send_over_one_that(const char* what, const std::string& more = "") {
+    return hosts_.run(
+        "a",
+        {"migrate", "--quiet", "web1", "--via",
+         fmt::format("env {} LD_PRELOAD={} TAKEN_OVER_FRAME={} TAKEN_OVER_PLACE={} {} "
+                     "--host {} receive --stdio",
+                     more, TAKEN_OVER_LIBRARY, what, left(), FERRY_SIM, hosts_.path("b.host"))});
+  }
+};
+
+TEST_F(TakenOverPipe, can_do_nothing_and_is_told_of) {
+  for (const char* what : {"write", "hypercall", "store", "connect", "trace", "signal", "run"}) {
+    const TwoHosts::Result moved = send_over_one_that(what);
+    expect_nothing_happened(what, moved);
+    EXPECT_THAT(moved.said, Not(HasSubstr("TAKEN\n"))) << what;
+    EXPECT_THAT(moved.said,
+                HasSubstr("what reads standard input was stopped: it asked the kernel for what "
+                          "reading never needs, so whoever called may have taken it over"))
+        << what;
+  }
+}
+
+TEST_F(TakenOverPipe, can_say_nothing_that_makes_no_sense) {
+  expect_nothing_happened("garbage", send_over_one_that("garbage"));
+  expect_nothing_happened("leave", send_over_one_that("leave"));
+  const TwoHosts::Result crashed = send_over_one_that("crash");
+  expect_nothing_happened("crash", crashed);
+  EXPECT_THAT(crashed.said, HasSubstr("was ended by signal 6"));
+}
+
+TEST_F(TakenOverPipe, does_as_it_likes_without_a_sandbox) {
+  const TwoHosts::Result moved = send_over_one_that("write", "FERRY_SANDBOX=no");
+  EXPECT_TRUE(std::filesystem::exists(left()));
+  EXPECT_THAT(moved.said, HasSubstr("what decodes connections has all the rights"));
 }
 
 }  // namespace

@@ -3,11 +3,13 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
 #include "error/error.h"
 #include "error/run_main.h"
+#include "host/confined_frames.h"
 #include "host/cuttable_pipe.h"
 #include "host/handed_job.h"
 #include "host/receive_caller.h"
@@ -32,16 +34,25 @@ struct Arguments {
   Settings said;
 };
 
+bool is_confined() {
+  if (place<"sandbox">() == "yes") return true;
+  complain("ferry", "sandbox = no: what decodes connections has all the rights of this program");
+  return false;
+}
+
 void receive_over_stdio(bool trusted, const OpenHost& open) {
   if (isatty(STDOUT_FILENO))
     fail(Errc::usage, "another ferry has to be at the other end: ferry migrate --via starts this");
   // Whoever ends us ends the link, and we leave in order. What the source has said by then counts.
   constexpr size_t kLastBytes = 64 << 10;
+  std::optional<ConfinedFrames> decoded;
+  if (is_confined() && ConfinedFrames::possible()) decoded.emplace(STDIN_FILENO);
   Cutter cutter;
   const SignalsHappen stop(cutter.descriptor());
-  CuttableSource in(STDIN_FILENO, cutter, kLastBytes);
+  CuttableSource in(decoded ? decoded->plain() : STDIN_FILENO, cutter, kLastBytes);
   CuttableSink out(STDOUT_FILENO, cutter);
   Link link(in, out);
+  if (decoded) link.read_plain_form();
   const v1::MigrateFrame first = first_frame(link);
   const auto host = open();
   tell(receive_counted(link, first, {"standard input", {}}, receive_host(*host, trusted)));
@@ -61,9 +72,7 @@ KnownSources sources_in(const Settings& settings) {
 
 void receive_over_tcp(const Settings& settings, const std::string& jobs_at, const OpenHost& open) {
   TlsContext{tls_files()};  // what is wrong with them is said now, not at the first guest
-  const ReceiveCalls how = {sources_in(settings), jobs_at, place<"sandbox">() == "yes"};
-  if (!how.confined)
-    complain("ferry", "sandbox = no: what decrypts connections has all the rights of this program");
+  const ReceiveCalls how = {sources_in(settings), jobs_at, is_confined()};
   std::vector<Descriptor> listeners = open_listeners(parse_address(settings.get<"listen">()));
   tell_where(listeners);
   ReceiveServer server(std::move(listeners), [&](Descriptor socket, Descriptor control) {
