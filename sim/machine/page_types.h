@@ -1,6 +1,6 @@
 // Page types: what a frame is used as, and the validation that comes with becoming a page table.
-// Facts: Xen's rules for PV page types (facts of the toolstack half, 3.1 to 3.4).
-// Functions return 0 or a negative errno, exactly as Xen would.
+// The rules are Xen's for PV guests (xen/arch/x86/mm.c); real Xen is asked about them in
+// tests/conformance. Functions return 0 or a negative errno, exactly as Xen would.
 #pragma once
 
 #include "sim/machine/frame_pool.h"
