@@ -26,7 +26,7 @@ void put_page_from_l1e(Host& host, uint64_t l1e);
 // The same for an entry of a table of level 2 to 4, which is frame `table`.
 [[nodiscard]] int get_page_from_table_entry(Host& host, unsigned level, uint64_t entry, mfn_t table,
                                             DomainNumber owner);
-void put_page_from_table_entry(Host& host, unsigned level, uint64_t entry, mfn_t table);
+void put_page_from_table_entry(Host& host, uint64_t entry, mfn_t table);
 
 // The changes that Xen makes to a present entry of a 64-bit guest before storing it.
 uint64_t adjust_guest_entry(unsigned level, uint64_t entry);
