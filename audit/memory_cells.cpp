@@ -5,6 +5,7 @@
 #include <numeric>
 
 namespace ferry::audit {
+namespace {
 
 PageClass class_of(v1::PageKind kind) {
   if (kind == kUnmentioned) return PageClass::unmentioned;
@@ -24,6 +25,8 @@ PageClass class_of(v1::PageKind kind) {
   if (kind == v1::ABSENT) return PageClass::absent;
   return kind == v1::P2M_LEAF ? PageClass::p2m_leaf : PageClass::data;
 }
+
+}  // namespace
 
 uint64_t MemoryCell::total() const {
   return std::accumulate(pages.begin(), pages.end(), uint64_t{0});

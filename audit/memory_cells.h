@@ -13,8 +13,6 @@ namespace ferry::audit {
 enum class PageClass : uint8_t { data, zero, l1, l2, l3, l4, p2m_leaf, absent, unmentioned };
 inline constexpr size_t kPageClasses = 9;
 
-PageClass class_of(v1::PageKind kind);
-
 struct MemoryCell {
   std::array<uint64_t, kPageClasses> pages{};  // by PageClass, of the last version
   uint64_t again = 0;                          // of them, sent more than once

@@ -3,8 +3,8 @@
 // records copies pages to where the guest's memory would be, as the engine does; Xen's part is left
 // out, so of a whole restore the cost is less.
 //
-//   bench_reader [MIB [THREADS [PAIRS]]]      size of the guest (512), threads (half of all), pairs
-//   (15)
+//   bench_reader [MIB [THREADS [PAIRS]]]      size of the guest (512), threads (half of all),
+//                                             pairs (15)
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -244,12 +244,13 @@ void write_state(const Survey& survey, const P2mOfStream& p2m, RecordWriter& wri
   }
 }
 
-}  // namespace
-
+// "a libxc stream of version 3, from Xen 4.17, in a file of xl"
 std::string origin_of(const LibxcStream& stream, const StreamPlace& place) {
   return fmt::format("a libxc stream of version {}, from Xen {}.{}{}", stream.version(),
                      stream.xen_major(), stream.xen_minor(), place.xl ? ", in a file of xl" : "");
 }
+
+}  // namespace
 
 Converted import_stream(const InputFile& file, const StreamPlace& place,
                         const ImportOptions& options, ByteSink& sink, Executor& executor) {

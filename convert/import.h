@@ -23,7 +23,4 @@ struct Converted {
 Converted import_stream(const InputFile& file, const StreamPlace& place,
                         const ImportOptions& options, ByteSink& sink, Executor& executor);
 
-// "a libxc stream of version 3, from Xen 4.17, in a file of xl"
-std::string origin_of(const LibxcStream& stream, const StreamPlace& place);
-
 }  // namespace ferry::convert

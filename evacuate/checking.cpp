@@ -14,13 +14,13 @@ class Arrived final : public Move {
 
 }  // namespace
 
-Answer Checking::ask(const GuestHere& guest, size_t host) {
+Answer Checking::ask(const LocalGuest& guest, size_t host) {
   Answer answer = real_.ask(guest, host);
   if (answer.free_bytes) *answer.free_bytes -= std::min(*answer.free_bytes, taken_[host]);
   return answer;
 }
 
-std::unique_ptr<Move> Checking::start(const GuestHere& guest, size_t host) {
+std::unique_ptr<Move> Checking::start(const LocalGuest& guest, size_t host) {
   taken_[host] += guest.bytes;
   return std::make_unique<Arrived>();
 }

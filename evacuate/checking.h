@@ -10,10 +10,10 @@ class Checking final : public Surroundings {
  public:
   Checking(Surroundings& real, size_t hosts) : real_(real), taken_(hosts) {}
 
-  bool still_here(GuestHere& guest) override { return real_.still_here(guest); }
-  Answer ask(const GuestHere& guest, size_t host) override;
+  bool still_here(LocalGuest& guest) override { return real_.still_here(guest); }
+  Answer ask(const LocalGuest& guest, size_t host) override;
   // It would have arrived at once.
-  std::unique_ptr<Move> start(const GuestHere& guest, size_t host) override;
+  std::unique_ptr<Move> start(const LocalGuest& guest, size_t host) override;
   bool told_to_stop() override { return real_.told_to_stop(); }
   void rest() override {}
   void tell(const std::string&) override {}

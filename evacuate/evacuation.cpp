@@ -38,11 +38,11 @@ struct Choice {
 
 class Evacuation {
  public:
-  Evacuation(const std::vector<GuestHere>& guests, const std::vector<std::string>& hosts,
+  Evacuation(const std::vector<LocalGuest>& guests, const std::vector<std::string>& hosts,
              unsigned parallel, Surroundings& surroundings)
       : parallel_(parallel), surroundings_(surroundings) {
     for (const std::string& name : hosts) hosts_.push_back({name});
-    for (const GuestHere& guest : guests)
+    for (const LocalGuest& guest : guests)
       travellers_.push_back({{guest, Fate::stays, {}, {}, {}}, std::vector<bool>(hosts.size())});
     for (Traveller& traveller : travellers_) order_.push_back(&traveller);
     std::stable_sort(order_.begin(), order_.end(), [](const Traveller* a, const Traveller* b) {
@@ -172,7 +172,7 @@ class Evacuation {
   }
 
   // Nothing from a host that cannot be asked.
-  std::optional<Answer> ask(const GuestHere& guest, size_t i) {
+  std::optional<Answer> ask(const LocalGuest& guest, size_t i) {
     Host& host = hosts_[i];
     if (!host.out.empty()) return std::nullopt;
     try {
@@ -185,7 +185,7 @@ class Evacuation {
     }
   }
 
-  static std::string why_not(const GuestHere& guest, const Host& host, const Answer& answer) {
+  static std::string why_not(const LocalGuest& guest, const Host& host, const Answer& answer) {
     if (!answer.blockers.empty()) return fmt::format("{}", fmt::join(answer.blockers, "; "));
     if (!answer.free_bytes || *answer.free_bytes >= host.promised_bytes + guest.bytes) return "";
     const uint64_t left = *answer.free_bytes - std::min(*answer.free_bytes, host.promised_bytes);
@@ -219,7 +219,7 @@ class Evacuation {
 
 }  // namespace
 
-std::vector<Outcome> evacuate(const std::vector<GuestHere>& guests,
+std::vector<Outcome> evacuate(const std::vector<LocalGuest>& guests,
                               const std::vector<std::string>& hosts, unsigned parallel,
                               Surroundings& surroundings) {
   return Evacuation(guests, hosts, parallel, surroundings).run();

@@ -53,11 +53,11 @@ class Surroundings {
   virtual ~Surroundings() = default;
   // False if the guest is not here any more. Its number is brought up to date: it may have
   // rebooted.
-  virtual bool still_here(GuestHere& guest) = 0;
+  virtual bool still_here(LocalGuest& guest) = 0;
   // Asks that host. Throws Error if it cannot be asked.
-  virtual Answer ask(const GuestHere& guest, size_t host) = 0;
+  virtual Answer ask(const LocalGuest& guest, size_t host) = 0;
   // Throws Error.
-  virtual std::unique_ptr<Move> start(const GuestHere& guest, size_t host) = 0;
+  virtual std::unique_ptr<Move> start(const LocalGuest& guest, size_t host) = 0;
   // Whether no move is to be started any more, and those under way are to be cancelled.
   virtual bool told_to_stop() = 0;
   // For a moment nothing can be done.
@@ -67,7 +67,7 @@ class Surroundings {
 };
 
 struct Outcome {
-  GuestHere guest;
+  LocalGuest guest;
   Fate fate = Fate::stays;
   std::optional<size_t> host;          // where it is, or may be
   std::optional<double> away_seconds;  // of moved
@@ -76,7 +76,7 @@ struct Outcome {
 
 // What became of the guests that can go, in their order. hosts: their names, for people. Throws
 // nothing of what surroundings throw.
-std::vector<Outcome> evacuate(const std::vector<GuestHere>& guests,
+std::vector<Outcome> evacuate(const std::vector<LocalGuest>& guests,
                               const std::vector<std::string>& hosts, unsigned parallel,
                               Surroundings& surroundings);
 

@@ -14,7 +14,7 @@ namespace {
 constexpr domid_t kDomain0{0};
 
 // What another host would be asked in vain.
-void look_over(const Hypervisor& xen, Lifecycle& life, const DomainInfo& info, GuestHere& guest) {
+void look_over(const Hypervisor& xen, Lifecycle& life, const DomainInfo& info, LocalGuest& guest) {
   try {
     check_name(guest.name);
     refuse_claimed(info);
@@ -30,14 +30,14 @@ void look_over(const Hypervisor& xen, Lifecycle& life, const DomainInfo& info, G
 
 }  // namespace
 
-std::vector<GuestHere> guests_here(const Hypervisor& xen, Lifecycle& life,
-                                   const std::vector<std::string>& names_left_out) {
+std::vector<LocalGuest> guests_here(const Hypervisor& xen, Lifecycle& life,
+                                    const std::vector<std::string>& names_left_out) {
   std::vector<domid_t> left_out;
   for (const std::string& name : names_left_out) left_out.push_back(life.find(name));
-  std::vector<GuestHere> guests;
+  std::vector<LocalGuest> guests;
   for (const DomainInfo& info : list_domains(xen)) {
     if (info.dying) continue;
-    GuestHere guest{info.domid, info.uuid, life.name(info.domid), info.nr_pages * kPageSize};
+    LocalGuest guest{info.domid, info.uuid, life.name(info.domid), info.nr_pages * kPageSize};
     if (guest.name.empty()) guest.name = fmt::format("(domain {})", raw(info.domid));
     if (info.domid == kDomain0) {
       guest.meant_to_stay = true;

@@ -9,7 +9,7 @@
 
 namespace ferry::evacuate {
 
-struct GuestHere {
+struct LocalGuest {
   domid_t domid{};
   DomainUuid uuid{};
   std::string name;
@@ -25,7 +25,7 @@ struct GuestHere {
 // All domains of this host that are not being destroyed, domain 0 too. Nothing is touched. Throws
 // Error: Xen or xenstore cannot be asked; Error(usage) if there is no domain of a name left out.
 // left_out: names or numbers of domains that the operator leaves out.
-std::vector<GuestHere> guests_here(const Hypervisor& xen, Lifecycle& life,
-                                   const std::vector<std::string>& left_out = {});
+std::vector<LocalGuest> guests_here(const Hypervisor& xen, Lifecycle& life,
+                                    const std::vector<std::string>& left_out = {});
 
 }  // namespace ferry::evacuate

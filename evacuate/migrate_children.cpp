@@ -50,7 +50,7 @@ int code_of(int status) {
 
 class MigrateChild final : public Move {
  public:
-  MigrateChild(host::ThisHost& host, const MoveOrder& order, const GuestHere& guest,
+  MigrateChild(host::ThisHost& host, const MoveOrder& order, const LocalGuest& guest,
                const Peer& peer)
       : host_(host),
         order_(order),
@@ -80,7 +80,7 @@ class MigrateChild final : public Move {
   }
 
  private:
-  static std::vector<std::string> command(const GuestHere& guest, const Peer& peer) {
+  static std::vector<std::string> command(const LocalGuest& guest, const Peer& peer) {
     std::vector<std::string> words = {"migrate", "--json", std::to_string(raw(guest.domid))};
     if (peer.is_command) words.emplace_back("--via");
     words.push_back(peer.text);
@@ -137,7 +137,7 @@ class MigrateChild final : public Move {
 
   host::ThisHost& host_;
   const MoveOrder& order_;
-  const GuestHere guest_;
+  const LocalGuest guest_;
   OwnProgram program_;
   bool cancelled_ = false;
   std::unique_ptr<OwnProgram> settling_;
@@ -147,7 +147,7 @@ class MigrateChildren final : public Surroundings {
  public:
   MigrateChildren(host::ThisHost& host, MoveOrder order) : host_(host), order_(std::move(order)) {}
 
-  bool still_here(GuestHere& guest) override {
+  bool still_here(LocalGuest& guest) override {
     const auto is_it = [&](domid_t domid) {
       try {
         return get_domain(host_.xen(), domid).uuid == guest.uuid;
@@ -163,7 +163,7 @@ class MigrateChildren final : public Surroundings {
     return !found.empty();
   }
 
-  Answer ask(const GuestHere& guest, size_t i) override {
+  Answer ask(const LocalGuest& guest, size_t i) override {
     v1::MigrateQuestion question;
     try {
       question = question_about(host_.xen(), host_.life(), guest.domid);
@@ -180,7 +180,7 @@ class MigrateChildren final : public Surroundings {
     return result;
   }
 
-  std::unique_ptr<Move> start(const GuestHere& guest, size_t i) override {
+  std::unique_ptr<Move> start(const LocalGuest& guest, size_t i) override {
     auto move = std::make_unique<MigrateChild>(host_, order_, guest, order_.hosts[i]);
     tell(fmt::format("{} goes to {}", guest.name, order_.hosts[i].text));
     return move;

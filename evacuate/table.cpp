@@ -65,14 +65,14 @@ std::vector<std::string> names_of(const std::vector<Row>& rows, Fate fate) {
 
 }  // namespace
 
-std::vector<Row> rows(const std::vector<GuestHere>& guests, const std::vector<Outcome>& outcomes,
-                      const std::vector<GuestHere>& came, const std::string& here,
+std::vector<Row> rows(const std::vector<LocalGuest>& guests, const std::vector<Outcome>& outcomes,
+                      const std::vector<LocalGuest>& came, const std::string& here,
                       const std::vector<std::string>& hosts) {
   std::vector<Row> all;
   for (const Outcome& outcome : outcomes)
     all.push_back({outcome.guest, here, outcome.host ? hosts[*outcome.host] : "", outcome.fate,
                    outcome.away_seconds, outcome.reasons});
-  for (const GuestHere& guest : guests)
+  for (const LocalGuest& guest : guests)
     if (!guest.stays.empty())
       all.push_back({guest,
                      here,
@@ -80,7 +80,7 @@ std::vector<Row> rows(const std::vector<GuestHere>& guests, const std::vector<Ou
                      guest.needs_operator ? Fate::needs_operator : Fate::stays,
                      {},
                      guest.stays});
-  for (const GuestHere& guest : came)
+  for (const LocalGuest& guest : came)
     all.push_back(
         {guest, here, "", Fate::stays, {}, {"it came while this host was being emptied"}});
   return all;

@@ -11,7 +11,7 @@
 namespace ferry::evacuate {
 
 struct Row {
-  GuestHere guest;
+  LocalGuest guest;
   std::string from, to;  // hosts; to: empty unless it is there, or may be
   Fate fate = Fate::stays;
   std::optional<double> away_seconds;
@@ -20,8 +20,8 @@ struct Row {
 
 // The rows of all guests: of those that could go, of those that could not, and of those that are
 // here now and were not when the evacuation began (came).
-std::vector<Row> rows(const std::vector<GuestHere>& guests, const std::vector<Outcome>& outcomes,
-                      const std::vector<GuestHere>& came, const std::string& here,
+std::vector<Row> rows(const std::vector<LocalGuest>& guests, const std::vector<Outcome>& outcomes,
+                      const std::vector<LocalGuest>& came, const std::string& here,
                       const std::vector<std::string>& hosts);
 
 // checked: nothing was moved; what was found is told.

@@ -1,10 +1,12 @@
 // The kernel's log.
 //
 //   struct printk_ringbuffer    desc_ring, text_data_ring
-//   struct prb_desc_ring        count_bits, descs, infos: two arrays of 2^count_bits; head_id,
-//   tail_id struct prb_desc             state_var: | state 2 | id 62 |; text_blk_lpos: begin, next
-//   struct printk_info          seq, ts_nsec, text_len 2, facility 1, flags and level 1, caller_id
-//   4 struct prb_data_ring        size_bits, data; a block: | id 8 | text … |
+//   struct prb_desc_ring        count_bits; descs, infos: two arrays of 2^count_bits;
+//                               head_id, tail_id
+//   struct prb_desc             state_var: | state 2 | id 62 |; text_blk_lpos: begin, next
+//   struct printk_info          seq, ts_nsec, text_len 2, facility 1, flags and level 1,
+//                               caller_id 4
+//   struct prb_data_ring        size_bits, data; a block: | id 8 | text … |
 //
 // Positions in the data ring count on and on; a block that would not fit before its end begins at
 // its beginning. Lowest bit set in begin: there is no block.

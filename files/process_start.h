@@ -1,4 +1,4 @@
-// Other processes of this host, told from later ones that get the same number.
+// When a process was started: tells it from a later one that gets the same number.
 #pragma once
 
 #include <sys/types.h>

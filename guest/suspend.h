@@ -6,8 +6,8 @@
 //       every address space pinned
 //       start_info: store and console by pfn
 //       shared_info unmapped, a dummy in its place
-//         sched_op(shutdown: suspend, mfn of start_info)     saved here; maybe another host after
-//         it
+//         sched_op(shutdown: suspend, mfn of start_info)     saved here, and maybe on another host
+//                                                            from here on
 //       frame lists written anew, shared_info mapped, p2m published
 //       cancelled: start_info by mfn    resumed: vCPUs registered again
 //       address spaces unpinned, grant frames mapped

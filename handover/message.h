@@ -62,6 +62,12 @@ class HandoverOutbox {
   virtual void because(const std::string& /*why*/) {}
 };
 
+// For a step that is taken without the other side.
+class NobodyListens final : public HandoverOutbox {
+ public:
+  void send(HandoverMessage) override {}
+};
+
 // Keeps a state: durable when write() returns, or else it throws and nothing may depend on it.
 template <typename State>
 class HandoverJournal {

@@ -1,4 +1,4 @@
-// Other processes of this host, told from later ones that get the same number.
+// Waiting for another process of this host to end, and ending it.
 #pragma once
 
 #include <sys/types.h>

@@ -4,9 +4,8 @@
 // process that waits for connections what the caller has proven to want, and goes on only when that
 // allows it:
 //
-//   caller → server | job, or nothing for a question \n stream, or nothing for a first one \n names
-//   |
-//                     beside a stream: a socket over which its frames come
+//   caller → server | job \n stream \n names |    job: empty for a question; stream: empty for a
+//                     first connection; beside a stream: a socket over which its frames come
 //   server → caller | kCallerGoesOn, or a sentence that refuses |
 //   server → caller | stream | beside it, that socket: a further connection of the job it serves
 //

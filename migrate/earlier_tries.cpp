@@ -68,9 +68,7 @@ std::vector<domid_t> copies_that_can_go(Lifecycle& life, const std::string& uuid
 void clear_earlier_tries(
     const MigrationJob& job, const TakenBack& taken_back,
     const std::function<std::unique_ptr<IncomingGuest>(const MigrationJob&)>& make) {
-  struct Nobody final : HandoverOutbox {
-    void send(HandoverMessage) override {}
-  } nobody;
+  NobodyListens nobody;
   for (const MigrationJob& earlier : earlier_tries(job.uuid)) {
     if (earlier.id == job.id) continue;
     const auto lock = lock_job(earlier.id, false);

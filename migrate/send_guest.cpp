@@ -166,9 +166,7 @@ void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const Migratio
          "(--force resumes the guest here all the same, and if it runs there too, both copies "
          "destroy its disks)",
          job.name, job.peer.text);
-  struct Nobody final : HandoverOutbox {
-    void send(HandoverMessage) override {}
-  } nobody;
+  NobodyListens nobody;
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
   if (!custody) fail_gone_here(job);
   GuestHere guest(life, job, custody);

@@ -6,7 +6,7 @@
 //  +--+--+------------------------------------------------------+
 //
 //   all ones    INVALID: no frame here (never had one, or ballooned out). It has F and I set, so
-//               it must be told first.
+//               it has to be checked first.
 //   F           FOREIGN: a frame of another domain, mapped through a grant
 //   I           IDENTITY: the frame of this very number, in a region that maps one to one
 //   neither     a frame of the guest's own

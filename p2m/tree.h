@@ -206,7 +206,7 @@ class p2m_tree {
     return true;
   }
 
-  // Under the lock. max_pfn is a count, and whole leaves are told.
+  // Under the lock. max_pfn is a count, and whole leaves are published.
   void raise_max_pfn(pfn_t pfn) {
     if (pfn.raw() < max_pfn_) return;
     max_pfn_ = (pfn.raw() / kP2mPerPage + 1) * kP2mPerPage;

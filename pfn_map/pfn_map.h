@@ -2,7 +2,7 @@
 //
 //   parts of 65536 pfns    blocks of 8192       a block is
 //   | · | P | · | · | P |  P: | B | B | … |       nothing, or one and the same value throughout
-//     ·: nothing                                  a few values, by pfn, among nothing
+//     ·: nothing                                  a few values, by pfn, among nothing; or
 //                                                 8192 values
 //
 // An image may name 2^32 pfns and speak of few, of every 4096th, or of all in a handful of long

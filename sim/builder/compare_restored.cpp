@@ -101,7 +101,7 @@ class Comparison {
   void compare_leaves() {
     for (uint64_t leaf = 0; leaf < built_.leaves.size(); ++leaf) {
       const uint64_t page = built_.leaves[leaf];
-      if (!a_.has(page) || !b_.has(page)) continue;  // compare_views told
+      if (!a_.has(page) || !b_.has(page)) continue;  // compare_views has said so
       for (unsigned i = 0; i < 512; ++i) {
         const uint64_t pfn = leaf * 512 + i, identity = pfn | uint64_t{1} << 62;
         const uint64_t x = a_.p2m_entry(page, i, pfn), y = b_.p2m_entry(page, i, pfn);

@@ -240,7 +240,7 @@ ScratchGuest build_guest(Host& host, const GuestSpec& spec) {
       {slot_of(ScratchGuest::kP2mMap, 4), list.l3()}};
   const uint64_t table_flags = kPtePresent | kPteRw | kPteUser | kPteAccessed | kPteDirty;
   for (const auto& [slot, l3] : kernel) shop.set_entry(g.kernel_l4, slot, l3, table_flags);
-  std::vector<AddressSpace> processes;
+  std::vector<ProcessTables> processes;
   for (unsigned i = 0; i < spec.processes; ++i) processes.push_back(build_process(shop, kernel));
   const std::vector<VcpuPages> vcpus = take_vcpu_pages(shop);
 
@@ -256,10 +256,10 @@ ScratchGuest build_guest(Host& host, const GuestSpec& spec) {
   write_shared_info(shop, top);
 
   if (spec.pin_each_l1)
-    for (const AddressSpace& process : processes)
+    for (const ProcessTables& process : processes)
       for (const uint64_t l1 : process.l1s) pin(shop, l1, 1);
   pin(shop, g.kernel_l4, 4);
-  for (const AddressSpace& process : processes) {
+  for (const ProcessTables& process : processes) {
     pin(shop, process.kernel_l4, 4);
     pin(shop, process.user_l4, 4);
   }

@@ -101,10 +101,10 @@ void LinearMap::fill(const std::function<Entry(uint64_t)>& entry) {
   }
 }
 
-AddressSpace build_process(Workshop& shop,
-                           const std::vector<std::pair<unsigned, uint64_t>>& kernel) {
+ProcessTables build_process(Workshop& shop,
+                            const std::vector<std::pair<unsigned, uint64_t>>& kernel) {
   Random& random = shop.random();
-  AddressSpace space{shop.take(Role::table, 4), shop.take(Role::table, 4), {}};
+  ProcessTables space{shop.take(Role::table, 4), shop.take(Role::table, 4), {}};
   for (const auto& [slot, l3] : kernel) shop.set_entry(space.kernel_l4, slot, l3, kTableFlags);
   const unsigned slots = 1 + static_cast<unsigned>(random.below(2));
   for (unsigned i = 0; i < slots; ++i) {

@@ -63,11 +63,11 @@ class LinearMap {
 };
 
 // One process: a kernel L4, a user L4, and what both share below 2^47.
-struct AddressSpace {
+struct ProcessTables {
   uint64_t kernel_l4, user_l4;
   std::vector<uint64_t> l1s;
 };
-AddressSpace build_process(Workshop& shop,
-                           const std::vector<std::pair<unsigned, uint64_t>>& kernel);
+ProcessTables build_process(Workshop& shop,
+                            const std::vector<std::pair<unsigned, uint64_t>>& kernel);
 
 }  // namespace ferry::sim

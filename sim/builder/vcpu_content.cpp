@@ -71,7 +71,7 @@ void fill_registers(Workshop& shop, unsigned id, vcpu_guest_context_t& c) {
 }
 
 vcpu_guest_context_t make_context(Workshop& shop, unsigned id, const VcpuPages& pages,
-                                  const std::vector<AddressSpace>& processes) {
+                                  const std::vector<ProcessTables>& processes) {
   const ScratchGuest& g = shop.guest();
   Random& random = shop.random();
   vcpu_guest_context_t c{};
@@ -83,7 +83,7 @@ vcpu_guest_context_t make_context(Workshop& shop, unsigned id, const VcpuPages& 
   uint64_t kernel = g.kernel_l4;
   std::optional<uint64_t> user;  // pfn 0 may be a table too
   if (!processes.empty() && random.chance(75)) {
-    const AddressSpace& process = processes[random.below(processes.size())];
+    const ProcessTables& process = processes[random.below(processes.size())];
     kernel = process.kernel_l4;
     user = process.user_l4;
     if (id && random.chance(30)) c.flags &= ~static_cast<unsigned long>(VGCF_in_kernel);
@@ -147,7 +147,7 @@ std::vector<VcpuPages> take_vcpu_pages(Workshop& shop) {
 }
 
 void load_vcpus(Workshop& shop, const std::vector<VcpuPages>& pages,
-                const std::vector<AddressSpace>& processes) {
+                const std::vector<ProcessTables>& processes) {
   const ScratchGuest& g = shop.guest();
   for (unsigned id = 0; id < g.spec.vcpus - g.spec.offline_vcpus; ++id) {
     vcpu_guest_context_t context = make_context(shop, id, pages[id], processes);

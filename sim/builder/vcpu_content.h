@@ -16,6 +16,6 @@ std::vector<VcpuPages> take_vcpu_pages(Workshop& shop);
 
 // Sets the contexts of all vCPUs that are online; vCPU 0 as it stands in the suspend hypercall.
 void load_vcpus(Workshop& shop, const std::vector<VcpuPages>& pages,
-                const std::vector<AddressSpace>& processes);
+                const std::vector<ProcessTables>& processes);
 
 }  // namespace ferry::sim

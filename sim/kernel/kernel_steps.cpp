@@ -333,14 +333,14 @@ void SimKernel::map_foreign() {
   Random& random = machine_.random();
   pfn_t pfn;
   if (random.chance(40) && some_page(PageUse::foreign, pfn)) return unmap_foreign(pfn);
-  if (peer_.count == 0 || !some_page(PageUse::absent, pfn)) return;
-  const uint32_t index = static_cast<uint32_t>(random.below(std::min(peer_.count, 64u)));
-  if (peer_.in_use >> index & 1) return;
+  if (neighbour_.count == 0 || !some_page(PageUse::absent, pfn)) return;
+  const uint32_t index = static_cast<uint32_t>(random.below(std::min(neighbour_.count, 64u)));
+  if (neighbour_.in_use >> index & 1) return;
   gnttab_map_grant_ref_t map{};
   map.host_addr = machine_.va_of(pfn);
   map.flags = GNTMAP_host_map;
-  map.ref = peer_.first + index;
-  map.dom = peer_.domid;
+  map.ref = neighbour_.first + index;
+  map.dom = neighbour_.domid;
   half_.core.must(machine_.hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref,
                                      address(&map), 1, 0, 0),
                   "grants cannot be mapped");
@@ -349,7 +349,7 @@ void SimKernel::map_foreign() {
   r.use = PageUse::foreign;
   r.handle = map.handle;
   r.content = index;
-  peer_.in_use |= uint64_t{1} << index;
+  neighbour_.in_use |= uint64_t{1} << index;
   if (!half_.pages.set_foreign(pfn, mfn_t(map.dev_bus_addr >> kPageShift))) unmap_foreign(pfn);
 }
 
@@ -364,7 +364,7 @@ void SimKernel::unmap_foreign(pfn_t pfn) {
                                      address(&unmap), 1, 0, 0),
                   "grants cannot be unmapped");
   if (unmap.status != GNTST_okay) machine_.bug("a grant cannot be unmapped");
-  peer_.in_use &= ~(uint64_t{1} << r.content);
+  neighbour_.in_use &= ~(uint64_t{1} << r.content);
   r = {};
 }
 

@@ -48,8 +48,8 @@ class SimKernel {
   void fill_memory(uint64_t pages);
 
   // A domain of this host that grants frames to this one: references first to first + count - 1.
-  void set_peer(DomainNumber domid, uint32_t first, uint32_t count) {
-    peer_ = {domid, first, count, 0};
+  void set_neighbour(DomainNumber domid, uint32_t first, uint32_t count) {
+    neighbour_ = {domid, first, count, 0};
   }
 
   // What is wrong with the guest's memory: pages whose contents are not what they were last set to,
@@ -71,7 +71,7 @@ class SimKernel {
   unsigned vcpus() const { return vcpus_; }
 
  private:
-  struct Peer {
+  struct NeighbourGrants {
     DomainNumber domid = 0;
     uint32_t first = 0, count = 0;
     uint64_t in_use = 0;  // bit of each reference
@@ -129,7 +129,7 @@ class SimKernel {
   uint64_t variable_pages_ = 0;
   pfn_t vcpu_page_;
   std::array<uint64_t, KernelMachine::kMaxCpus> gdt_pages_{};
-  Peer peer_;  // not kept: a new domain has new neighbours
+  NeighbourGrants neighbour_;  // not kept: a new domain has new neighbours
 };
 
 }  // namespace ferry::sim

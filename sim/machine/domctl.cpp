@@ -81,10 +81,9 @@ long get_vcpu_info(const Domain& d, xen_domctl_getvcpuinfo& op) {
   return 0;
 }
 
-long set_address_size(const Domain& d, uint32_t bits) {
+long set_address_size(uint32_t bits) {
   if (bits == 64) return 0;
   if (bits != 32) return -EINVAL;
-  (void)d;
   return -EOPNOTSUPP;  // a hypervisor built without 32-bit PV guests
 }
 
@@ -158,7 +157,7 @@ long vcpu_state(Host& host, Domain& caller, Domain& d, xen_domctl& op) {
 long other(Host& host, Domain& caller, Domain& d, xen_domctl& op) {
   switch (op.cmd) {
     case XEN_DOMCTL_set_address_size:
-      return set_address_size(d, op.u.address_size.size);
+      return set_address_size(op.u.address_size.size);
     case XEN_DOMCTL_get_address_size:
       op.u.address_size.size = 64;
       return 0;

@@ -7,6 +7,6 @@ namespace ferry::sim {
 
 long domctl(Host& host, Domain& caller, xen_domctl* op);
 long sysctl(Host& host, Domain& caller, xen_sysctl* op);
-long xen_version(Host& host, Domain& caller, int command, void* arg);
+long xen_version(const Domain& caller, int command, void* arg);
 
 }  // namespace ferry::sim

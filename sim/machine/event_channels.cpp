@@ -214,7 +214,7 @@ bool is_pending(Host& host, Domain& d, uint32_t port) {
   return d.ports[port].pending;
 }
 
-int event_channel_op(Host& host, Domain& caller, uint32_t vcpu, int cmd, void* arg) {
+int event_channel_op(Host& host, Domain& caller, int cmd, void* arg) {
   if (!arg) return -EFAULT;
   switch (cmd) {
     case EVTCHNOP_alloc_unbound:
@@ -265,7 +265,6 @@ int event_channel_op(Host& host, Domain& caller, uint32_t vcpu, int cmd, void* a
       return 0;
     }
     default:
-      (void)vcpu;
       return -ENOSYS;
   }
 }

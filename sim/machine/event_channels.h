@@ -6,7 +6,7 @@
 namespace ferry::sim {
 
 // EVTCHNOP_* of the event_channel_op hypercall.
-int event_channel_op(Host& host, Domain& caller, uint32_t vcpu, int cmd, void* arg);
+int event_channel_op(Host& host, Domain& caller, int cmd, void* arg);
 
 // What the event-channel device offers to a program in domain 0. Port or negative errno.
 int bind_interdomain(Host& host, Domain& domain, DomainNumber remote, uint32_t remote_port);

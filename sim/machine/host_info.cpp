@@ -93,7 +93,7 @@ long sysctl(Host& host, Domain& caller, xen_sysctl* op) {
   }
 }
 
-long xen_version(Host& host, Domain& caller, int command, void* arg) {
+long xen_version(const Domain& caller, int command, void* arg) {
   switch (command) {
     case XENVER_version:
       return release().major << 16 | release().minor;
@@ -124,7 +124,6 @@ long xen_version(Host& host, Domain& caller, int command, void* arg) {
     case XENVER_commandline:
       return put_string(arg, sizeof(xen_commandline_t), "simulated");
     default:
-      (void)host;
       return -ENOSYS;
   }
 }

@@ -168,7 +168,7 @@ long hypercall_locked(Host& host, Caller caller, unsigned op, const uint64_t arg
     case __HYPERVISOR_set_timer_op:
       return 0;
     case __HYPERVISOR_xen_version:
-      return xen_version(host, *d, static_cast<int>(args[0]), pointer<void>(args[1]));
+      return xen_version(*d, static_cast<int>(args[0]), pointer<void>(args[1]));
     case __HYPERVISOR_grant_table_op:
       return grant_table_op(host, *d, caller.vcpu, static_cast<uint32_t>(args[0]),
                             pointer<void>(args[1]), static_cast<uint32_t>(args[2]));
@@ -188,8 +188,7 @@ long hypercall_locked(Host& host, Caller caller, unsigned op, const uint64_t arg
     case __HYPERVISOR_callback_op:
       return callback_op(v, static_cast<int>(args[0]), pointer<void>(args[1]));
     case __HYPERVISOR_event_channel_op:
-      return event_channel_op(host, *d, caller.vcpu, static_cast<int>(args[0]),
-                              pointer<void>(args[1]));
+      return event_channel_op(host, *d, static_cast<int>(args[0]), pointer<void>(args[1]));
     case __HYPERVISOR_physdev_op:
       return args[0] == PHYSDEVOP_set_iopl ? 0 : -ENOSYS;
     case __HYPERVISOR_hvm_op:

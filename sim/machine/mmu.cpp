@@ -89,7 +89,7 @@ int modify_entry(Host& host, mfn_t table, unsigned slot, uint64_t entry, bool pr
   if (level == 1)
     put_page_from_l1e(host, old);
   else
-    put_page_from_table_entry(host, level, old, table);
+    put_page_from_table_entry(host, old, table);
   return 0;
 }
 

@@ -34,7 +34,7 @@ void drop_entries(Host& host, unsigned level, mfn_t table, unsigned end) {
     if (level == 1)
       put_page_from_l1e(host, e[slot]);
     else
-      put_page_from_table_entry(host, level, e[slot], table);
+      put_page_from_table_entry(host, e[slot], table);
   }
 }
 
@@ -213,8 +213,7 @@ int get_page_from_table_entry(Host& host, unsigned level, uint64_t entry, mfn_t 
   return rc;
 }
 
-void put_page_from_table_entry(Host& host, unsigned level, uint64_t entry, mfn_t table) {
-  (void)level;
+void put_page_from_table_entry(Host& host, uint64_t entry, mfn_t table) {
   const mfn_t mfn = pte_mfn(entry);
   if (!pte_present(entry) || mfn == table) return;
   put_type(host, mfn, &table);

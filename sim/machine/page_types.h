@@ -1,6 +1,6 @@
 // Page types: what a frame is used as, and the validation that comes with becoming a page table.
-// Facts: Xen's rules for PV page types (facts of the toolstack half, 3.1 to 3.4).
-// Functions return 0 or a negative errno, exactly as Xen would.
+// The rules are Xen's for PV guests (xen/arch/x86/mm.c); real Xen is asked about them in
+// tests/conformance. Functions return 0 or a negative errno, exactly as Xen would.
 #pragma once
 
 #include "sim/machine/frame_pool.h"
@@ -26,7 +26,7 @@ void put_page_from_l1e(Host& host, uint64_t l1e);
 // The same for an entry of a table of level 2 to 4, which is frame `table`.
 [[nodiscard]] int get_page_from_table_entry(Host& host, unsigned level, uint64_t entry, mfn_t table,
                                             DomainNumber owner);
-void put_page_from_table_entry(Host& host, unsigned level, uint64_t entry, mfn_t table);
+void put_page_from_table_entry(Host& host, uint64_t entry, mfn_t table);
 
 // The changes that Xen makes to a present entry of a 64-bit guest before storing it.
 uint64_t adjust_guest_entry(unsigned level, uint64_t entry);

@@ -104,6 +104,15 @@ class BrokenRules(unittest.TestCase):
         self.layers("io/README.md", replacing("Sees", "Looks at"), 'no paragraph starts with "Sees"')
         self.layers("io/README.md", lambda _: None, 'no paragraph starts with "Sees"')
 
+    def test_a_drawing_of_the_floors_that_is_not_what_is_built(self):
+        page = "docs/architecture.md"
+        self.layers(page, replacing("```floors", "```"), "has no drawing of the floors")
+        self.layers(page, replacing("  evacuate/", ""), "does not draw evacuate/")
+        self.layers(page, replacing("  evacuate/", "  evacuate/  engine/"), "draws engine/, which is in no list")
+        self.layers(page, replacing("intake/  proto/  image_reader/", "intake/  image_reader/  proto/"),
+                    "draws image_reader/ below proto/, which it sees")
+        self.layers("build/release/layers", replacing("pfn_map: ", "pfn_map: p2m"), "draws pfn_map/ below p2m/")
+
     def test_save_and_restore_include_each_other(self):
         self.layers("save/save.h", adding('#include "restore/restore.h"'), "save/ must never see restore/restore.h")
         self.layers("restore/restore.h", adding('#include "save/save.h"'), "restore/ must never see save/save.h")
@@ -154,6 +163,19 @@ class BrokenRules(unittest.TestCase):
             with self.subTest(name):
                 self.source("scripts_parse", name, adding("if then"), name)
         self.source("scripts_parse", "tests/html/colours.py", adding("if:"), "colours.py")
+
+    def test_a_walk_through_the_code_that_names_what_is_not_there(self):
+        page = "docs/architecture.md"
+        self.source("architecture", page, replacing("`save/guest_view.h`", "`save/guest_look.h`"), "save/guest_look.h is not there")
+        self.source("architecture", page, replacing("`sim/seam/`", "`sim/needle/`"), "sim/needle/ is not there")
+        self.source("architecture", page, replacing("`GuestView::frame_of`", "`GuestView::frame_at`"),
+                    "GuestView::frame_at is not there")
+        self.source("architecture", page, replacing("`ferry evacuate`", "`ferry vacate`"), "vacate is not there")
+        self.source("architecture", page, replacing("`/run/ferry`", "`/run/ferryman`"), "/run/ferryman is not there")
+        self.source("architecture", "save/live/scan.h", lambda _: None, "save/live/scan.h is not there")
+        self.source("architecture", "p2m/frames.h",
+                    lambda old: b"// Once this was pfn_t.\n" + old.replace(b"pfn_t", b"page_number"),
+                    "pfn_t is not there")
 
     def test_a_library_of_xen_in_what_reads_images(self):
         self.source("no_xen", "build/release/bin/ferry", lambda _: FERRY_HOST.read_bytes(), "libxen")

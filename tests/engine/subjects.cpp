@@ -5,7 +5,7 @@
 
 #include "sim/builder/compare.h"
 #include "sim/builder/describe.h"
-#include "sim/kernel/peer.h"
+#include "sim/kernel/neighbour.h"
 #include "tests/kernel/invariants.h"
 
 namespace ferry::sim {
@@ -65,10 +65,10 @@ void ScratchSubject::expect_arrived(Host& target, const RestoredGuest& guest) {
 
 KernelSubject::KernelSubject(Host& host, const KernelSpec& spec, unsigned steps)
     : Subject(host), kernel_(SimKernel::create(host, spec)) {
-  const uint64_t before_peer = host.state().free_pages;
-  const sim::Peer peer = make_peer(host, kernel_->domid(), spec.seed);
-  kernel_->set_peer(peer.domid, peer.first_reference, peer.references);
-  free_pages_ -= before_peer - host.state().free_pages;
+  const uint64_t before_neighbour = host.state().free_pages;
+  const sim::Neighbour neighbour = make_neighbour(host, kernel_->domid(), spec.seed);
+  kernel_->set_neighbour(neighbour.domid, neighbour.first_reference, neighbour.references);
+  free_pages_ -= before_neighbour - host.state().free_pages;
   domid_ = kernel_->domid();
   name_domain(host, domid_, "web1");
   hooks_.asked_to_suspend = [this](domid_t) { suspend(); };

@@ -82,8 +82,8 @@ class Fleet final : public Surroundings {
     bool over_ = false, cancelled_ = false, filled_ = false;
   };
 
-  bool still_here(GuestHere& guest) override { return here.contains(number(guest)); }
-  Answer ask(const GuestHere& guest, size_t i) override {
+  bool still_here(LocalGuest& guest) override { return here.contains(number(guest)); }
+  Answer ask(const LocalGuest& guest, size_t i) override {
     const Box& box = boxes[i];
     ++questions;
     if (!box.answers) fail(Errc::io, "cannot reach host {}", i);
@@ -93,7 +93,7 @@ class Fleet final : public Surroundings {
     if (box.tells) answer.free_bytes = box.free;
     return answer;
   }
-  std::unique_ptr<Move> start(const GuestHere& guest, size_t i) override {
+  std::unique_ptr<Move> start(const LocalGuest& guest, size_t i) override {
     EXPECT_FALSE(stopped) << "started after the stop";
     EXPECT_TRUE(boxes[i].answers);
     EXPECT_FALSE(boxes[i].refuses.contains(number(guest)));
@@ -109,7 +109,7 @@ class Fleet final : public Surroundings {
   }
   void tell(const std::string& sentence) override { told.push_back(sentence); }
 
-  static uint16_t number(const GuestHere& guest) { return static_cast<uint16_t>(guest.domid); }
+  static uint16_t number(const LocalGuest& guest) { return static_cast<uint16_t>(guest.domid); }
 
   std::vector<Box> boxes;
   std::map<std::pair<uint16_t, size_t>, Plan> plans;
@@ -121,8 +121,8 @@ class Fleet final : public Surroundings {
   bool stopped = false;
 };
 
-GuestHere guest(uint16_t number, uint64_t mib) {
-  GuestHere one;
+LocalGuest guest(uint16_t number, uint64_t mib) {
+  LocalGuest one;
   one.domid = domid_t{number};
   one.name = fmt::format("guest{}", number);
   one.bytes = mib * kMib;
@@ -132,7 +132,7 @@ GuestHere guest(uint16_t number, uint64_t mib) {
 
 struct Made {
   Fleet fleet;
-  std::vector<GuestHere> guests;
+  std::vector<LocalGuest> guests;
   std::vector<std::string> hosts;
   std::vector<Outcome> run(unsigned parallel) { return evacuate(guests, hosts, parallel, fleet); }
 };
@@ -237,7 +237,7 @@ TEST(Evacuation, accounts_for_every_guest_in_every_fleet) {
       // One that does not say how much it has cannot be kept from being sent too much.
       if (!box.tells) box.free = 1'000'000 * kMib;
     }
-    for (const GuestHere& one : made.guests)
+    for (const LocalGuest& one : made.guests)
       for (size_t i = 0; i < made.hosts.size(); ++i) {
         if (*rc::gen::inRange(0, 8) == 0) made.fleet.boxes[i].refuses.insert(Fleet::number(one));
         made.fleet.plans[{Fleet::number(one), i}] = {

@@ -40,12 +40,12 @@ class GuestsHere : public ::testing::Test {
     life_.rename(domid, name);
     return domid;
   }
-  std::vector<evacuate::GuestHere> look(const std::vector<std::string>& left_out = {}) {
+  std::vector<evacuate::LocalGuest> look(const std::vector<std::string>& left_out = {}) {
     return evacuate::guests_here(xen_, life_, left_out);
   }
   // The sentence against the guest; "" if there is none.
   std::string against(const std::string& name) {
-    for (const evacuate::GuestHere& guest : look())
+    for (const evacuate::LocalGuest& guest : look())
       if (guest.name == name) return guest.stays.empty() ? "" : guest.stays.front();
     return "it is not there";
   }

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "error/error.h"
-#include "sim/kernel/peer.h"
+#include "sim/kernel/neighbour.h"
 #include "sim/machine/domains.h"
 #include "tests/engine/call_sites.h"
 #include "tests/kernel/invariants.h"
@@ -27,8 +27,8 @@ Outcome live(Host& host, const KernelSpec& spec) {
   Outcome outcome;
   try {
     const auto kernel = SimKernel::create(host, spec);
-    const Peer peer = make_peer(host, kernel->domid(), spec.seed);
-    kernel->set_peer(peer.domid, peer.first_reference, peer.references);
+    const Neighbour neighbour = make_neighbour(host, kernel->domid(), spec.seed);
+    kernel->set_neighbour(neighbour.domid, neighbour.first_reference, neighbour.references);
     kernel->run(kSteps);
     kernel->suspend();
     Domain& d = kernel->machine().domain();

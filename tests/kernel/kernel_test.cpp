@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "error/error.h"
-#include "sim/kernel/peer.h"
+#include "sim/kernel/neighbour.h"
 #include "sim/machine/domains.h"
 #include "tests/engine/seeds.h"
 #include "tests/kernel/invariants.h"
@@ -36,8 +36,8 @@ class Life {
         host_(host_for(spec_)),
         kernel_(SimKernel::create(*host_, spec_)),
         random_(seed) {
-    const Peer peer = make_peer(*host_, kernel_->domid(), seed);
-    kernel_->set_peer(peer.domid, peer.first_reference, peer.references);
+    const Neighbour neighbour = make_neighbour(*host_, kernel_->domid(), seed);
+    kernel_->set_neighbour(neighbour.domid, neighbour.first_reference, neighbour.references);
   }
 
   void live(unsigned steps) {

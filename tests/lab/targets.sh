@@ -1,5 +1,5 @@
 # What a guest is saved to and restored from: a real block device, FIFOs and pipes, read-only and mounted places, beside
-# what xl does with them; and guests that are told of before anything is touched.
+# what xl does with them; and guests that are refused before anything is touched.
 name=target
 . "$LAB_TESTS/lib.sh"
 . "$LAB_TESTS/failing.sh"

@@ -3,10 +3,9 @@
 // simulated machine adds to them (sim/seam/points.h). At one of them it holds the program, or kills
 // it, before the call is made.
 //
-//   FERRY_SIM_HOLD_AT=N,FOLDER   writes what the point is to FOLDER/held, and goes on when it can
-//   read a
-//                                1 from FOLDER/go; a 2, or nobody who holds that open, kills it
-//                                there
+//   FERRY_SIM_HOLD_AT=N,FOLDER   writes what the point is to FOLDER/held, and goes on when it
+//                                can read a 1 from FOLDER/go; a 2, or nobody who holds that
+//                                open, kills it there
 //   FERRY_SIM_HOLD_AT=N:WHAT,FOLDER  the Nth of the points that begin with WHAT
 //   FERRY_SIM_KILL_AT=N          kills it there
 //   FERRY_SIM_POINTS=FILE        writes a line a point, for a dry run

@@ -1,5 +1,5 @@
 // The frame of a page was not the guest's for a while, although its p2m named it all the time, so a
-// live save told the page to be absent. When the frame was the guest's again, the page was sent,
+// live save said that the page was absent. When the frame was the guest's again, the page was sent,
 // but neither the leaf nor the page tables that name it: their frames had not changed. The restore
 // had given the page another frame by then.
 #include "tests/regressions/page_that_leaves.h"

@@ -5,12 +5,12 @@
 
 namespace ferry::sim {
 
-struct Peer {
+struct Neighbour {
   DomainNumber domid = 0;
   uint32_t first_reference = 0, references = 0;
 };
 
 // A new domain on the host, without a kernel. Its granted frames hold its seed's pages.
-Peer make_peer(Host& host, DomainNumber guest, uint64_t seed);
+Neighbour make_neighbour(Host& host, DomainNumber guest, uint64_t seed);
 
 }  // namespace ferry::sim

@@ -1,11 +1,11 @@
 // The neighbour.
-#include "sim/kernel/peer.h"
+#include "sim/kernel/neighbour.h"
 
 #include "sim/builder/guest_builder.h"
 
 namespace ferry::sim {
 
-Peer make_peer(Host& host, DomainNumber guest, uint64_t seed) {
+Neighbour make_neighbour(Host& host, DomainNumber guest, uint64_t seed) {
   GuestSpec spec;
   spec.seed = seed;
   spec.pages = 128;
@@ -13,14 +13,14 @@ Peer make_peer(Host& host, DomainNumber guest, uint64_t seed) {
   spec.processes = 1;
   spec.suspended = false;
   const ScratchGuest built = build_guest(host, spec);
-  Peer peer{built.domid, 8, 0};
+  Neighbour neighbour{built.domid, 8, 0};
   const Domain& d = *host.find_domain(built.domid);
   auto* entries = reinterpret_cast<grant_entry_v1_t*>(host.page(mfn_t(d.grants.mfns[0])));
-  for (uint64_t pfn = 0; pfn < built.roles.size() && peer.references < 8; ++pfn)
+  for (uint64_t pfn = 0; pfn < built.roles.size() && neighbour.references < 8; ++pfn)
     if (built.roles[pfn] == Role::data)
-      entries[peer.first_reference + peer.references++] = {GTF_permit_access, guest,
-                                                           static_cast<uint32_t>(built.p2m[pfn])};
-  return peer;
+      entries[neighbour.first_reference + neighbour.references++] = {
+          GTF_permit_access, guest, static_cast<uint32_t>(built.p2m[pfn])};
+  return neighbour;
 }
 
 }  // namespace ferry::sim
