@@ -84,6 +84,7 @@ class GuestSave {
     EngineOptions options;
     options.settings = request_.settings;
     options.live = request_.live;
+    options.base = request_.base;
     options.config = config_.SerializeAsString();
     options.lock = guest_->lock().descriptor();
     EngineCallbacks callbacks;

@@ -3,6 +3,7 @@
 // machine.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "custody/resume_guest.h"
@@ -21,6 +22,7 @@ struct SaveRequest {
   Afterwards afterwards = Afterwards::destroy;
   Settings settings = {};
   bool live = false;                  // the guest runs while its memory is copied
+  std::optional<int> base = {};       // of a delta: a descriptor (custody/save_engine.h)
   RefuseClaimed refuse_claimed = {};  // custody/resume_guest.h
 };
 

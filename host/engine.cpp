@@ -181,6 +181,10 @@ void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
     settings.set<"lock_fd">(*options.lock);
     inherit.push_back(*options.lock);
   }
+  if (options.base) {
+    settings.set<"base_fd">(*options.base);
+    inherit.push_back(*options.base);
+  }
   Descriptor events = events_for_child(settings);
   if (events) inherit.push_back(events.get());
   // As libxl would call it: live or not, only the suspend callback, a plain stream.

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "base_pages/base_pages.h"
 #include "custody/locked_save.h"
 #include "error/error.h"
 #include "host/room.h"
@@ -30,6 +31,8 @@ void save_here(const Hypervisor& xen, Executor& executor, const SaveOptions& bas
   SaveOptions options = base;
   if (const auto level = given.settings.find<"level">()) options.level = static_cast<int>(*level);
   options.config.emplace().ParseFromString(given.config);
+  std::optional<BasePages> base_pages;
+  if (given.base) options.base = &base_pages.emplace(BasePages::adopt(*given.base));
   SaveCallbacks own;
   own.suspend = [&] {
     if (!callbacks.suspend())

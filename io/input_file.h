@@ -21,6 +21,9 @@ class InputFile {
   // What is read may end anywhere in it: a device has more bytes than were written there.
   bool is_device() const { return device_; }
 
+  // Open as long as some copy of this is.
+  int descriptor() const { return *fd_; }
+
   // Reads all of into, or throws Error(io).
   void read_at(uint64_t offset, std::span<std::byte> into) const;
 

@@ -40,13 +40,24 @@ struct IndexRun {
   uint64_t record_offset = 0;  // of their Pages record, if kind has data
 };
 
+class ImageSource;
+
 // Thread-safe for reading. All methods throw Error(bad_image) or Error(io).
 class ImageFile {
  public:
   // Opens a bare image or an xl save file that holds one. A file that is neither is refused with
   // Error(bad_image) saying what it seems to be.
+  // So is a delta without its base.
   static ImageFile open(const std::string& path);
   static ImageFile open(InputFile file);
+  // A delta too, by itself: pfns that it says nothing about are not mentioned.
+  static ImageFile open_link(InputFile file);
+  // A delta with all that it builds upon, as one image: the oldest first, which is no delta.
+  // Offsets are those of stream(), which has the records of all links: first what the newest says
+  // before its pages, then the Pages records from the oldest to the newest, then the rest of the
+  // newest. Each link must name the one before it, by size and digest: that it names those very
+  // bytes is checked in delta/. Throws Error(bad_image), naming the link.
+  static ImageFile open_chain(const std::vector<InputFile>& links);
   ~ImageFile();
   ImageFile(ImageFile&&) noexcept;
   ImageFile& operator=(ImageFile&&) noexcept;
@@ -77,6 +88,7 @@ class ImageFile {
 
  private:
   ImageFile();
+  static ImageFile of(std::shared_ptr<const ImageSource> source);
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -53,33 +53,13 @@ std::vector<IndexBuilder::Run> IndexBuilder::runs_of(uint64_t part) const {
 }
 
 v1::IndexPart IndexBuilder::part(uint64_t i) const {
-  v1::IndexPart message;
-  message.set_first_pfn(i * kPfnsPerIndexPart);
-  const std::vector<Run> runs = runs_of(i);
-  const auto with_data = [](const Run& run) {
-    return has_data(static_cast<v1::PageKind>(run.last.kind));
-  };
-  std::vector<uint32_t> used;
-  for (const Run& run : runs)
-    if (with_data(run) && (used.empty() || used.back() != run.last.record))
-      used.push_back(run.last.record);
-  std::ranges::sort(used);
-  used.erase(std::unique(used.begin(), used.end()), used.end());
-  uint64_t before = 0;
-  for (const uint32_t record : used) {
-    message.add_record_offsets(records_[record].offset - before);
-    before = records_[record].offset;
+  std::vector<IndexRun> runs;
+  for (const Run& run : runs_of(i)) {
+    const auto kind = static_cast<v1::PageKind>(run.last.kind);
+    runs.push_back(
+        {run.first, run.count, kind, has_data(kind) ? records_[run.last.record].offset : 0});
   }
-  uint64_t end_of_last = i * kPfnsPerIndexPart;
-  for (const Run& run : runs) {
-    message.add_runs(run.first - end_of_last);
-    message.add_runs(run.count);
-    message.add_runs(run.last.kind);
-    const auto which = std::ranges::lower_bound(used, uint32_t{run.last.record});
-    message.add_runs(with_data(run) ? static_cast<uint64_t>(which - used.begin()) : 0);
-    end_of_last = run.first + run.count;
-  }
-  return message;
+  return index_part_of(i, runs);
 }
 
 void IndexBuilder::summarise(v1::IndexRoot& root) const {
@@ -103,6 +83,32 @@ void IndexBuilder::summarise(v1::IndexRoot& root) const {
   }
   root.set_pages_records(records_.size());
   root.set_pages_bytes(pages_bytes_);
+}
+
+v1::IndexPart index_part_of(uint64_t i, std::span<const IndexRun> runs) {
+  v1::IndexPart message;
+  message.set_first_pfn(i * kPfnsPerIndexPart);
+  std::vector<uint64_t> used;
+  for (const IndexRun& run : runs)
+    if (has_data(run.kind) && (used.empty() || used.back() != run.record_offset))
+      used.push_back(run.record_offset);
+  std::ranges::sort(used);
+  used.erase(std::unique(used.begin(), used.end()), used.end());
+  uint64_t before = 0;
+  for (const uint64_t offset : used) {
+    message.add_record_offsets(offset - before);
+    before = offset;
+  }
+  uint64_t end_of_last = i * kPfnsPerIndexPart;
+  for (const IndexRun& run : runs) {
+    message.add_runs(run.first - end_of_last);
+    message.add_runs(run.count);
+    message.add_runs(run.kind);
+    const auto which = std::ranges::lower_bound(used, run.record_offset);
+    message.add_runs(has_data(run.kind) ? static_cast<uint64_t>(which - used.begin()) : 0);
+    end_of_last = run.first + run.count;
+  }
+  return message;
 }
 
 std::vector<IndexRun> read_index_part(const v1::IndexPart& part, uint64_t i, uint64_t nr_pfns,

@@ -56,6 +56,9 @@ class IndexBuilder {
   uint64_t pages_bytes_ = 0;
 };
 
+// Part i of an index that says this: runs ascend within the part, none of them twice.
+v1::IndexPart index_part_of(uint64_t i, std::span<const IndexRun> runs);
+
 // What part i of the index of a guest with nr_pfns says. Pages records can lie below end_of_data
 // only. Throws Error(bad_image); place names the record in it.
 std::vector<IndexRun> read_index_part(const v1::IndexPart& part, uint64_t i, uint64_t nr_pfns,

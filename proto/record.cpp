@@ -185,6 +185,14 @@ void seal_record(Bytes& record) {
   record.insert(record.end(), digest.begin(), digest.end());
 }
 
+void renumber_record(Bytes& record, uint64_t sequence) {
+  Bytes number;
+  wire::put_fixed(number, sequence);
+  std::ranges::copy(number, record.begin() + kRecordPrefix + 1);
+  const Digest digest = digest_of(std::span(record).first(record.size() - kDigestBytes));
+  std::ranges::copy(digest, record.end() - kDigestBytes);
+}
+
 size_t record_length(std::span<const std::byte> prefix, uint64_t sequence, uint64_t offset) {
   if (prefix.size() < kRecordPrefix || prefix[0] != kRecordTag)
     fail(Errc::bad_image, "{} does not begin like a record: the image is damaged",

@@ -61,6 +61,10 @@ Bytes encode_record(const v1::Record& record);
 // Ends a record whose fields are all there but the digest: appends it and fills in the length.
 void seal_record(Bytes& record);
 
+// Gives a whole record another sequence number, and the digest that goes with it. Check the old
+// digest first.
+void renumber_record(Bytes& record, uint64_t sequence);
+
 // XXH3-128, seed 0, in canonical form.
 Digest digest_of(std::span<const std::byte> bytes);
 

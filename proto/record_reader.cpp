@@ -5,6 +5,8 @@
 #include <mutex>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "error/error.h"
 #include "proto/pages.h"
 
@@ -17,8 +19,24 @@ constexpr size_t kStep = 256 << 10;
 
 constexpr size_t kMostSpare = 4 << 20;  // bytes, waiting to be used again
 
+constexpr size_t kSha256Bytes = 32;
+
 bool is_index(uint32_t kind) {
   return kind == v1::Record::kIndexPart || kind == v1::Record::kIndexRoot;
+}
+
+void check_delta(const v1::Head& head, Deltas deltas) {
+  const v1::Base& base = head.base();
+  if (base.sha256().size() != kSha256Bytes || base.digest_of_digests().size() != kDigestBytes)
+    fail(Errc::bad_image, "the image is a delta, but does not say of which other image");
+  if (std::ranges::count(head.required_features(), kDeltaFeature) == 0)
+    fail(Errc::bad_image, "the image names a base, but does not require the feature \"{}\"",
+         kDeltaFeature);
+  if (deltas == Deltas::refused)
+    fail(Errc::bad_image,
+         "this is a delta, which has only what differs from its base: it is read together with the "
+         "image with the SHA-256 {} (--base)",
+         hex_of(base.sha256()));
 }
 
 }  // namespace
@@ -145,11 +163,23 @@ void RecordReader::reuse(Bytes bytes) {
   state_->spare.push_back(std::move(bytes));
 }
 
-void check_head(const v1::Head& head) {
-  // Version 1 requires nothing: whatever is named here came later.
-  for (const std::string& feature : head.required_features())
+bool is_delta(const v1::Head& head) {
+  return head.has_base() || std::ranges::count(head.required_features(), kDeltaFeature) != 0;
+}
+
+std::string hex_of(const std::string& sha256) {
+  std::string hex;
+  for (const char c : sha256) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return hex;
+}
+
+void check_head(const v1::Head& head, Deltas deltas) {
+  for (const std::string& feature : head.required_features()) {
+    if (feature == kDeltaFeature) continue;
     fail(Errc::unsupported, "the image requires the feature \"{}\", which this ferry does not know",
          feature);
+  }
+  if (is_delta(head)) check_delta(head, deltas);
   if (head.guest_width() != 8 || head.pt_levels() != 4)
     fail(
         Errc::unsupported,

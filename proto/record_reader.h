@@ -33,8 +33,19 @@ class RecordReader {
   std::unique_ptr<State> state_;
 };
 
+// What a delta requires of its readers (Head.required_features).
+inline constexpr char kDeltaFeature[] = "delta";
+// True if the image says only what differs from its base.
+bool is_delta(const v1::Head& head);
+
+// Whether whoever reads has a delta's base too.
+enum class Deltas { refused, taken };
+
 // Checks that this reader knows all of head.required_features and the guest's shape (64 bit, 4
-// levels). Throws Error(unsupported), naming the feature.
-void check_head(const v1::Head& head);
+// levels). Throws Error(unsupported), naming the feature; Error(bad_image) for a delta that is
+// refused, naming its base, or that names none.
+void check_head(const v1::Head& head, Deltas deltas = Deltas::refused);
+// "a1b2…": how sentences call an image by its SHA-256, whole.
+std::string hex_of(const std::string& sha256);
 
 }  // namespace ferry

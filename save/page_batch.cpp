@@ -54,7 +54,10 @@ std::unique_ptr<PageBatch> PageBatch::next(BatchContext& context, PageCursor& cu
 }
 
 void PageBatch::collect(PageCursor& cursor) {
-  const pfn_t end(cursor.wanted ? cursor.wanted->nr_pfns() : guest_->nr_pfns());
+  // What the base has beyond the guest's end is gone.
+  const uint64_t all =
+      std::max(guest_->nr_pfns(), context_.base ? context_.base->nr_pfns() : uint64_t{0});
+  const pfn_t end(cursor.wanted ? cursor.wanted->nr_pfns() : all);
   uint64_t taken = 0;
   while (taken < kMaxPfnsPerRecord && absent_.size() < kMostHoles &&
          pages_.size() < kPagesPerBatch) {
@@ -64,8 +67,9 @@ void PageBatch::collect(PageCursor& cursor) {
     page.pfn = cursor.next;
     ++cursor.next;
     if (!guest_->frame_of(page.pfn, page.mfn)) {
-      add_absent(absent_, page.pfn, 1);
       if (context_.watcher) context_.watcher->absent(page.pfn);
+      if (in_base(page.pfn, v1::ABSENT, nullptr)) continue;
+      add_absent(absent_, page.pfn, 1);
     } else if (cursor.pass == PageCursor::Pass::all) {
       pages_.push_back(page);
     } else {
@@ -81,6 +85,17 @@ void PageBatch::add_absent(std::vector<PageRun>& runs, pfn_t first, uint64_t cou
     runs.back().count += count;
   else
     runs.push_back({first, count, v1::ABSENT});
+}
+
+bool PageBatch::in_base(pfn_t pfn, v1::PageKind kind, const std::byte* canonical) const {
+  BasePages* const base = context_.base;
+  if (base == nullptr) return false;
+  const uint64_t n = pfn.raw();
+  const bool same = kind == v1::ABSENT ? base->was_absent(n)
+                    : kind == v1::ZERO ? base->was_zero(n)
+                                       : base->was(n, static_cast<unsigned>(kind), canonical);
+  if (!same) base->told(n);
+  return same;
 }
 
 void PageBatch::find_types() {
@@ -133,7 +148,7 @@ bool PageBatch::take(const Page& page, std::byte* copy) {
   if (kind == v1::ABSENT) {
     // While the guest runs it may have lost the frame a moment ago.
     if (!context_.running) fail_frame(page.pfn, page.mfn);
-    add_absent(runs_, page.pfn, 1);
+    if (!in_base(page.pfn, v1::ABSENT, nullptr)) add_absent(runs_, page.pfn, 1);
     if (watcher) watcher->sent(page.pfn, page.mfn, v1::ABSENT, nullptr);
     return false;
   }
@@ -145,9 +160,10 @@ bool PageBatch::take(const Page& page, std::byte* copy) {
   if (watcher) watcher->copied(page.pfn, copy);
   const bool zero = kind == v1::DATA && !some;
   if (!zero) convert(page, kind, copy);
-  append_page(runs_, page.pfn, zero ? v1::ZERO : kind);
+  const bool known = in_base(page.pfn, zero ? v1::ZERO : kind, copy);
+  if (!known) append_page(runs_, page.pfn, zero ? v1::ZERO : kind);
   if (watcher) watcher->sent(page.pfn, page.mfn, kind, copy);
-  return !zero;
+  return !zero && !known;
 }
 
 void PageBatch::work() {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base_pages/base_pages.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/pool.h"
 #include "pipeline/progress.h"
@@ -46,7 +47,8 @@ struct BatchContext {
   uint64_t pages_total;  // for progress
   ProgressSink progress;
   PageWatcher* watcher = nullptr;
-  bool running = false;  // the guest runs: what does not fit together is put off, not refused
+  bool running = false;       // the guest runs: what does not fit together is put off, not refused
+  BasePages* base = nullptr;  // of a delta: pages that are as it has them are left out
 
   // Reusable memory of a job: an encoder and room for the copies.
   struct Scratch {
@@ -92,6 +94,8 @@ class PageBatch final : public Job {
   void find_types();
   void map();
   void add_absent(std::vector<PageRun>& runs, pfn_t first, uint64_t count) const;
+  // True if the base has the page so and the image has not said otherwise yet.
+  bool in_base(pfn_t pfn, v1::PageKind kind, const std::byte* canonical) const;
   bool take(const Page& page, std::byte* copy);
   void convert(const Page& page, v1::PageKind kind, std::byte* copy) const;
 

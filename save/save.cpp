@@ -3,8 +3,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
+#include "proto/record_reader.h"
 #include "save/live/live_pages.h"
 #include "save/page_batch.h"
 #include "save/size_guess.h"
@@ -50,11 +52,12 @@ class Save {
     const DomainInfo domain = get_domain(xen_, domid_);
     const auto guest = std::make_shared<const GuestView>(xen_, domain, m2p);
     const std::vector<v1::Vcpu> vcpus = read_vcpus(xen_, domain, *guest);
-    v1::Head head = make_head(xen_, domain, *guest, guest->nr_pfns());
+    v1::Head head = make_head(xen_, domain, *guest, pfns_of_image(guest->nr_pfns()));
+    name_base(head);
     head.set_start_info_pfn(start_info_of(vcpus.front()).raw());
     const uint64_t guest_bytes = head.populated_pages() * kPageSize;
 
-    RecordWriter writer(sink_, guest->nr_pfns());
+    RecordWriter writer(sink_, head.nr_pfns());
     write_head(writer, head);
     write_static_records(xen_, domain, *guest, head.nr_pfns(), writer);
     write_pages(guest, head, writer);
@@ -70,7 +73,8 @@ class Save {
     auto first = view_running_guest(xen_, before, m2p);
     check_room(first, before);
     const std::vector<pfn_t> first_leaves = first->leaf_pfns();
-    v1::Head head = make_head(xen_, before, *first, first->nr_pfns_with_room());
+    v1::Head head = make_head(xen_, before, *first, pfns_of_image(first->nr_pfns_with_room()));
+    name_base(head);
     head.set_live(true);
     const uint64_t guest_bytes = head.populated_pages() * kPageSize;
     LimitedSink sink(sink_, options_.live->control, callbacks_.stop);
@@ -80,6 +84,7 @@ class Save {
 
     BatchContext context{
         xen_, domid_, std::move(first), pfn_t(~uint64_t{0}), writer, options_.level, 0, 0, {}};
+    context.base = options_.base;
     LivePages pages(context, head.nr_pfns(), m2p, executor_, *options_.live,
                     [this] { check_stop(); });
     pages.send_while_running();
@@ -101,10 +106,27 @@ class Save {
             pages.report()};
   }
 
+  // A delta may have next to nothing in it.
   void check_room(const std::shared_ptr<const GuestView>& guest, const DomainInfo& domain) const {
-    if (callbacks_.check_room)
-      callbacks_.check_room(least_image_bytes(xen_, domid_, guest, options_.level),
-                            domain.nr_pages);
+    if (!callbacks_.check_room) return;
+    callbacks_.check_room(
+        options_.base ? 0 : least_image_bytes(xen_, domid_, guest, options_.level),
+        domain.nr_pages);
+  }
+
+  // A delta says something of all pfns that its base has, if only that they are gone.
+  uint64_t pfns_of_image(uint64_t of_guest) const {
+    return std::max(of_guest, options_.base ? options_.base->nr_pfns() : uint64_t{0});
+  }
+
+  void name_base(v1::Head& head) const {
+    if (options_.base == nullptr) return;
+    const BaseName name = options_.base->name();
+    head.add_required_features(kDeltaFeature);
+    v1::Base* base = head.mutable_base();
+    base->set_sha256(name.sha256.data(), name.sha256.size());
+    base->set_digest_of_digests(name.digest_of_digests.data(), name.digest_of_digests.size());
+    base->set_bytes(name.bytes);
   }
 
   void check_stop() const {
@@ -150,6 +172,7 @@ class Save {
                          0,
                          head.populated_pages(),
                          callbacks_.progress};
+    context.base = options_.base;
     PageCursor cursor;
     executor_.run([&]() -> std::unique_ptr<Job> {
       check_stop();

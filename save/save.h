@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 
+#include "base_pages/base_pages.h"
 #include "ferry/v1/image.pb.h"
 #include "io/byte_stream.h"
 #include "pipeline/pipeline.h"
@@ -20,6 +21,9 @@ struct SaveOptions {
   // Copies the memory while the guest runs and suspends it for the rest. Ignored for a guest that
   // is suspended already.
   std::optional<LiveOptions> live;
+  // What the image is a delta of: only what differs from it is written. Of one save only, and it
+  // must outlive that.
+  BasePages* base = nullptr;
 };
 
 // What the engine asks of whoever looks after the domain's life (libxl, or a simulation).

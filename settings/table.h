@@ -160,6 +160,8 @@ inline constexpr Setting kSettings[] = {
      .otherwise = "the helper takes the lock itself", .help = "descriptor of the domain's lock, held by whoever says so"},
     {.name = "config_fd", .user = User::helper, .lowest = 3, .highest = kHighestDescriptor,
      .otherwise = "the image has none", .help = "descriptor of a serialised ferry.v1.Config"},
+    {.name = "base_fd", .user = User::helper, .lowest = 3, .highest = kHighestDescriptor,
+     .otherwise = "the image is no delta", .help = "descriptor of what the base of a delta says of its pages"},
     {.name = "order", .user = User::helper, .kind = Kind::choice, .choices = {"save", "migrate", "restore"},
      .otherwise = "it is xl's own", .help = "the command of ferry that the helper works for"},
 };

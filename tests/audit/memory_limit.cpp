@@ -25,8 +25,8 @@ namespace fs = std::filesystem;
 // as used by the programs it starts, so this one must stay small.
 class FileOf {
  public:
-  explicit FileOf(const std::function<Bytes()>& make)
-      : folder_(fs::temp_directory_path() / ("ferry-memory-" + std::to_string(::getpid()))) {
+  explicit FileOf(const std::function<Bytes()>& make, const std::string& name = "")
+      : folder_(fs::temp_directory_path() / ("ferry-memory-" + std::to_string(::getpid()) + name)) {
     fs::create_directory(folder_);
     const pid_t child = ::fork();
     if (child == 0) ::_exit(write(make) ? 0 : 1);
@@ -71,6 +71,8 @@ std::vector<std::vector<std::string>> commands(const std::string& file, const st
           {"diff", file, file},
           {"find", file, "Linux version"},
           {"find", "--as", "regex", file, "Linux version [0-9]"},
+          {"squash", file, other},
+          {"verify", fs::path(file).parent_path()},
           {"convert", file, other},  // a stream to an image, an image to a file of xl
           {"convert", "--to", "libxc", file, other},
           {"convert", "--to", "ferry-xl", file, other}};
@@ -149,6 +151,26 @@ void expect_modest(uint64_t pfns, const std::function<Bytes()>& make) {
     const Outcome outcome = outcome_of(FERRY_PROGRAM, readers[i]);
     EXPECT_LE(outcome.peak_bytes, limit)
         << testing::PrintToString(readers[i]) << ": " << outcome.err;
+    most = std::max(most, outcome.peak_bytes);
+    fs::remove(file.beside());
+  }
+  fmt::print("{} MiB of {}\n", most >> 20, limit >> 20);
+}
+
+void expect_modest_chain(uint64_t pfns, const std::function<Bytes()>& make_base,
+                         const std::function<Bytes(const std::string&)>& make_delta) {
+  const FileOf base(make_base, "base");
+  const FileOf file([&] { return make_delta(base.path()); }, "delta");
+  const uint64_t limit = (64u << 20) + 32 * pfns;
+  uint64_t most = 0;
+  for (std::vector<std::string> words : commands(file.path(), file.beside())) {
+    if (words[0] != "verify" && words[0] != "diff")
+      words.insert(words.begin() + 1, {"--base", base.path()});
+    else if (words[0] == "diff")
+      words = {"diff", "--base", base.path(), base.path(), file.path()};
+    const Outcome outcome = outcome_of(FERRY_PROGRAM, words);
+    EXPECT_LE(outcome.peak_bytes, limit)
+        << testing::PrintToString(words) << ": " << outcome.err.substr(0, 1000);
     most = std::max(most, outcome.peak_bytes);
     fs::remove(file.beside());
   }

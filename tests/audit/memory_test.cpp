@@ -1,6 +1,9 @@
 // The memory limit of image commands: 64 MiB and 32 bytes for each pfn, on hostile images too.
 #include <gtest/gtest.h>
 
+#include "delta/identity.h"
+#include "pipeline/inline_executor.h"
+#include "proto/record_reader.h"
 #include "proto/record_writer.h"
 #include "tests/audit/image_builder.h"
 #include "tests/audit/memory_limit.h"
@@ -17,6 +20,29 @@ Bytes image_of(uint64_t nr_pfns, const std::function<void(RecordWriter&)>& write
   record.mutable_head()->set_nr_pfns(nr_pfns);
   writer.write(record);
   write(writer);
+  writer.finish();
+  return sink.bytes();
+}
+
+// A delta of the image in that file.
+Bytes delta_upon(const std::string& path, uint64_t nr_pfns,
+                 const std::function<void(RecordWriter&, uint64_t)>& write) {
+  InlineExecutor executor;
+  const ImageFile base = ImageFile::open(path);
+  const BaseName name = delta::identify(base, path, executor);
+  MemorySink sink;
+  RecordWriter writer(sink, nr_pfns);
+  v1::Record record;
+  v1::Head& head = *record.mutable_head();
+  head = TestGuest().head;
+  head.set_nr_pfns(nr_pfns);
+  head.add_required_features(kDeltaFeature);
+  head.mutable_base()->set_sha256(name.sha256.data(), name.sha256.size());
+  head.mutable_base()->set_digest_of_digests(name.digest_of_digests.data(),
+                                             name.digest_of_digests.size());
+  head.mutable_base()->set_bytes(name.bytes);
+  writer.write(record);
+  write(writer, nr_pfns);
   writer.finish();
   return sink.bytes();
 }
@@ -45,6 +71,34 @@ TEST(Memory, grows_by_32_bytes_a_pfn_at_most) {
   expect_modest(pfns, [&] {
     return image_of(pfns, [&](RecordWriter& writer) { write_holes(writer, pfns); });
   });
+}
+
+// A delta of an image in which no two pages share a run, with as many runs of its own.
+TEST(Memory, grows_by_32_bytes_a_pfn_at_most_of_a_chain) {
+  const uint64_t pfns = uint64_t{8} << 20;
+  expect_modest_chain(
+      pfns,
+      [&] { return image_of(pfns, [&](RecordWriter& writer) { write_holes(writer, pfns); }); },
+      [&](const std::string& path) { return delta_upon(path, pfns, write_holes); });
+}
+
+// Each record of both is 4 MiB as it is, or decompresses to that; half of the base's pages stay.
+TEST(Memory, does_not_grow_with_the_size_of_a_chains_batches) {
+  for (const int level : {0, 1}) {
+    const uint64_t pfns = 12 * kMaxPagesPerRecord;
+    expect_modest_chain(
+        0,
+        [&] {
+          return image_of(pfns, [&](RecordWriter& writer) {
+            write_batches(writer, level, {pfn_t(0), kMaxPagesPerRecord, v1::DATA}, pfns);
+          });
+        },
+        [&](const std::string& path) {
+          return delta_upon(path, pfns, [&](RecordWriter& writer, uint64_t) {
+            write_batches(writer, level, {pfn_t(512), kMaxPagesPerRecord, v1::DATA}, pfns - 1024);
+          });
+        });
+  }
 }
 
 // Each record is tiny and decompresses to 4 MiB.

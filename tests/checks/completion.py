@@ -42,6 +42,7 @@ CASES = {
     "files that a shell would run": ("ferry audit '$", ["$(touch pwned).ferry"]),
     "the second file": ("ferry diff web1.ferry tw", ["two words.ferry"]),
     "a file as an option's value": ("ferry restore --config no", ["notes.txt"]),
+    "a base": ("ferry audit --base no", ["notes.txt"]),
     "jobs": ("ferry job abort 0", [JOB]),
     "nothing behind a job": (f"ferry job resume {JOB} w", ["w"]),
 }

@@ -25,25 +25,9 @@ class NoSink final : public ByteSink {
   void write(std::span<const std::byte>) override {}
 };
 
-// Everything that the image commands do with a file.
-void look_at(const Bytes& bytes) {
+void look_at_bytes(const Bytes& bytes) {
   const test::MemoryFile file(bytes);
-  InlineExecutor executor;
-  const ImageFile image = ImageFile::open(file.path());
-  html::Report report{.summary = audit::summarise(image),
-                      .audit = audit::run(image, {.keep = 5}, executor)};
-  report.census = audit::take_census(image, executor);
-  report.memory = report.census->memory;
-  if (report.summary.config)
-    report.config.emplace_back("all of it", report.summary.config->libxl_json());
-  // What an image says is never markup.
-  if (html::page(report).find("<script") != std::string::npos) __builtin_trap();
-  const audit::PageMap map = audit::PageMap::load(image);
-  audit::PageReader reader(image, map);
-  audit::Walker(reader, map).walk(image.head().p2m_root_pfn(), image.head().p2m_vaddr());
-  NoSink sink;
-  convert::export_stream(image, sink, executor);
-  core_of(image);
+  look_at(ImageFile::open(file.path()));
 }
 
 template <typename Body>
@@ -96,6 +80,24 @@ void edit(test::TestGuest& guest, std::span<const std::byte, 12> words) {
 
 }  // namespace
 
+void look_at(const ImageFile& image) {
+  InlineExecutor executor;
+  html::Report report{.summary = audit::summarise(image),
+                      .audit = audit::run(image, {.keep = 5}, executor)};
+  report.census = audit::take_census(image, executor);
+  report.memory = report.census->memory;
+  if (report.summary.config)
+    report.config.emplace_back("all of it", report.summary.config->libxl_json());
+  // What an image says is never markup.
+  if (html::page(report).find("<script") != std::string::npos) __builtin_trap();
+  const audit::PageMap map = audit::PageMap::load(image);
+  audit::PageReader reader(image, map);
+  audit::Walker(reader, map).walk(image.head().p2m_root_pfn(), image.head().p2m_vaddr());
+  NoSink sink;
+  convert::export_stream(image, sink, executor);
+  core_of(image);
+}
+
 void records(Input input) {
   refusing([&] {
     MemorySource source(input);
@@ -109,11 +111,11 @@ void records(Input input) {
         parse_record(*record);
     }
   });
-  refusing([&] { look_at(Bytes(input.begin(), input.end())); });
+  refusing([&] { look_at_bytes(Bytes(input.begin(), input.end())); });
 }
 
 void image(Input input) {
-  refusing([&] { look_at(image_of_bodies(input)); });
+  refusing([&] { look_at_bytes(image_of_bodies(input)); });
 }
 
 void tables(Input input) {

@@ -10,6 +10,7 @@
 #include "convert/export.h"
 #include "tests/audit/audit_image.h"
 #include "tests/audit/image_builder.h"
+#include "tests/delta/make_delta.h"
 #include "tests/fuzz/framed_bodies.h"
 
 namespace ferry {
@@ -32,6 +33,22 @@ test::TestGuest small_guest() {
   return guest;
 }
 
+// | length 2 | bodies of the base | bodies of the delta |
+void write_chain(const std::filesystem::path& path) {
+  test::TestGuest guest = small_guest();
+  const Bytes whole = test::build(guest);
+  const test::MemoryFile file(whole);
+  guest.page(test::TestGuest::kData).words[1] = 1;
+  guest.page(test::TestGuest::kZero) = {.kind = v1::DATA, .words = {7}};
+  const Bytes base = fuzz::bodies_of_image(whole);
+  const Bytes delta = fuzz::bodies_of_image(
+      test::delta_of(ImageFile::open(file.path()), whole, test::build(guest)));
+  Bytes both = {static_cast<std::byte>(base.size()), static_cast<std::byte>(base.size() >> 8)};
+  both.insert(both.end(), base.begin(), base.end());
+  both.insert(both.end(), delta.begin(), delta.end());
+  write(path, both);
+}
+
 void write_all(const std::filesystem::path& folder) {
   const Bytes image = test::build(small_guest());
   write(folder / "records" / "small", test::small_image());
@@ -40,6 +57,7 @@ void write_all(const std::filesystem::path& folder) {
   live.head.set_live(true);
   live.earlier[test::TestGuest::kUserL1] = live.page(test::TestGuest::kUserL1);
   write(folder / "image" / "live", fuzz::bodies_of_image(test::build(live)));
+  write_chain(folder / "chain" / "small");
   Bytes edits;
   for (unsigned what = 0; what < 6; ++what)
     for (unsigned byte = 0; byte < 12; ++byte)

@@ -11,6 +11,7 @@ using Input = std::span<const std::byte>;
 
 void records(Input input);
 void image(Input input);
+void chain(Input input);
 void tables(Input input);
 void kernel(Input input);
 void libxc(Input input);
@@ -21,8 +22,8 @@ struct Target {
   const char* name;
   void (*run)(Input);
 };
-inline constexpr Target kTargets[] = {{"records", records}, {"image", image}, {"tables", tables},
-                                      {"kernel", kernel},   {"libxc", libxc}, {"xl", xl},
-                                      {"helper", helper}};
+inline constexpr Target kTargets[] = {{"records", records}, {"image", image},   {"chain", chain},
+                                      {"tables", tables},   {"kernel", kernel}, {"libxc", libxc},
+                                      {"xl", xl},           {"helper", helper}};
 
 }  // namespace ferry::fuzz

@@ -217,5 +217,39 @@ TEST(CheckHead, AcceptsA64BitGuestAndNamesAFeatureItDoesNotKnow) {
   EXPECT_EQ(refused([](v1::Head& h) { h.set_minor(99); }), "accepted");
 }
 
+TEST(CheckHead, TakesADeltaOnlyFromWhoHasItsBase) {
+  v1::Head delta = test::sample_head(8);
+  delta.add_required_features("delta");
+  delta.mutable_base()->set_sha256(std::string(32, '\x5a'));
+  delta.mutable_base()->set_digest_of_digests(std::string(16, 'd'));
+  const auto said = [](const v1::Head& head, Deltas deltas) -> std::string {
+    try {
+      check_head(head, deltas);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Errc::bad_image);
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_EQ(said(delta, Deltas::taken), "accepted");
+  EXPECT_THAT(said(delta, Deltas::refused), HasSubstr("SHA-256 5a5a5a"));
+  v1::Head other = delta;
+  other.clear_required_features();
+  EXPECT_TRUE(is_delta(other));
+  EXPECT_THAT(said(other, Deltas::taken), HasSubstr("does not require the feature \"delta\""));
+  for (const size_t bytes : {0u, 31u, 33u}) {
+    other = delta;
+    other.mutable_base()->set_sha256(std::string(bytes, 'x'));
+    EXPECT_THAT(said(other, Deltas::taken), HasSubstr("does not say of which other image"));
+  }
+  other = delta;
+  other.clear_base();
+  EXPECT_TRUE(is_delta(other));
+  EXPECT_THAT(said(other, Deltas::taken), HasSubstr("does not say of which other image"));
+  other = delta;
+  other.add_required_features("time-travel");
+  EXPECT_THROW(check_head(other, Deltas::taken), Error);
+}
+
 }  // namespace
 }  // namespace ferry

@@ -38,6 +38,8 @@ class SandboxedPrograms : public testing::Test {
             {"core", image_, other},
             {"diff", image_, image_},
             {"find", "--as", "regex", image_, "a+"},
+            {"squash", image_, other},
+            {"verify", folder_},
             {"convert", "--to", "libxc", image_, other}};
   }
   // The audit finds something.

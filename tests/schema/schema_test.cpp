@@ -11,6 +11,7 @@
 #include "proto/xl_wrapper.h"
 #include "tests/audit/corruption.h"
 #include "tests/audit/run_program.h"
+#include "tests/delta/make_delta.h"
 #include "tests/evidence/fake_linux.h"
 #include "tests/html/sample_guests.h"
 
@@ -24,7 +25,7 @@ using testing::HasSubstr;
 class Schema : public testing::Test {
  protected:
   Schema() : folder_(fs::temp_directory_path() / fmt::format("ferry-schema-{}", ::getpid())) {
-    fs::create_directories(folder_);
+    fs::create_directories(folder_ / "chain");
   }
   ~Schema() override { fs::remove_all(folder_); }
 
@@ -178,6 +179,28 @@ TEST_F(Schema, of_diff_holds) {
   expect_valid("diff", 20);
 }
 
+TEST_F(Schema, of_squash_and_verify_holds) {
+  const Bytes whole = build(TestGuest());
+  const std::string base = write("chain/base", whole);
+  TestGuest next;
+  next.page(G::kData).words[0] = 7;
+  const Bytes delta = delta_of(ImageFile::open(base), whole, build(next));
+  const std::string newest = write("chain/delta", delta);
+  say("squash", {"squash", base, newest, folder_ / "out"});
+  say("squash", {"squash", base, folder_ / "out"});
+  expect_valid("squash", 2);
+  say("verify", {"verify", folder_ / "chain"});
+  Bytes damaged = delta;
+  damaged[damaged.size() / 2] ^= std::byte{1};
+  write("chain/damaged", damaged);
+  write("chain/no-image", Bytes(5));
+  fs::remove(base);
+  say("verify", {"verify", folder_ / "chain"});
+  fs::create_directory(folder_ / "empty");
+  say("verify", {"verify", folder_ / "empty"});
+  expect_valid("verify", 3);
+}
+
 // The check itself would see it.
 TEST_F(Schema, does_not_allow_a_key_that_it_does_not_name) {
   say("walk", {"walk", write("plain", TestGuest()), "0x1000"});
@@ -199,7 +222,7 @@ TEST_F(Schema, is_there_for_each_command_and_named_in_the_docs) {
     const std::string text{std::istreambuf_iterator<char>(in), {}};
     EXPECT_THAT(text, HasSubstr(file.path().filename().string()));
   }
-  EXPECT_EQ(schemas, 11u);
+  EXPECT_EQ(schemas, 13u);
 }
 
 }  // namespace

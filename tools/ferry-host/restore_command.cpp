@@ -7,10 +7,12 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include <fmt/format.h>
 
+#include "delta/image_files.h"
 #include "error/error.h"
 #include "files/save_target.h"
 #include "host/child.h"
@@ -26,6 +28,7 @@
 #include "tools/ferry-host/restore_options.h"
 #include "tools/ferry-host/saved_file.h"
 #include "tools/ferry-host/saved_stream.h"
+#include "tools/ferry-host/squashed_chain.h"
 #include "xen/hypervisor.h"
 #include "xen/libxl_lifecycle.h"
 
@@ -34,6 +37,7 @@ namespace {
 
 struct Arguments : RestoreAs {
   std::string config_file;
+  std::vector<std::string> bases;  // of a delta
   bool paused = false;
   uint64_t guest_pages = 0;  // of the guest, as the image says
 };
@@ -152,10 +156,37 @@ RestoreConfig restore_stream(Arguments& arguments, bool confined) {
   return config;
 }
 
+// A delta comes in as a stream, too: of what it and its bases are together.
+RestoreConfig restore_chain(Arguments& arguments, bool confined) {
+  if (is_stream(arguments.file))
+    fail(Errc::usage, "a delta is read from its end: it has to be in a file");
+  const delta::ImageFiles files(arguments.file, arguments.bases);
+  SquashedChain chain(files, confined);
+  std::optional<SavedStream> stream;
+  try {
+    stream.emplace(chain.image(), arguments.file, confined);
+    RestoreConfig config = config_for(stream->read(), arguments);
+    XlPipe pipe;
+    const auto feed_xl = [&] { stream->feed(config.header, pipe.ours.get()); };
+    const int status = run_xl(pipe, arguments, feed_xl, [&] { stream->stop(); });
+    if (status != 0) fail_of_xl(status, "");
+    return config;
+  } catch (const Error&) {
+    stream.reset();  // so that whoever writes it ends
+    chain.throw_if_failed();
+    throw;
+  }
+}
+
+RestoreConfig restore_from(Arguments& arguments, bool confined) {
+  if (!arguments.bases.empty()) return restore_chain(arguments, confined);
+  return is_stream(arguments.file) ? restore_stream(arguments, confined)
+                                   : restore_file(arguments, confined);
+}
+
 void restore(Arguments& arguments, bool confined) {
   const RestoreConfig config = counted("restore", [&](CommandRun& run) {
-    auto made = is_stream(arguments.file) ? restore_stream(arguments, confined)
-                                          : restore_file(arguments, confined);
+    auto made = restore_from(arguments, confined);
     run.guest_bytes = arguments.guest_pages * kPageSize;
     return made;
   });
@@ -174,9 +205,14 @@ void add_restore_command(CLI::App& app, const Settings& settings) {
       "configuration has to come first, as ferry and xl write it.\n"
       "An image that another host saved is restored with ordinary disks, networks and kernels "
       "only\n(docs/trust.md).\n"
+      "A delta (ferry save --base) is restored with what it builds upon: --base, and a folder "
+      "that\n"
+      "has it, or the files, the oldest first.\n"
       "\nExample:\n  ferry restore /var/lib/xen/save/web1.ferry\n"
+      "  ferry restore --base /var/backups/web1 /var/backups/web1/tuesday.ferry\n"
       "  age -d -i key web1.age | ferry restore -");
   command->add_option("FILE", arguments->file, "The saved guest; - is standard input")->required();
+  add_base_option(*command, arguments->bases);
   command->add_flag("--paused", arguments->paused,
                     "Leave the guest paused (as one that was paused when it was saved)");
   command->add_option("--name", arguments->name, "Give the domain another name");

@@ -24,6 +24,16 @@ void add_memory_option(CLI::App& command, RestoreAs& as) {
       ->type_name("MIB");
 }
 
+void add_base_option(CLI::App& command, std::vector<std::string>& bases) {
+  command
+      .add_option(
+          "--base", bases,
+          "Of a delta: what it was saved against, or the folder that has it; again for each "
+          "further link, the oldest first")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+}
+
 Descriptor open_stream(const std::string& path) {
   if (path != "-") {
     Descriptor fifo(open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -10,6 +11,8 @@
 
 namespace ferry::host {
 
+// --base, of a delta.
+void add_base_option(CLI::App& command, std::vector<std::string>& bases);
 void add_memory_option(CLI::App& command, RestoreAs& as);
 
 // Opens what is restored while it comes in: "-", or a FIFO, once somebody writes to it. Throws

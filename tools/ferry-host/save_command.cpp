@@ -2,7 +2,10 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <optional>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -12,9 +15,11 @@
 #include "files/save_target.h"
 #include "host/metrics.h"
 #include "migrate/open_job.h"
+#include "sandbox/confined_process.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/progress_line.h"
+#include "tools/ferry-host/read_base.h"
 #include "tools/ferry-host/setting_options.h"
 
 namespace ferry::host {
@@ -24,6 +29,7 @@ struct Arguments {
   std::string domain, file;
   bool keep = false, pause = false, destroy = false, json = false, quiet = false;
   bool live = false;
+  std::vector<std::string> bases;
   bool stream = false;  // what is written may never reach a disk
   Settings said;
 };
@@ -69,17 +75,31 @@ void print(const Arguments& arguments, const SaveReport& report) {
   }
 }
 
+// The guest runs on meanwhile.
+std::optional<BasePages> base_of(const Arguments& arguments, const Settings& settings) {
+  if (arguments.bases.empty()) return {};
+  for (const std::string& base : arguments.bases) {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(base, arguments.file, ignored))
+      fail(Errc::usage, "{} is what the delta builds upon: name another file to write", base);
+  }
+  return read_base(arguments.bases, settings.get<"sandbox">() == "yes" && sandbox::can_confine());
+}
+
 void save(Arguments& arguments, const Settings& settings, const SaveGuest& save_guest) {
   arguments.stream = is_stream(arguments.file);
   if (!arguments.live) refuse_live_settings(arguments.said);
-  const SaveRequest request{arguments.domain,      arguments.file,
-                            afterwards(arguments), arguments.said.over(settings),
-                            arguments.live,        refuse_claimed};
+  SaveRequest request{arguments.domain,      arguments.file,
+                      afterwards(arguments), arguments.said.over(settings),
+                      arguments.live,        {},
+                      refuse_claimed};
   ProgressLine line(arguments.quiet || arguments.json);
   const auto progress = [&](const std::string& what, uint64_t done, uint64_t total) {
     line.update(what, done, total);
   };
   const SaveReport report = counted("save", [&](CommandRun& run) {
+    const std::optional<BasePages> base = base_of(arguments, settings);
+    if (base) request.base = base->fd();
     SaveReport saved = save_guest(request, progress);
     run.guest_bytes = saved.guest_bytes;
     run.image_bytes = saved.image_bytes;
@@ -102,7 +122,9 @@ void add_save_command(CLI::App& app, const Settings& settings, SaveGuest save_gu
       "FILE may be a link, which is followed; a block device, which is written in place; a FIFO,\n"
       "of which nobody knows where it ends, as of -: then say what becomes of the guest\n"
       "(docs/targets.md).\n"
-      "\nExample:\n  ferry save web1 /var/lib/xen/save/web1.ferry");
+      "A delta is restored together with its base, which has to stay as it is (docs/backup.md).\n"
+      "\nExample:\n  ferry save web1 /var/lib/xen/save/web1.ferry\n"
+      "  ferry save --live --keep --base sunday.ferry web1 monday.ferry");
   command->add_option("DOMAIN", arguments->domain, "Name or number of the domain")->required();
   command
       ->add_option("FILE", arguments->file,
@@ -113,6 +135,12 @@ void add_save_command(CLI::App& app, const Settings& settings, SaveGuest save_gu
   command->add_flag("--destroy", arguments->destroy, "Destroy the guest (as without any of these)");
   command->add_flag("--live", arguments->live,
                     "Copy the memory while the guest runs; suspend it only for the rest");
+  command
+      ->add_option("--base", arguments->bases,
+                   "Write a delta: only what differs from this image; what that builds upon is "
+                   "looked for beside it, or named before it, the oldest first")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
   add_settings(*command, kSave, arguments->said);
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->add_flag("--quiet", arguments->quiet, "Print errors only");

@@ -2,42 +2,16 @@
 // file is drawn in reader_report.h, with | offset 8 | bytes 8 | of the image in front.
 #include "tools/ferry-host/saved_file.h"
 
-#include <functional>
-
 #include "audit/audit.h"
 #include "error/error.h"
 #include "pipeline/pipeline.h"
 #include "proto/image_file.h"
 #include "proto/record_reader.h"
-#include "sandbox/confined_process.h"
 #include "tools/ferry-host/reader_report.h"
+#include "tools/ferry-host/say_confined.h"
 
 namespace ferry::host {
 namespace {
-
-constexpr size_t kMostReport = 8 << 20;  // a configuration is in a record, of 6 MiB at most
-
-// What the body says behind kDone. Throws what it threw.
-std::string say_confined(const InputFile& file, const std::function<std::string()>& body) {
-  const auto run = [&](const sandbox::Confinement&) {
-    try {
-      return sandbox::Done{Exit::done, kReaderDone + body()};
-    } catch (const Error& error) {
-      return sandbox::Done{Exit::done, report_of(error)};
-    }
-  };
-  const sandbox::Done done =
-      sandbox::run_confined({.program = "ferry",
-                             .what = file.path(),
-                             .limits = sandbox::limits_for(file.size()),
-                             .longest_report = kMostReport,
-                             .way_out = "sandbox = no in ferry.conf runs it without these limits"},
-                            run);
-  ReaderReport report(done.report, file.path());
-  if (done.exit != Exit::done) report.senseless();
-  report.throw_if_failed();
-  return std::string(report.rest());
-}
 
 std::string describe(const InputFile& file) {
   const ImageFile image = ImageFile::open(file);
@@ -65,7 +39,7 @@ std::string first_fault(const InputFile& file) {
 
 SavedConfig SavedFile::read() {
   const auto body = [this] { return describe(file_); };
-  const std::string said = confined_ ? say_confined(file_, body) : body();
+  const std::string said = confined_ ? say_confined(file_.path(), file_.size(), body) : body();
   ReaderReport report(said, file_.path());
   offset_ = report.get<uint64_t>();
   bytes_ = report.get<uint64_t>();
@@ -75,7 +49,7 @@ SavedConfig SavedFile::read() {
 
 void SavedFile::blame() const {
   const auto body = [this] { return first_fault(file_); };
-  const std::string fault = confined_ ? say_confined(file_, body) : body();
+  const std::string fault = confined_ ? say_confined(file_.path(), file_.size(), body) : body();
   if (!fault.empty()) throw Error(Errc::bad_image, fault);
 }
 

@@ -10,6 +10,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base_pages/base_pages.h"
 #include "convert/live_export.h"
 #include "custody/guest_custody.h"
 #include "custody/leaving.h"
@@ -177,6 +178,9 @@ class SaveJob {
     callbacks.progress = [&](const Progress& p) { progress.update(p); };
     callbacks.stop = &stop.stopped();
     SaveOptions options = save_options(settings_, to_libxc);
+    std::optional<BasePages> base;
+    if (const auto fd = settings_.find<"base_fd">())
+      options.base = &base.emplace(BasePages::adopt(static_cast<int>(*fd)));
     auto executor = make_thread_executor(threads_of(settings_));
     std::optional<LiveSave> live;
     if (arguments_.flags & kLive) {

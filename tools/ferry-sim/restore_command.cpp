@@ -1,4 +1,7 @@
 // ferry-sim restore: a guest from a file, on the simulated host.
+#include <sys/mman.h>
+
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -8,6 +11,9 @@
 
 #include "config/config_record.h"
 #include "config/image_stream.h"
+#include "delta/image_files.h"
+#include "delta/squash.h"
+#include "error/error.h"
 #include "files/save_target.h"
 #include "host/operator_config.h"
 #include "host/restore_config.h"
@@ -25,6 +31,7 @@ namespace {
 
 struct Arguments : host::RestoreAs {
   std::string config_file;
+  std::vector<std::string> bases;  // of a delta
   bool paused = false;
 };
 
@@ -36,6 +43,16 @@ struct Stream {
   ImageStream image{bytes};
 };
 
+// A chain of deltas as one image, in memory that goes with the source.
+std::unique_ptr<ByteSource> squashed(const ImageFile& chain) {
+  const Descriptor memory(memfd_create("ferry-chain", MFD_CLOEXEC));
+  if (!memory) fail_errno(Errc::no_memory, errno, "there is no memory for the chain");
+  FdSink sink(memory.get(), "memory");
+  delta::squash(chain, sink, *make_thread_executor(2), 0);
+  const InputFile file(fmt::format("/proc/self/fd/{}", memory.get()));
+  return std::make_unique<FileSource>(file, 0, file.size());
+}
+
 void restore(const std::string& path, Arguments& arguments) {
   std::optional<Stream> stream;
   std::unique_ptr<ByteSource> in_file;
@@ -44,9 +61,9 @@ void restore(const std::string& path, Arguments& arguments) {
     stream.emplace(host::open_stream(arguments.file));
     saved = stream->image.config();
   } else {
-    const ImageFile image = ImageFile::open(arguments.file);
+    const ImageFile image = delta::ImageFiles(arguments.file, arguments.bases).open();
     saved = saved_config(image);
-    in_file = image.stream();
+    in_file = arguments.bases.empty() ? image.stream() : squashed(image);
   }
   if (!arguments.config_file.empty())
     arguments.config = host::operator_config(arguments.config_file);
@@ -70,6 +87,7 @@ void add_restore_command(CLI::App& app, HostPath host) {
   CLI::App* command = app.add_subcommand("restore", "Restore a guest from a file");
   command->footer("Example:\n  ferry-sim restore web1.ferry");
   command->add_option("FILE", arguments->file, "The image; - is standard input")->required();
+  host::add_base_option(*command, arguments->bases);
   command->add_option("--name", arguments->name, "Another name for the guest");
   command->add_flag("--paused", arguments->paused, "Leave it paused");
   CLI::Option* trust = command->add_flag("--trust-config", arguments->trust_config,

@@ -22,6 +22,7 @@ struct AuditArguments {
   std::string explain;
   bool list_rules = false;
   bool json = false;
+  std::vector<std::string> bases;
   bool no_sandbox = false;
   std::string level = "full";
   size_t limit = 20;
@@ -165,14 +166,14 @@ void print_refusal(const AuditArguments& arguments, const Error& error,
   print(report_as_json(arguments, result, confinement));
 }
 
-Exit judge(const AuditArguments& arguments, const InputFile& file,
+Exit judge(const AuditArguments& arguments, const delta::ImageFiles& file,
            const sandbox::Confinement& confinement) {
   const std::unique_ptr<Executor> executor = arguments.threads == 1
                                                  ? std::make_unique<InlineExecutor>()
                                                  : make_thread_executor(arguments.threads);
   const audit::Options options{.level = level_of(arguments.level), .keep = arguments.limit};
   try {
-    const audit::Result result = audit::run(ImageFile::open(file), options, *executor);
+    const audit::Result result = audit::run(file.open(), options, *executor);
     print(arguments.json ? report_as_json(arguments, result, confinement)
                          : report_as_text(arguments, result));
     return result.clean() ? Exit::done : Exit::bad_image;
@@ -182,9 +183,9 @@ Exit judge(const AuditArguments& arguments, const InputFile& file,
   }
 }
 
-InputFile opened(const AuditArguments& arguments) {
+delta::ImageFiles opened(const AuditArguments& arguments) {
   try {
-    return InputFile(arguments.file);
+    return delta::ImageFiles(arguments.file, arguments.bases);
   } catch (const Error& error) {
     print_refusal(arguments, error, {});
     throw;
@@ -198,7 +199,7 @@ Exit run_audit(const AuditArguments& arguments) {
   }
   if (arguments.file.empty())
     fail(Errc::usage, "audit needs a FILE (ferry audit --help says more)");
-  const InputFile file = opened(arguments);
+  const delta::ImageFiles file = opened(arguments);
   return read_confined(file, arguments.no_sandbox,
                        [&](const sandbox::Confinement& confinement) {
                          return sandbox::Done{judge(arguments, file, confinement)};
@@ -232,6 +233,7 @@ void add_audit_command(CLI::App& ferry, Exit& exit) {
       ->check(CLI::Range(1u, audit::kMostThreads).description(""))
       ->type_name("N");
   command->add_flag("--json", arguments->json, "Print JSON");
+  add_bases(*command, arguments->bases);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_audit(*arguments); });
 }

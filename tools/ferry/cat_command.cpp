@@ -25,6 +25,7 @@ struct CatArguments {
   bool hex = false;
   bool raw = false;
   bool json = false;
+  std::vector<std::string> bases;
   bool no_sandbox = false;
 };
 
@@ -85,8 +86,8 @@ class Printer {
 
 class Pages {
  public:
-  explicit Pages(const InputFile& file)
-      : image_(ImageFile::open(file)), map_(audit::PageMap::load(image_)), reader_(image_, map_) {}
+  explicit Pages(const delta::ImageFiles& file)
+      : image_(file.open()), map_(audit::PageMap::load(image_)), reader_(image_, map_) {}
 
   const ImageFile& image() const { return image_; }
   audit::Walker walker() { return {reader_, map_}; }
@@ -142,7 +143,7 @@ Exit run_cat(const CatArguments& arguments) {
   const PfnRange range = arguments.vaddr.empty() ? parse_pfn_range(arguments.pfns) : PfnRange{};
   if (arguments.json && (range.count > kMostJson / kPageSize || arguments.length > kMostJson))
     fail(Errc::usage, "--json prints at most {} bytes at once", kMostJson);
-  const InputFile file(arguments.file);
+  const delta::ImageFiles file(arguments.file, arguments.bases);
   // Inside, no terminal can be told from a file.
   const bool hex = arguments.hex || (!arguments.raw && ::isatty(STDOUT_FILENO) == 1);
   return print_confined(file, arguments.no_sandbox, [&] {
@@ -179,6 +180,7 @@ void add_cat_command(CLI::App& ferry, Exit& exit) {
   command->add_flag("--raw", arguments->raw, "Print bytes as they are, on a terminal too")
       ->excludes(hex);
   command->add_flag("--json", arguments->json, "Print JSON");
+  add_bases(*command, arguments->bases);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_cat(*arguments); });
 }

@@ -16,6 +16,8 @@ void add_diff_command(CLI::App& ferry, Exit& exit);
 void add_ps_command(CLI::App& ferry, Exit& exit);
 void add_find_command(CLI::App& ferry, Exit& exit);
 void add_convert_command(CLI::App& ferry, Exit& exit);
+void add_squash_command(CLI::App& ferry, Exit& exit);
+void add_verify_command(CLI::App& ferry, Exit& exit);
 void add_walk_command(CLI::App& ferry, Exit& exit);
 
 }  // namespace ferry

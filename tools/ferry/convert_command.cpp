@@ -22,6 +22,7 @@ struct ConvertArguments {
   int level = 1;
   unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, 3u);
   bool json = false;
+  std::vector<std::string> bases;
   bool no_sandbox = false;
 };
 
@@ -64,7 +65,7 @@ std::optional<XlHeader> header_of(const ImageFile& image) {
 
 // What is read, and where what becomes of it goes.
 struct Files {
-  const InputFile& from;
+  const delta::ImageFiles& from;
   ByteSink& to;
 };
 
@@ -98,12 +99,12 @@ Outcome from_libxc(const ConvertArguments& arguments, const Files& files,
                      : "libxc",
           wrapped ? "ferry-xl" : "ferry",
           into(files.to, wrapped ? place.xl : std::nullopt, [&](ByteSink& sink) {
-            return convert::import_stream(files.from, place, options, sink, executor);
+            return convert::import_stream(files.from.newest(), place, options, sink, executor);
           })};
 }
 
 Outcome from_ferry(const ConvertArguments& arguments, const Files& files, Executor& executor) {
-  const ImageFile image = ImageFile::open(files.from);
+  const ImageFile image = files.from.open();
   if (arguments.format.starts_with("ferry"))
     fail(Errc::usage, "{} is an image of ferry's already", arguments.from);
   const bool bare = arguments.format == "libxc";
@@ -125,7 +126,9 @@ Outcome from_ferry(const ConvertArguments& arguments, const Files& files, Execut
 // What there is to say of it; nothing if what was made went to standard output.
 std::string converted(const ConvertArguments& arguments, const Files& files) {
   std::unique_ptr<Executor> executor = make_thread_executor(arguments.threads);
-  const std::optional<convert::StreamPlace> place = convert::find_libxc_stream(files.from);
+  const std::optional<convert::StreamPlace> place = convert::find_libxc_stream(files.from.newest());
+  if (place && !files.from.alone())
+    fail(Errc::usage, "{} is a stream of Xen's, which has no base", arguments.from);
   const Outcome outcome = place ? from_libxc(arguments, files, *place, *executor)
                                 : from_ferry(arguments, files, *executor);
   if (arguments.to == "-") return {};
@@ -142,7 +145,7 @@ std::string converted(const ConvertArguments& arguments, const Files& files) {
 
 // Into a file that appears whole or not.
 Exit run_convert(const ConvertArguments& arguments) {
-  const InputFile file(arguments.from);
+  const delta::ImageFiles file(arguments.from, arguments.bases);
   check_other_file(arguments.from, arguments.to);
   ImageOutput output(arguments.to);
   FdSink sink(output.fd(), arguments.to == "-" ? "standard output" : arguments.to);
@@ -183,6 +186,7 @@ void add_convert_command(CLI::App& ferry, Exit& exit) {
       ->check(CLI::Range(1, 3).description(""))
       ->type_name("N");
   command->add_flag("--json", arguments->json, "Print JSON");
+  add_bases(*command, arguments->bases);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_convert(*arguments); });
 }

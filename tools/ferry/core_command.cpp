@@ -25,6 +25,7 @@ struct CoreArguments {
   bool as_is = false;
   unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostThreads);
   bool json = false;
+  std::vector<std::string> bases;
   bool no_sandbox = false;
 };
 
@@ -60,8 +61,8 @@ std::string as_text(const CoreArguments& arguments, const evidence::Core& core) 
 }
 
 // What there is to say of it; nothing if the core went to standard output.
-std::string make_core(const CoreArguments& arguments, const InputFile& file, int fd) {
-  const ImageFile image = ImageFile::open(file);
+std::string make_core(const CoreArguments& arguments, const delta::ImageFiles& file, int fd) {
+  const ImageFile image = file.open();
   const evidence::CoreOptions options{.as_is = arguments.as_is};
   const std::unique_ptr<Executor> executor = make_thread_executor(arguments.threads);
   if (arguments.to == "-") {
@@ -79,7 +80,7 @@ std::string make_core(const CoreArguments& arguments, const InputFile& file, int
 Exit run_core(const CoreArguments& arguments) {
   if (arguments.to == "-" && ::isatty(STDOUT_FILENO) == 1)
     fail(Errc::usage, "a core is nothing for a terminal: send it into a pipe or a file");
-  const InputFile file(arguments.image);
+  const delta::ImageFiles file(arguments.image, arguments.bases);
   check_other_file(arguments.image, arguments.to);
   ImageOutput output(arguments.to);
   const sandbox::Done done =
@@ -118,6 +119,7 @@ void add_core_command(CLI::App& ferry, Exit& exit) {
       ->check(CLI::Range(1u, evidence::kMostThreads).description(""))
       ->type_name("N");
   command->add_flag("--json", arguments->json, "Print JSON");
+  add_bases(*command, arguments->bases);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_core(*arguments); });
 }

@@ -21,6 +21,7 @@ struct DiffArguments {
   unsigned threads =
       std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostDiffThreads);
   bool json = false;
+  std::vector<std::string> bases;
   bool no_sandbox = false;
 };
 
@@ -45,8 +46,9 @@ class Ranges {
   std::vector<PfnsThatDiffer> ranges_;
 };
 
-void print_diff(const DiffArguments& arguments, const InputFile& from, const InputFile& to) {
-  const ImageFile a = ImageFile::open(from), b = ImageFile::open(to);
+void print_diff(const DiffArguments& arguments, const delta::ImageFiles& from,
+                const delta::ImageFiles& to) {
+  const ImageFile a = from.open(), b = to.open();
   const evidence::GuestPages pages_a(a, 2), pages_b(b, 2);
   Ranges ranges(arguments.limit);
   ImageDiff diff{.from = arguments.from, .to = arguments.to};
@@ -64,7 +66,11 @@ void print_diff(const DiffArguments& arguments, const InputFile& from, const Inp
 }
 
 Exit run_diff(const DiffArguments& arguments) {
-  const InputFile from(arguments.from), to(arguments.to);
+  // One of them may be the other one's base, and what both build upon is the same as a rule.
+  std::vector<std::string> others = arguments.bases;
+  if (!others.empty()) others.insert(others.end(), {arguments.from, arguments.to});
+  const auto from = delta::ImageFiles::found_among(arguments.from, others);
+  const auto to = delta::ImageFiles::found_among(arguments.to, others);
   return sandbox::run_confined(
              {.program = "ferry",
               .what = from.path() == to.path() ? from.path()
@@ -103,6 +109,12 @@ void add_diff_command(CLI::App& ferry, Exit& exit) {
       ->check(CLI::Range(1u, evidence::kMostDiffThreads).description(""))
       ->type_name("N");
   command->add_flag("--json", arguments->json, "Print JSON")->excludes(pages);
+  command
+      ->add_option("--base", arguments->bases,
+                   "Of deltas: what either was saved against, or a folder that has it; again for "
+                   "others, in any order")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_diff(*arguments); });
 }

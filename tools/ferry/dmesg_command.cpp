@@ -19,6 +19,7 @@ struct DmesgArguments {
   std::string file;
   bool raw = false;
   bool json = false;
+  std::vector<std::string> bases;
   bool no_sandbox = false;
 };
 
@@ -56,7 +57,7 @@ void print_record_as_json(const evidence::LogRecord& record, bool first) {
   print((first ? "\n    " : ",\n    ") + json_text(json, -1));
 }
 
-void print_log(const DmesgArguments& arguments, const InputFile& file) {
+void print_log(const DmesgArguments& arguments, const delta::ImageFiles& file) {
   SavedKernel kernel(file);
   bool first = true;
   const evidence::LogTotals totals =
@@ -73,7 +74,7 @@ void print_log(const DmesgArguments& arguments, const InputFile& file) {
 }
 
 Exit run_dmesg(const DmesgArguments& arguments) {
-  const InputFile file(arguments.file);
+  const delta::ImageFiles file(arguments.file, arguments.bases);
   return print_confined(file, arguments.no_sandbox, [&] { print_log(arguments, file); });
 }
 
@@ -91,6 +92,7 @@ void add_dmesg_command(CLI::App& ferry, Exit& exit) {
   command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
   command->add_flag("-r,--raw", arguments->raw, "Print facility and level before each line: <6>");
   command->add_flag("--json", arguments->json, "Print JSON");
+  add_bases(*command, arguments->bases);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_dmesg(*arguments); });
 }

@@ -56,7 +56,7 @@ _ferry() {
   if [ -n "$option" ]; then
     case $(_ferry_value "$option" "${command[@]}") in
       *'|'*) _ferry_offer "$word" < <(_ferry_value "$option" "${command[@]}" | tr '|' '\n') ;;
-      PAGE | CONFIG) compopt -o default ;;  # of the rest nobody but the operator knows
+      PAGE | CONFIG | FILE) compopt -o default ;;  # of the rest nobody but the operator knows
     esac
   elif [[ $word == -* ]]; then
     _ferry_offer "$word" < <(_ferry_options "${command[@]}")

@@ -23,6 +23,7 @@ struct FindArguments {
   size_t context = 32;
   unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostThreads);
   bool json = false;
+  std::vector<std::string> bases;
   bool no_sandbox = false;
 };
 
@@ -86,8 +87,8 @@ class HitPrinter {
 };
 
 void print_hits(const FindArguments& arguments, const evidence::Pattern& pattern,
-                const InputFile& file) {
-  const ImageFile image = ImageFile::open(file);
+                const delta::ImageFiles& file) {
+  const ImageFile image = file.open();
   const evidence::GuestPages pages(image);
   HitPrinter printer(arguments);
   evidence::find(pages, pattern, {.context = arguments.context},
@@ -98,7 +99,7 @@ void print_hits(const FindArguments& arguments, const evidence::Pattern& pattern
 
 Exit run_find(const FindArguments& arguments) {
   const evidence::Pattern pattern = pattern_of(arguments);
-  const InputFile file(arguments.file);
+  const delta::ImageFiles file(arguments.file, arguments.bases);
   return print_confined(file, arguments.no_sandbox, [&] { print_hits(arguments, pattern, file); });
 }
 
@@ -136,6 +137,7 @@ void add_find_command(CLI::App& ferry, Exit& exit) {
       ->check(CLI::Range(1u, evidence::kMostThreads).description(""))
       ->type_name("N");
   command->add_flag("--json", arguments->json, "Print JSON");
+  add_bases(*command, arguments->bases);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_find(*arguments); });
 }

@@ -20,12 +20,13 @@ struct InspectArguments {
   std::string html;  // where to write a page; empty: nowhere
   bool pages = false;
   bool json = false;
+  std::vector<std::string> bases;
   bool no_sandbox = false;
 };
 
-void print_summary(const InspectArguments& arguments, const InputFile& file,
+void print_summary(const InspectArguments& arguments, const delta::ImageFiles& file,
                    const sandbox::Confinement& confinement) {
-  const ImageFile image = ImageFile::open(file);
+  const ImageFile image = file.open();
   const audit::Summary summary = audit::summarise(image);
   const std::string name = guest_name(summary);
   std::optional<audit::Census> census;
@@ -45,12 +46,12 @@ void print_summary(const InspectArguments& arguments, const InputFile& file,
 }
 
 // A page that appears whole, mode 0600, or not at all.
-Exit make_page(const InspectArguments& arguments, const InputFile& file) {
+Exit make_page(const InspectArguments& arguments, const delta::ImageFiles& file) {
   check_other_file(arguments.file, arguments.html);
   ImageOutput output(arguments.html);
   const sandbox::Done done =
       read_confined(file, arguments.no_sandbox, [&](const sandbox::Confinement&) {
-        const ImageFile image = ImageFile::open(file);
+        const ImageFile image = file.open();
         return sandbox::Done{Exit::done, write_html(arguments.file, image, audit::summarise(image),
                                                     arguments.html, output.fd())};
       });
@@ -61,7 +62,7 @@ Exit make_page(const InspectArguments& arguments, const InputFile& file) {
 }
 
 Exit run_inspect(const InspectArguments& arguments) {
-  const InputFile file(arguments.file);
+  const delta::ImageFiles file(arguments.file, arguments.bases);
   if (!arguments.html.empty()) return make_page(arguments, file);
   return read_confined(file, arguments.no_sandbox,
                        [&](const sandbox::Confinement& confinement) {
@@ -96,6 +97,7 @@ void add_inspect_command(CLI::App& ferry, Exit& exit) {
       ->type_name("PAGE")
       ->excludes(pages)
       ->excludes(json);
+  add_bases(*command, arguments->bases);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_inspect(*arguments); });
 }

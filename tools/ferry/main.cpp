@@ -34,6 +34,8 @@ int run_command_line(int argc, char** argv) {
   add_ps_command(app, exit);
   add_find_command(app, exit);
   add_diff_command(app, exit);
+  add_squash_command(app, exit);
+  add_verify_command(app, exit);
   add_convert_command(app, exit);
   for (const HostCommand& command : host_commands())  // only for the list in --help
     app.add_subcommand(command.name, command.what)->prefix_command()->group("Host commands");

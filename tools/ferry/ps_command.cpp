@@ -18,6 +18,7 @@ using nlohmann::ordered_json;
 struct PsArguments {
   std::string file;
   bool json = false;
+  std::vector<std::string> bases;
   bool no_sandbox = false;
 };
 
@@ -62,7 +63,7 @@ class ProcessPrinter {
   bool json_, first_ = true;
 };
 
-void print_processes(const PsArguments& arguments, const InputFile& file) {
+void print_processes(const PsArguments& arguments, const delta::ImageFiles& file) {
   SavedKernel kernel(file);
   std::optional<ProcessPrinter> printer;
   evidence::each_process(kernel.memory, kernel.info, [&](const evidence::Process& process) {
@@ -74,7 +75,7 @@ void print_processes(const PsArguments& arguments, const InputFile& file) {
 }
 
 Exit run_ps(const PsArguments& arguments) {
-  const InputFile file(arguments.file);
+  const delta::ImageFiles file(arguments.file, arguments.bases);
   return print_confined(file, arguments.no_sandbox, [&] { print_processes(arguments, file); });
 }
 
@@ -95,6 +96,7 @@ void add_ps_command(CLI::App& ferry, Exit& exit) {
       "kernel.");
   command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
   command->add_flag("--json", arguments->json, "Print JSON");
+  add_bases(*command, arguments->bases);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_ps(*arguments); });
 }

@@ -8,7 +8,17 @@ void add_no_sandbox(CLI::App& command, bool& no_sandbox) {
                    "For debugging: read in this process, with all the rights of its user");
 }
 
-sandbox::Done read_confined(const InputFile& file, bool no_sandbox,
+void add_bases(CLI::App& command, std::vector<std::string>& bases) {
+  command
+      .add_option(
+          "--base", bases,
+          "Of a delta: what it was saved against, or the folder that has it; again for each "
+          "further link, the oldest first")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+}
+
+sandbox::Done read_confined(const delta::ImageFiles& file, bool no_sandbox,
                             const std::function<sandbox::Done(const sandbox::Confinement&)>& body) {
   return sandbox::run_confined({.program = "ferry",
                                 .what = file.path(),
@@ -17,7 +27,8 @@ sandbox::Done read_confined(const InputFile& file, bool no_sandbox,
                                body);
 }
 
-Exit print_confined(const InputFile& file, bool no_sandbox, const std::function<void()>& body) {
+Exit print_confined(const delta::ImageFiles& file, bool no_sandbox,
+                    const std::function<void()>& body) {
   return read_confined(file, no_sandbox,
                        [&](const sandbox::Confinement&) {
                          body();

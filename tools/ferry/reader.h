@@ -5,20 +5,23 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "io/input_file.h"
+#include "delta/image_files.h"
 #include "sandbox/confined_process.h"
 
 namespace ferry {
 
 // --no-sandbox.
 void add_no_sandbox(CLI::App& command, bool& no_sandbox);
+// --base, for images that are deltas.
+void add_bases(CLI::App& command, std::vector<std::string>& bases);
 
-// Runs body on the file in a confined process (sandbox/confined_process.h). Throws as
+// Runs body on the files in a confined process (sandbox/confined_process.h). Throws as
 // run_confined() does.
-sandbox::Done read_confined(const InputFile& file, bool no_sandbox,
+sandbox::Done read_confined(const delta::ImageFiles& file, bool no_sandbox,
                             const std::function<sandbox::Done(const sandbox::Confinement&)>& body);
 // The same for a body that prints what it has to say.
-Exit print_confined(const InputFile& file, bool no_sandbox, const std::function<void()>& body);
+Exit print_confined(const delta::ImageFiles& file, bool no_sandbox,
+                    const std::function<void()>& body);
 
 // The names of what held the process that read, for --json.
 nlohmann::ordered_json sandbox_as_json(const sandbox::Confinement& confinement);

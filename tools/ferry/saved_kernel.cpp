@@ -11,7 +11,7 @@
 namespace ferry {
 namespace {
 
-evidence::VmcoreInfo info_of(const InputFile& file, const evidence::GuestPages& pages,
+evidence::VmcoreInfo info_of(const delta::ImageFiles& file, const evidence::GuestPages& pages,
                              evidence::KernelMemory& memory) {
   const std::unique_ptr<Executor> executor = make_thread_executor(
       std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostThreads));
@@ -26,8 +26,8 @@ evidence::VmcoreInfo info_of(const InputFile& file, const evidence::GuestPages& 
 
 }  // namespace
 
-SavedKernel::SavedKernel(const InputFile& file)
-    : image(ImageFile::open(file)),
+SavedKernel::SavedKernel(const delta::ImageFiles& file)
+    : image(file.open()),
       pages(image),
       memory(pages, evidence::kernel_root(evidence::read_vcpus(image))),
       info(info_of(file, pages, memory)) {

@@ -20,6 +20,7 @@ struct WalkArguments {
   uint32_t vcpu = 0;
   bool user = false;
   bool json = false;
+  std::vector<std::string> bases;
   bool no_sandbox = false;
 };
 
@@ -68,8 +69,8 @@ std::string as_json(const WalkArguments& arguments, uint64_t vaddr, uint64_t roo
   return json_text(json) + "\n";
 }
 
-void print_walk(const WalkArguments& arguments, uint64_t vaddr, const InputFile& file) {
-  const ImageFile image = ImageFile::open(file);
+void print_walk(const WalkArguments& arguments, uint64_t vaddr, const delta::ImageFiles& file) {
+  const ImageFile image = file.open();
   const audit::PageMap map = audit::PageMap::load(image);
   const uint64_t root = page_table_root(image, arguments.vcpu, arguments.user);
   audit::PageReader reader(image, map);
@@ -80,7 +81,7 @@ void print_walk(const WalkArguments& arguments, uint64_t vaddr, const InputFile&
 
 Exit run_walk(const WalkArguments& arguments) {
   const uint64_t vaddr = parse_number(arguments.address, "virtual address");
-  const InputFile file(arguments.file);
+  const delta::ImageFiles file(arguments.file, arguments.bases);
   return print_confined(file, arguments.no_sandbox, [&] { print_walk(arguments, vaddr, file); });
 }
 
@@ -99,6 +100,7 @@ void add_walk_command(CLI::App& ferry, Exit& exit) {
   command->add_option("--vcpu", arguments->vcpu, "Whose page tables (default 0)")->type_name("N");
   command->add_flag("--user", arguments->user, "The vCPU's user page tables, not its kernel's");
   command->add_flag("--json", arguments->json, "Print JSON");
+  add_bases(*command, arguments->bases);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_walk(*arguments); });
 }

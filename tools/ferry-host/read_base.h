@@ -1,0 +1,17 @@
+// What the base of a delta says of its pages, read by a process without rights.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base_pages/base_pages.h"
+
+namespace ferry::host {
+
+// files: the base, behind what it builds upon, the oldest first; if there is the base alone, and it
+// is a delta itself, the rest is looked for in its folder. confined: false reads it in this
+// process, for finding faults; otherwise this process has one thread, and nothing of Xen open.
+// Throws Error.
+BasePages read_base(const std::vector<std::string>& files, bool confined);
+
+}  // namespace ferry::host
