@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "image_reader/image_records.h"
+#include "io/uncached_sink.h"
 #include "restore/restore.h"
 #include "save/save.h"
 #include "tests/engine/sim_engine.h"
@@ -62,14 +64,14 @@ Cost Race::save(int level, Sink sink) {
   const Descriptor to = open_sink(level, sink);
   must(static_cast<bool>(to), "the race has nowhere to save to");
   const Cost cost = cost_of([&] {
-    save_to(level, to.get());
+    save_to(level, to.get(), sink);
     if (sink == Sink::disk) must(fsync(to.get()) == 0, "fsync");
   });
   if (sink == Sink::memory) must(ftruncate(to.get(), lseek(to.get(), 0, SEEK_CUR)) == 0, "cut");
   return cost;
 }
 
-void Race::save_to(int level, int fd) {
+void Race::save_to(int level, int fd, Sink to) {
   if (level == kStockAndZstd) return save_through_zstd(fd);
   const auto domid = guest_.guest.domid;
   if (level == kStock) {
@@ -77,12 +79,16 @@ void Race::save_to(int level, int fd) {
     return must(errno == 0, "the stock engine cannot save the guest");
   }
   const Hypervisor xen;
-  FdSink sink(fd, "the image");
+  FdSink plain(fd, "the image");
+  std::optional<UncachedSink> uncached;  // as the save helper writes files
+  if (to == Sink::disk) uncached.emplace(plain, fd);
+  ByteSink& sink = uncached ? static_cast<ByteSink&>(*uncached) : plain;
   const auto executor = make_thread_executor(threads_);
   SaveOptions options;
   options.level = level;
   options.timeline = false;
   save_domain(xen, domid_t{domid}, sink, *executor, options, {});
+  if (uncached) uncached->finish();
 }
 
 void Race::save_through_zstd(int fd) {
@@ -128,7 +134,7 @@ Cost Race::restore(int level) {
       FdSource source(image, "the image");
       const auto executor = make_thread_executor(threads_);
       ImageRecords records(source, *executor);
-      restore_domain(xen, target, records, {});
+      restore_domain(xen, target, records, {}, threads_);
     });
   }
   sim::destroy_domain(*guest_.host, domid);

@@ -36,7 +36,7 @@ class Race {
  private:
   Descriptor open_sink(int level, Sink sink);
   int memory_of(int level);
-  void save_to(int level, int fd);
+  void save_to(int level, int fd, Sink to);
   void save_through_zstd(int fd);
 
   const BuiltGuest& guest_;
