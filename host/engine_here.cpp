@@ -10,6 +10,7 @@
 #include "host/stop_signals.h"
 #include "host/stoppable_stream.h"
 #include "io/block_device.h"
+#include "io/uncached_sink.h"
 #include "xen/suspend_request.h"
 
 namespace ferry::host {
@@ -50,8 +51,14 @@ void save_here(const Hypervisor& xen, Executor& executor, const SaveOptions& bas
     device.emplace(stream, fd);  // whose head our caller turns back
     own.check_room = [fd](uint64_t least, uint64_t) { check_room_for_image(fd, least); };
   }
-  ByteSink& sink = device ? static_cast<ByteSink&>(*device) : stream;
-  save_domain_locked(guest, sink, executor, options, own, [] {});
+  std::optional<UncachedSink> uncached;
+  if (is_regular_file(fd)) uncached.emplace(stream, fd);
+  ByteSink& sink = device     ? static_cast<ByteSink&>(*device)
+                   : uncached ? static_cast<ByteSink&>(*uncached)
+                              : stream;
+  save_domain_locked(guest, sink, executor, options, own, [&] {
+    if (uncached) uncached->finish();  // whoever gives the file its name syncs it
+  });
 }
 
 }  // namespace

@@ -16,9 +16,9 @@ namespace {
 
 constexpr unsigned kMiB = 20;
 
-// A thread's copy of a batch, its record and its compressor's memory; what a live save knows of
-// each page, and the index of any.
-constexpr uint64_t kThread = 4 << kMiB;
+// The records that are under way for each thread, its pages and its compressor's memory; what a
+// live save knows of each page, and the index of any.
+constexpr uint64_t kThread = 8 << kMiB;
 constexpr uint64_t kLivePage = 24, kIndexedPage = 5;
 
 // In bytes.

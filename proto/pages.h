@@ -37,6 +37,29 @@ const char* kind_name(v1::PageKind kind);
 // Adds one page, growing the last run where it fits. pfns must ascend.
 void append_page(std::vector<PageRun>& runs, pfn_t pfn, v1::PageKind kind);
 
+// Memory that one record after the other is written to. Nothing of it is cleared or given back in
+// between, so that a record costs neither an allocation nor page faults.
+class RecordBuffer {
+ public:
+  // What was encoded here last.
+  std::span<const std::byte> record() const { return record_; }
+
+ private:
+  friend class PagesEncoder;
+  struct Free {
+    void operator()(std::byte* memory) const;
+  };
+
+  // Makes room for so many bytes of data behind a head of at most so many.
+  void reserve(size_t head, size_t data);
+  std::byte* data() const { return memory_.get() + data_at_; }
+
+  std::unique_ptr<std::byte, Free> memory_;
+  size_t size_ = 0;
+  size_t data_at_ = 0;
+  std::span<std::byte> record_;
+};
+
 // Encodes Pages records. Keeps a zstd context: one encoder a thread.
 class PagesEncoder {
  public:
@@ -44,7 +67,15 @@ class PagesEncoder {
   explicit PagesEncoder(int level);
   ~PagesEncoder();
 
-  // pages: 4096 bytes for each page with data, in order of pfn. Returns the whole record.
+  // One record: begin(); then, for each page with data in order of pfn, 4096 bytes go to place()
+  // and added() is called; then finish(), and `into` has the record. Raw pages are hashed while
+  // they are in the processor's cache, and are where they belong at once.
+  void begin(RecordBuffer& into, uint64_t sequence, uint32_t round, std::span<const PageRun> runs);
+  std::byte* place();
+  void added();
+  void finish();
+
+  // The same of pages that are there already: 4096 bytes for each with data.
   Bytes encode(uint64_t sequence, uint32_t round, std::span<const PageRun> runs,
                std::span<const std::byte> pages);
 

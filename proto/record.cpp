@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::byte kRecordTag{0x0a};    // Image.record
 constexpr std::byte kSequenceTag{0x09};  // Record.sequence
-constexpr std::array<std::byte, 3> kDigestTag{std::byte{0xfa}, std::byte{0x01}, std::byte{0x10}};
 constexpr size_t kSequenceField = 1 + 8;
 constexpr size_t kDigestField = kDigestTag.size() + kDigestBytes;
 constexpr size_t kMinRecord = kRecordPrefix + kSequenceField + 2 + kDigestField;
@@ -106,26 +105,30 @@ Digest digest_of(std::span<const std::byte> bytes) {
   return canonical(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
-struct DigestOfDigests::State {
+struct RunningDigest::State {
   State() {
     if (!hash) throw std::bad_alloc();
-    XXH3_128bits_reset(hash);
   }
   ~State() { XXH3_freeState(hash); }
 
   XXH3_state_t* hash = XXH3_createState();
 };
 
-DigestOfDigests::DigestOfDigests() : state_(std::make_unique<State>()) {
+RunningDigest::RunningDigest() : state_(std::make_unique<State>()) {
+  restart();
 }
 
-DigestOfDigests::~DigestOfDigests() = default;
+RunningDigest::~RunningDigest() = default;
 
-void DigestOfDigests::add(const Digest& digest) {
-  XXH3_128bits_update(state_->hash, digest.data(), digest.size());
+void RunningDigest::restart() {
+  XXH3_128bits_reset(state_->hash);
 }
 
-Digest DigestOfDigests::result() const {
+void RunningDigest::add(std::span<const std::byte> bytes) {
+  XXH3_128bits_update(state_->hash, bytes.data(), bytes.size());
+}
+
+Digest RunningDigest::result() const {
   return canonical(XXH3_128bits_digest(state_->hash));
 }
 

@@ -58,6 +58,9 @@ void check_magic(std::span<const std::byte> first_bytes);
 // Error(internal) if it has no body or comes out larger than kMaxRecord.
 Bytes encode_record(const v1::Record& record);
 
+// What stands between the body and the digest, which covers it.
+inline constexpr std::array kDigestTag{std::byte{0xfa}, std::byte{0x01}, std::byte{0x10}};
+
 // Ends a record whose fields are all there but the digest: appends it and fills in the length.
 void seal_record(Bytes& record);
 
@@ -68,17 +71,28 @@ void renumber_record(Bytes& record, uint64_t sequence);
 // XXH3-128, seed 0, in canonical form.
 Digest digest_of(std::span<const std::byte> bytes);
 
-// The digest over the digests of all records so far, for End.
-class DigestOfDigests {
+// The same of bytes that come one after the other.
+class RunningDigest {
  public:
-  DigestOfDigests();
-  ~DigestOfDigests();
-  void add(const Digest& digest);
+  RunningDigest();
+  ~RunningDigest();
+  void restart();
+  void add(std::span<const std::byte> bytes);
   Digest result() const;
 
  private:
   struct State;
   std::unique_ptr<State> state_;
+};
+
+// The digest over the digests of all records so far, for End.
+class DigestOfDigests {
+ public:
+  void add(const Digest& digest) { running_.add(digest); }
+  Digest result() const { return running_.result(); }
+
+ private:
+  RunningDigest running_;
 };
 
 // Takes one whole record apart. Throws Error(bad_image), naming record number and offset.

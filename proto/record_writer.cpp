@@ -16,7 +16,7 @@ struct RecordWriter::State {
   State(ByteSink& to, uint64_t nr_pfns) : sink(to), index(nr_pfns) {}
 
   // Writes a whole record; returns where it begins.
-  uint64_t put(const Bytes& record);
+  uint64_t put(std::span<const std::byte> record);
   uint64_t put(v1::Record& record);
   uint64_t put_index();
 
@@ -31,9 +31,9 @@ struct RecordWriter::State {
   bool finished = false;
 };
 
-uint64_t RecordWriter::State::put(const Bytes& record) {
+uint64_t RecordWriter::State::put(std::span<const std::byte> record) {
   if (finished) fail(Errc::internal, "a record was written behind the image's End");
-  const auto sequence = wire::get_fixed<uint64_t>(std::span(record).subspan(kSequenceAt, 8));
+  const auto sequence = wire::get_fixed<uint64_t>(record.subspan(kSequenceAt, 8));
   if (sequence != written)
     fail(Errc::internal, "record {} was written where record {} belongs", sequence, written);
   Digest digest;
@@ -48,7 +48,7 @@ uint64_t RecordWriter::State::put(const Bytes& record) {
 
 uint64_t RecordWriter::State::put(v1::Record& record) {
   record.set_sequence(next++);
-  return put(encode_record(record));
+  return put(std::span<const std::byte>(encode_record(record)));
 }
 
 uint64_t RecordWriter::State::put_index() {
@@ -69,7 +69,7 @@ uint64_t RecordWriter::State::put_index() {
 RecordWriter::RecordWriter(ByteSink& sink, uint64_t nr_pfns)
     : state_(std::make_unique<State>(sink, nr_pfns)) {
   state_->next = 1;
-  state_->put(magic_record());
+  state_->put(std::span<const std::byte>(magic_record()));
 }
 
 RecordWriter::~RecordWriter() = default;
@@ -95,7 +95,7 @@ void RecordWriter::write(v1::Record record) {
   state_->last_other = offset;
 }
 
-void RecordWriter::write_pages(const Bytes& record, std::span<const PageRun> runs) {
+void RecordWriter::write_pages(std::span<const std::byte> record, std::span<const PageRun> runs) {
   const uint64_t offset = state_->put(record);
   state_->index.add(offset, record.size(), runs);
 }

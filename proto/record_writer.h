@@ -26,7 +26,7 @@ class RecordWriter {
 
   // Writes an encoded Pages record; runs and stored size go into the index. Must come in order of
   // sequence. About 5 bytes a pfn are kept for the index.
-  void write_pages(const Bytes& record, std::span<const PageRun> runs);
+  void write_pages(std::span<const std::byte> record, std::span<const PageRun> runs);
 
   // Index and End. Nothing may be written after.
   void finish();

@@ -15,6 +15,7 @@ namespace ferry {
 namespace {
 
 constexpr size_t kPopulateBatch = 1024;
+constexpr size_t kFillBatch = 1024;  // pages mapped at once
 
 pt_level level_of(PageKind kind) {
   pt_level level = PT_PTE;
@@ -26,6 +27,18 @@ pt_level level_of(PageKind kind) {
 [[noreturn]] void fail_entry(pfn_t pfn, PageKind kind, const entry_result& r) {
   fail(Errc::bad_image, "the image is bad: page {:#x} ({}), entry {} is {:#x}: {}", pfn.raw(),
        kind_name(kind), r.index, r.entry, text_of(r.fault));
+}
+
+bool is_zero(const std::byte* page) {
+  constexpr size_t kWords = 8;  // a cache line
+  for (size_t at = 0; at < kPageSize; at += kWords * sizeof(uint64_t)) {
+    uint64_t words[kWords];
+    std::memcpy(words, page + at, sizeof words);
+    uint64_t any = 0;
+    for (const uint64_t word : words) any |= word;
+    if (any != 0) return false;
+  }
+  return true;
 }
 
 bool has_entries(PageKind kind) {
@@ -83,19 +96,13 @@ void GuestMemory::want(pfn_t pfn, std::vector<pfn_t>& wanted) const {
 
 void GuestMemory::put_pages(std::span<const KindRun> runs, std::span<const std::byte> pages) {
   check(runs, pages);
-  std::vector<Page> with_data;
-  std::vector<pfn_t> zero;
-  collect(runs, pages, with_data, zero);
-  populate_for(with_data, zero);
-  std::vector<mfn_t> to_clear;
-  to_clear.reserve(zero.size());
-  for (pfn_t pfn : zero) {
-    mfn_t mfn;
-    if (frames_.mfn_of(pfn, mfn)) to_clear.push_back(mfn);
+  collect(runs, pages);
+  populate_for_pages();
+  for (std::span<const Page> rest = pages_; !rest.empty();) {
+    const auto batch = rest.first(std::min(rest.size(), kFillBatch));
+    fill(batch);
+    rest = rest.subspan(batch.size());
   }
-  // A fresh frame holds what its last owner left there.
-  clear_frames(xen_, domid_, to_clear);
-  copy(with_data);
 }
 
 // Whoever read the image has checked that too, and is not believed.
@@ -116,20 +123,20 @@ void GuestMemory::check(std::span<const KindRun> runs, std::span<const std::byte
   }
 }
 
-void GuestMemory::collect(std::span<const KindRun> runs, std::span<const std::byte> pages,
-                          std::vector<Page>& with_data, std::vector<pfn_t>& zero) {
+void GuestMemory::collect(std::span<const KindRun> runs, std::span<const std::byte> pages) {
   const std::byte* bytes = pages.data();
   std::vector<mfn_t> given_back;
+  pages_.clear();
   copies_.clear();
   copies_.reserve(pages_with_entries(runs));  // so that none of them moves
   for (const KindRun& run : runs) {
     for (uint64_t i = 0; i < run.count; ++i) {
       const pfn_t pfn = run.first + i;
       if (has_data(run.kind)) {
-        with_data.push_back({pfn, run.kind, bytes, copy_of(run.kind, bytes)});
+        pages_.push_back({pfn, run.kind, bytes, copy_of(run.kind, bytes)});
         bytes += kPageSize;
       } else if (run.kind == PageKind::zero) {
-        zero.push_back(pfn);
+        pages_.push_back({pfn, run.kind, nullptr, nullptr});
       } else {
         forget(pfn, given_back);
         continue;
@@ -160,10 +167,9 @@ void GuestMemory::forget(pfn_t pfn, std::vector<mfn_t>& given_back) {
   frames_.set_kind(pfn, PageKind::absent);
 }
 
-void GuestMemory::populate_for(const std::vector<Page>& with_data, const std::vector<pfn_t>& zero) {
+void GuestMemory::populate_for_pages() {
   std::vector<pfn_t> wanted;
-  for (pfn_t pfn : zero) want(pfn, wanted);
-  for (const Page& page : with_data) {
+  for (const Page& page : pages_) {
     want(page.pfn, wanted);
     want_referred(page, wanted);
   }
@@ -193,17 +199,20 @@ void GuestMemory::want_referred(const Page& page, std::vector<pfn_t>& wanted) co
   }
 }
 
-void GuestMemory::copy(const std::vector<Page>& with_data) {
+void GuestMemory::fill(std::span<const Page> pages) {
   std::vector<mfn_t> targets;
-  targets.reserve(with_data.size());
-  for (const Page& page : with_data) {
+  targets.reserve(pages.size());
+  for (const Page& page : pages) {
     mfn_t mfn;
     if (!frames_.mfn_of(page.pfn, mfn))
       fail(Errc::internal, "page {:#x} of the guest was given no frame", page.pfn.raw());
     targets.push_back(mfn);
   }
-  ForeignMapping mapping(xen_, domid_, PROT_READ | PROT_WRITE, targets, "memory of the new guest");
-  for (size_t i = 0; i < with_data.size(); ++i) localise(with_data[i], mapping.page(i));
+  const ForeignMapping mapping(xen_, domid_, PROT_READ | PROT_WRITE, targets,
+                               "memory of the new guest");
+  crew_.share(pages.size(), [&](size_t first, size_t end) {
+    for (size_t i = first; i < end; ++i) localise(pages[i], mapping.page(i));
+  });
 }
 
 void GuestMemory::localise(const Page& page, std::byte* into) const {
@@ -215,8 +224,10 @@ void GuestMemory::localise(const Page& page, std::byte* into) const {
     entry_result r =
         localise_p2m_leaf(*page.entries, *reinterpret_cast<p2m_leaf_page*>(into), frames_);
     if (!r.ok()) fail_entry(page.pfn, page.kind, r);
-  } else {
+  } else if (page.kind != PageKind::zero) {
     std::memcpy(into, page.bytes, kPageSize);
+  } else if (!is_zero(into)) {  // a fresh frame may hold what its last owner left there
+    std::memset(into, 0, kPageSize);
   }
 }
 

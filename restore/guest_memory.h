@@ -6,6 +6,7 @@
 
 #include "canonicalize/table.h"
 #include "intake/guest_records.h"
+#include "pipeline/crew.h"
 #include "restore/frame_map.h"
 #include "xen/domain.h"
 
@@ -18,8 +19,9 @@ class GuestMemory {
   };
 
  public:
-  GuestMemory(const Hypervisor& xen, domid_t domid, uint64_t nr_pfns)
-      : xen_(xen), domid_(domid), frames_(nr_pfns) {}
+  // threads: that localise and copy pages.
+  GuestMemory(const Hypervisor& xen, domid_t domid, uint64_t nr_pfns, unsigned threads)
+      : xen_(xen), domid_(domid), frames_(nr_pfns), crew_(threads) {}
 
   const FrameMap& frames() const { return frames_; }
 
@@ -29,33 +31,36 @@ class GuestMemory {
 
   // The pages of one record, in pfn form as they are in the image: gives frames, localises tables
   // and p2m leaves, copies. pages holds 4096 bytes for each page with data. Somebody may still
-  // write there: each byte is read once, those of tables and leaves before they are judged. Throws
-  // Error(bad_image), naming page and entry.
+  // write there: each byte is read once, those of tables and leaves before they are judged. A page
+  // of zeros is written only if its frame is not zero already. Throws Error(bad_image), naming page
+  // and entry.
   void put_pages(std::span<const KindRun> runs, std::span<const std::byte> pages);
 
  private:
   struct Page {
     pfn_t pfn;
     PageKind kind;
-    const std::byte* bytes;     // where they came from
+    const std::byte* bytes;     // where they came from; of a page of zeros nowhere
     const table_page* entries;  // of a table or a leaf: our copy
   };
   void populate_pfns(std::span<const pfn_t> pfns);
   void want(pfn_t pfn, std::vector<pfn_t>& wanted) const;
   void check(std::span<const KindRun> runs, std::span<const std::byte> pages) const;
-  void collect(std::span<const KindRun> runs, std::span<const std::byte> pages,
-               std::vector<Page>& with_data, std::vector<pfn_t>& zero);
+  void collect(std::span<const KindRun> runs, std::span<const std::byte> pages);
   const table_page* copy_of(PageKind kind, const std::byte* bytes);
-  void populate_for(const std::vector<Page>& with_data, const std::vector<pfn_t>& zero);
+  void populate_for_pages();
   void want_referred(const Page& page, std::vector<pfn_t>& wanted) const;
-  void copy(const std::vector<Page>& with_data);
+  void fill(std::span<const Page> pages);
   void localise(const Page& page, std::byte* into) const;
   void forget(pfn_t pfn, std::vector<mfn_t>& given_back);
 
   const Hypervisor& xen_;
   domid_t domid_;
   FrameMap frames_;
-  std::vector<TableCopy> copies_;  // of the record at hand
+  Crew crew_;
+  // Of the record at hand: its pages with a frame, and our copies of those that are judged.
+  std::vector<Page> pages_;
+  std::vector<TableCopy> copies_;
 };
 
 }  // namespace ferry

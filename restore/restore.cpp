@@ -16,8 +16,9 @@ uint64_t mib(uint64_t pages) {
 
 class Restore final : public GuestRecords {
  public:
-  Restore(const Hypervisor& xen, const RestoreTarget& target, const RestoreCallbacks& callbacks)
-      : xen_(xen), target_(target), callbacks_(callbacks) {}
+  Restore(const Hypervisor& xen, const RestoreTarget& target, const RestoreCallbacks& callbacks,
+          unsigned threads)
+      : xen_(xen), target_(target), callbacks_(callbacks), threads_(threads) {}
 
   RestoreResult run(RecordSource& source);
 
@@ -40,6 +41,7 @@ class Restore final : public GuestRecords {
   const Hypervisor& xen_;
   const RestoreTarget& target_;
   const RestoreCallbacks& callbacks_;
+  const unsigned threads_;
 
   DomainInfo domain_;
   GuestHead head_;
@@ -76,7 +78,7 @@ void Restore::head(const GuestHead& head) {
          head.nr_pfns, kMostPfns);
   check_memory(head.populated_pages);
   head_ = head;
-  memory_ = std::make_unique<GuestMemory>(xen_, target_.domid, head.nr_pfns);
+  memory_ = std::make_unique<GuestMemory>(xen_, target_.domid, head.nr_pfns, threads_);
 }
 
 // All the rest depends on the head.
@@ -151,8 +153,9 @@ void Restore::check_complete() {
 }  // namespace
 
 RestoreResult restore_domain(const Hypervisor& xen, const RestoreTarget& target,
-                             RecordSource& source, const RestoreCallbacks& callbacks) {
-  return Restore(xen, target, callbacks).run(source);
+                             RecordSource& source, const RestoreCallbacks& callbacks,
+                             unsigned threads) {
+  return Restore(xen, target, callbacks, threads).run(source);
 }
 
 }  // namespace ferry

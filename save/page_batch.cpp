@@ -32,19 +32,35 @@ pt_level level_of(v1::PageKind kind) {
       pfn.raw(), mfn.raw());
 }
 
-[[noreturn]] void fail_entry(pfn_t pfn, const char* what, const entry_result& r) {
+[[noreturn]] void fail_entry(pfn_t pfn, v1::PageKind kind, const entry_result& r) {
+  const char* const what = kind == v1::P2M_LEAF ? "part of its p2m" : kind_name(kind);
   fail(Errc::guest, "page {:#x} of the guest ({}) cannot be saved: entry {} is {:#x}, and its {}",
        pfn.raw(), what, r.index, r.entry, text_of(r.fault));
+}
+
+void add_absent(std::vector<PageRun>& runs, pfn_t first, uint64_t count) {
+  if (!runs.empty() && runs.back().kind == v1::ABSENT &&
+      runs.back().first + runs.back().count == first)
+    runs.back().count += count;
+  else
+    runs.push_back({first, count, v1::ABSENT});
+}
+
+alignas(64) constexpr std::byte kZeros[kPageSize]{};
+
+// Xen takes it for a page table.
+bool has_table_type(PageType type) {
+  return type != kTypeAbsent && type != kTypeBroken && type != kTypeNone;
 }
 
 }  // namespace
 
 PageBatch::PageBatch(BatchContext& context, PageCursor& cursor)
-    : context_(context), guest_(context.guest) {
+    : context_(context), guest_(context.guest), memory_(context.memories.take()) {
   collect(cursor);
   if (empty()) return;
-  sequence_ = context.writer.next_sequence();
   find_types();
+  number_parts();
   map();
 }
 
@@ -54,37 +70,32 @@ std::unique_ptr<PageBatch> PageBatch::next(BatchContext& context, PageCursor& cu
 }
 
 void PageBatch::collect(PageCursor& cursor) {
+  auto& pages = memory_->pages;
+  auto& absent = memory_->absent;
+  pages.clear();
+  absent.clear();
   // What the base has beyond the guest's end is gone.
   const uint64_t all =
       std::max(guest_->nr_pfns(), context_.base ? context_.base->nr_pfns() : uint64_t{0});
   const pfn_t end(cursor.wanted ? cursor.wanted->nr_pfns() : all);
   uint64_t taken = 0;
-  while (taken < kMaxPfnsPerRecord && absent_.size() < kMostHoles &&
-         pages_.size() < kPagesPerBatch) {
+  while (taken < kMaxPfnsPerRecord && absent.size() < kMostHoles && pages.size() < kPagesPerBatch) {
     if (cursor.wanted && cursor.next < end) cursor.next = cursor.wanted->next(cursor.next);
     if (end <= cursor.next) return;
-    Page page;
+    BatchPage page;
     page.pfn = cursor.next;
     ++cursor.next;
     if (!guest_->frame_of(page.pfn, page.mfn)) {
       if (context_.watcher) context_.watcher->absent(page.pfn);
       if (in_base(page.pfn, v1::ABSENT, nullptr)) continue;
-      add_absent(absent_, page.pfn, 1);
+      add_absent(absent, page.pfn, 1);
     } else if (cursor.pass == PageCursor::Pass::all) {
-      pages_.push_back(page);
+      pages.push_back(page);
     } else {
       continue;
     }
     ++taken;
   }
-}
-
-void PageBatch::add_absent(std::vector<PageRun>& runs, pfn_t first, uint64_t count) const {
-  if (!runs.empty() && runs.back().kind == v1::ABSENT &&
-      runs.back().first + runs.back().count == first)
-    runs.back().count += count;
-  else
-    runs.push_back({first, count, v1::ABSENT});
 }
 
 bool PageBatch::in_base(pfn_t pfn, v1::PageKind kind, const std::byte* canonical) const {
@@ -99,18 +110,30 @@ bool PageBatch::in_base(pfn_t pfn, v1::PageKind kind, const std::byte* canonical
 }
 
 void PageBatch::find_types() {
-  std::vector<mfn_t> frames;
-  frames.reserve(pages_.size());
-  for (const Page& page : pages_) frames.push_back(page.mfn);
-  std::vector<PageType> types;
-  get_page_types(context_.xen, context_.domid, frames, types);
-  for (size_t i = 0; i < pages_.size(); ++i) pages_[i].type = types[i];
+  std::vector<mfn_t>& frames = memory_->frames;
+  frames.clear();
+  for (const BatchPage& page : memory_->pages) frames.push_back(page.mfn);
+  get_page_types(context_.xen, context_.domid, frames, memory_->types);
+  for (size_t i = 0; i < frames.size(); ++i) memory_->pages[i].type = memory_->types[i];
+}
+
+void PageBatch::number_parts() {
+  const auto is_table = [](const BatchPage& page) { return has_table_type(page.type); };
+  const auto& pages = memory_->pages;
+  tables_apart_ = context_.level != 0 && std::ranges::any_of(pages, is_table) &&
+                  !std::ranges::all_of(pages, is_table);
+  memory_->part.sequence = context_.writer.next_sequence();
+  if (tables_apart_) memory_->tables.sequence = context_.writer.next_sequence();
+}
+
+BatchPart& PageBatch::part_of(v1::PageKind kind) {
+  return tables_apart_ && is_page_table(kind) ? memory_->tables : memory_->part;
 }
 
 void PageBatch::map() {
-  std::vector<mfn_t> frames;
-  frames.reserve(pages_.size());
-  for (Page& page : pages_) {
+  std::vector<mfn_t>& frames = memory_->frames;
+  frames.clear();
+  for (BatchPage& page : memory_->pages) {
     if (page.type == kTypeAbsent || page.type == kTypeBroken) continue;
     page.mapped = true;
     page.at = frames.size();
@@ -121,76 +144,122 @@ void PageBatch::map() {
         ForeignMapping(context_.xen, context_.domid, PROT_READ, frames, "pages of the guest");
     return;
   }
-  std::vector<int> errors;
+  std::vector<int>& errors = memory_->errors;
   mapping_ = ForeignMapping(context_.xen, context_.domid, PROT_READ, frames, errors);
-  for (Page& page : pages_)
+  for (BatchPage& page : memory_->pages)
     if (page.mapped && errors[page.at] != 0) page.mapped = false;  // given back a moment ago
 }
 
 // To pfn form, in place.
-void PageBatch::convert(const Page& page, v1::PageKind kind, std::byte* copy) const {
+entry_result PageBatch::convert(pfn_t pfn, v1::PageKind kind, std::byte* copy) const {
   auto& entries = *reinterpret_cast<table_page*>(copy);
-  if (is_page_table(kind)) {
-    entry_result r = canonicalize_table(level_of(kind), entries, entries, *guest_);
-    if (!r.ok()) fail_entry(page.pfn, kind_name(kind), r);
-  } else if (kind == v1::P2M_LEAF) {
-    entry_result r = canonicalize_p2m_leaf(entries, entries, *guest_);
-    if (!r.ok()) fail_entry(page.pfn, "part of its p2m", r);
-  } else if (page.pfn == context_.start_info) {
-    canonicalize_start_info(copy, guest_->nr_pfns());
-  }
+  if (is_page_table(kind)) return canonicalize_table(level_of(kind), entries, entries, *guest_);
+  if (kind == v1::P2M_LEAF) return canonicalize_p2m_leaf(entries, entries, *guest_);
+  if (pfn == context_.start_info) canonicalize_start_info(copy, guest_->nr_pfns());
+  return {};
 }
 
-// True if the page has data, which then is in copy.
-bool PageBatch::take(const Page& page, std::byte* copy) {
+// What the record says of the page, and where its data comes from if it has some.
+void PageBatch::take(BatchPage& page, BatchScratch& scratch) {
   PageWatcher* const watcher = context_.watcher;
-  const v1::PageKind kind = page_kind(page.pfn, page.type, guest_->is_leaf(page.pfn));
+  const bool leaf = guest_->is_leaf(page.pfn);
+  if (context_.running && leaf && has_table_type(page.type)) return watcher->put_off(page.pfn);
+  const v1::PageKind kind = page_kind(page.pfn, page.type, leaf);
   if (kind == v1::ABSENT) {
     // While the guest runs it may have lost the frame a moment ago.
     if (!context_.running) fail_frame(page.pfn, page.mfn);
-    if (!in_base(page.pfn, v1::ABSENT, nullptr)) add_absent(runs_, page.pfn, 1);
+    if (!in_base(page.pfn, v1::ABSENT, nullptr)) add_absent(memory_->part.runs, page.pfn, 1);
     if (watcher) watcher->sent(page.pfn, page.mfn, v1::ABSENT, nullptr);
-    return false;
+    return;
   }
-  if (!page.mapped) {
-    watcher->put_off(page.pfn);
-    return false;
-  }
-  const bool some = copy_from_guest(mapping_.page(page.at), copy);
+  if (!page.mapped) return watcher->put_off(page.pfn);
+  if (kind == v1::DATA && guest_page_is_zero(mapping_.page(page.at))) return take_zero(page);
+  // What is compared with a base has to be what is sent.
+  if (kind != v1::DATA || page.pfn == context_.start_info || context_.base != nullptr)
+    return take_converted(page, kind, scratch);
+  page.content = mapping_.page(page.at);
+  page.part = &memory_->part;
+  append_page(memory_->part.runs, page.pfn, kind);
+}
+
+void PageBatch::take_zero(const BatchPage& page) {
+  if (!in_base(page.pfn, v1::ZERO, nullptr)) append_page(memory_->part.runs, page.pfn, v1::ZERO);
+  if (!context_.watcher) return;
+  context_.watcher->copied(page.pfn, kZeros);
+  context_.watcher->sent(page.pfn, page.mfn, v1::DATA, kZeros);
+}
+
+void PageBatch::take_converted(BatchPage& page, v1::PageKind kind, BatchScratch& scratch) {
+  PageWatcher* const watcher = context_.watcher;
+  auto* const copy = reinterpret_cast<std::byte*>(scratch.tables.emplace_back().entries);
+  copy_from_guest(mapping_.page(page.at), copy);
   if (watcher) watcher->copied(page.pfn, copy);
-  const bool zero = kind == v1::DATA && !some;
-  if (!zero) convert(page, kind, copy);
-  const bool known = in_base(page.pfn, zero ? v1::ZERO : kind, copy);
-  if (!known) append_page(runs_, page.pfn, zero ? v1::ZERO : kind);
+  const entry_result r = convert(page.pfn, kind, copy);
+  if (!r.ok()) {
+    if (!context_.running) fail_entry(page.pfn, kind, r);
+    return watcher->put_off(page.pfn);
+  }
   if (watcher) watcher->sent(page.pfn, page.mfn, kind, copy);
-  return !zero && !known;
+  if (in_base(page.pfn, kind, copy)) return;
+  page.content = copy;
+  page.converted = true;
+  BatchPart& part = part_of(kind);
+  page.part = &part;
+  append_page(part.runs, page.pfn, kind);
+}
+
+// All that the record's head says: only then can the data be hashed while it is copied.
+void PageBatch::classify(BatchScratch& scratch) {
+  constexpr size_t kAhead = 2;
+  std::vector<PageRun>& runs = memory_->part.runs;
+  runs.clear();
+  memory_->tables.runs.clear();
+  scratch.tables.clear();
+  scratch.tables.reserve(memory_->pages.size());  // so that none of them moves
+  auto hole = memory_->absent.begin();
+  for (BatchPage& page : memory_->pages) {
+    if (page.mapped && page.at + kAhead < mapping_.pages())
+      expect_guest_page(mapping_.page(page.at + kAhead));
+    for (; hole != memory_->absent.end() && hole->first < page.pfn; ++hole)
+      add_absent(runs, hole->first, hole->count);
+    take(page, scratch);
+  }
+  for (; hole != memory_->absent.end(); ++hole) add_absent(runs, hole->first, hole->count);
+}
+
+// Straight into the record. What the guest writes from now on is in it or not; whoever watches is
+// told of what is.
+void PageBatch::copy(BatchPart& part, PagesEncoder& encoder) {
+  PageWatcher* const watcher = context_.watcher;
+  encoder.begin(part.record, part.sequence, context_.round, part.runs);
+  for (const BatchPage& page : memory_->pages) {
+    if (page.part != &part) continue;
+    std::byte* const copy = encoder.place();
+    copy_from_guest(page.content, copy);
+    if (watcher && !page.converted) {
+      watcher->copied(page.pfn, copy);
+      watcher->sent(page.pfn, page.mfn, v1::DATA, copy);
+    }
+    encoder.added();
+  }
+  encoder.finish();
 }
 
 void PageBatch::work() {
   auto scratch = context_.scratches.take(context_.level);
-  scratch->pages.resize(kPagesPerBatch * kPageSize);
-  size_t copied = 0;
-  auto hole = absent_.begin();
-  for (const Page& page : pages_) {
-    for (; hole != absent_.end() && hole->first < page.pfn; ++hole)
-      add_absent(runs_, hole->first, hole->count);
-    try {
-      copied += take(page, scratch->pages.data() + copied * kPageSize);
-    } catch (const Error& e) {
-      if (!context_.running || e.code() != Errc::guest || page.type == kTypeBroken) throw;
-      context_.watcher->put_off(page.pfn);
-    }
-  }
-  for (; hole != absent_.end(); ++hole) add_absent(runs_, hole->first, hole->count);
+  classify(*scratch);
+  copy(memory_->part, scratch->encoder);
+  if (tables_apart_) copy(memory_->tables, scratch->encoder);
   mapping_.unmap();
-  record_ = scratch->encoder.encode(sequence_, context_.round, runs_,
-                                    std::span(scratch->pages).first(copied * kPageSize));
   context_.scratches.give_back(std::move(scratch));
 }
 
 void PageBatch::consume() {
-  context_.writer.write_pages(record_, runs_);
-  context_.pages_done += pages_.size();
+  context_.writer.write_pages(memory_->part.record.record(), memory_->part.runs);
+  if (tables_apart_)
+    context_.writer.write_pages(memory_->tables.record.record(), memory_->tables.runs);
+  context_.pages_done += memory_->pages.size();
+  context_.memories.give_back(std::move(memory_));
   if (context_.progress)
     context_.progress({"saving memory", context_.pages_done, context_.pages_total,
                        context_.writer.bytes_written()});

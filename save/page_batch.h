@@ -1,11 +1,12 @@
 // One batch of pages on its way out of the guest:
-// p2m -> types -> map -> copy -> classify -> canonicalize -> compress, digest -> write.
+// p2m -> types -> map -> classify, canonicalize -> copy and digest, or compress -> write.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "base_pages/base_pages.h"
+#include "canonicalize/table.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/pool.h"
 #include "pipeline/progress.h"
@@ -27,12 +28,54 @@ class PageWatcher {
  public:
   virtual ~PageWatcher() = default;
   virtual void absent(pfn_t pfn) = 0;
-  // The page as it was copied from the guest, before anything was made of it.
+  // The page as it was copied from the guest, before anything was made of it. Not the guest's own
+  // memory, and nobody writes there.
   virtual void copied(pfn_t pfn, const std::byte* raw) = 0;
   // The page as it goes into the image; kind is DATA for zeros.
   virtual void sent(pfn_t pfn, mfn_t mfn, v1::PageKind kind, const std::byte* canonical) = 0;
   // The guest was changing the page: it is not in the image and has to be tried again.
   virtual void put_off(pfn_t pfn) = 0;
+};
+
+struct BatchPart;
+
+// Memory of batches, used again and again: after the first few nothing is allocated for one.
+struct BatchPage {
+  pfn_t pfn;
+  mfn_t mfn;
+  PageType type = kTypeAbsent;
+  bool mapped = false;
+  size_t at = 0;                       // in the mapping
+  const std::byte* content = nullptr;  // of a page with data: where it is copied from
+  bool converted = false;              // which is a copy already, in pfn form
+  const BatchPart* part = nullptr;     // which has it
+};
+struct alignas(64) TableCopy {
+  TableCopy() {}  // whatever was there: it is filled at once
+  table_page entries;
+};
+// What becomes one record.
+struct BatchPart {
+  uint64_t sequence = 0;
+  std::vector<PageRun> runs;
+  RecordBuffer record;
+};
+// Of one batch from its beginning to its end.
+struct BatchMemory {
+  std::vector<BatchPage> pages;  // those with a frame
+  std::vector<PageRun> absent;   // those without
+  std::vector<mfn_t> frames;
+  std::vector<PageType> types;
+  std::vector<int> errors;
+  // To be compressed, tables are apart from the rest: they compress as nothing else does, and what
+  // lies beside them often does not at all. Otherwise there is one part.
+  BatchPart part, tables;
+};
+// Of one that is worked on.
+struct BatchScratch {
+  explicit BatchScratch(int zstd_level) : encoder(zstd_level) {}
+  PagesEncoder encoder;
+  std::vector<TableCopy> tables;
 };
 
 // What all batches of one save share.
@@ -50,13 +93,8 @@ struct BatchContext {
   bool running = false;       // the guest runs: what does not fit together is put off, not refused
   BasePages* base = nullptr;  // of a delta: pages that are as it has them are left out
 
-  // Reusable memory of a job: an encoder and room for the copies.
-  struct Scratch {
-    explicit Scratch(int zstd_level) : encoder(zstd_level) {}
-    PagesEncoder encoder;
-    std::vector<std::byte> pages;
-  };
-  Pool<Scratch> scratches = {};
+  Pool<BatchMemory> memories = {};
+  Pool<BatchScratch> scratches = {};
 
   // Pages that went through consume(). Only the consuming thread writes it.
   uint64_t pages_done = 0;
@@ -76,37 +114,31 @@ class PageBatch final : public Job {
   // domctls. Null when there are none left. Throws.
   static std::unique_ptr<PageBatch> next(BatchContext& context, PageCursor& cursor);
 
-  void work() override;     // copy, classify, canonicalize, compress, digest
+  void work() override;     // classify, canonicalize, copy, compress, digest
   void consume() override;  // write
 
  private:
-  struct Page {
-    pfn_t pfn;
-    mfn_t mfn;
-    PageType type = kTypeAbsent;
-    bool mapped = false;
-    size_t at = 0;  // in mapping_
-  };
-
   PageBatch(BatchContext& context, PageCursor& cursor);
-  bool empty() const { return pages_.empty() && absent_.empty(); }
+  bool empty() const { return memory_->pages.empty() && memory_->absent.empty(); }
   void collect(PageCursor& cursor);
   void find_types();
+  void number_parts();
+  BatchPart& part_of(v1::PageKind kind);
   void map();
-  void add_absent(std::vector<PageRun>& runs, pfn_t first, uint64_t count) const;
   // True if the base has the page so and the image has not said otherwise yet.
   bool in_base(pfn_t pfn, v1::PageKind kind, const std::byte* canonical) const;
-  bool take(const Page& page, std::byte* copy);
-  void convert(const Page& page, v1::PageKind kind, std::byte* copy) const;
+  void classify(BatchScratch& scratch);
+  void take(BatchPage& page, BatchScratch& scratch);
+  void take_zero(const BatchPage& page);
+  void take_converted(BatchPage& page, v1::PageKind kind, BatchScratch& scratch);
+  entry_result convert(pfn_t pfn, v1::PageKind kind, std::byte* copy) const;
+  void copy(BatchPart& part, PagesEncoder& encoder);
 
   BatchContext& context_;
   const std::shared_ptr<const GuestView> guest_;
-  uint64_t sequence_ = 0;
-  std::vector<Page> pages_;      // those with a frame
-  std::vector<PageRun> absent_;  // those without
+  std::unique_ptr<BatchMemory> memory_;
+  bool tables_apart_ = false;
   ForeignMapping mapping_;
-  std::vector<PageRun> runs_;
-  Bytes record_;
 };
 
 }  // namespace ferry

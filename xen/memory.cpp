@@ -6,11 +6,6 @@
 #include "xen/xen_headers.h"
 
 namespace ferry {
-namespace {
-
-constexpr size_t kClearBatch = 1024;
-
-}  // namespace
 
 std::vector<mfn_t> populate(const Hypervisor& xen, domid_t domid, std::span<const pfn_t> pfns) {
   if (pfns.empty()) return {};
@@ -48,20 +43,6 @@ void depopulate(const Hypervisor& xen, domid_t domid, std::span<const mfn_t> fra
   if (xc_domain_decrease_reservation_exact(xen.xch(), raw(domid), extents.size(), 0,
                                            extents.data()) != 0)
     fail_xen("take back memory of the guest");
-}
-
-void clear_frames(const Hypervisor& xen, domid_t domid, std::span<const mfn_t> frames) {
-  while (!frames.empty()) {
-    auto batch = frames.first(std::min(frames.size(), kClearBatch));
-    std::vector<mmuext_op> ops(batch.size());
-    for (size_t i = 0; i < batch.size(); ++i) {
-      ops[i].cmd = MMUEXT_CLEAR_PAGE;
-      ops[i].arg1.mfn = batch[i].raw();
-    }
-    if (xc_mmuext_op(xen.xch(), ops.data(), static_cast<unsigned>(ops.size()), raw(domid)) < 0)
-      fail_xen("clear pages of the guest");
-    frames = frames.subspan(batch.size());
-  }
 }
 
 }  // namespace ferry

@@ -22,7 +22,4 @@ bool populate_large(const Hypervisor& xen, domid_t domid, pfn_t first, mfn_t& fi
 // Takes frames away. Throws.
 void depopulate(const Hypervisor& xen, domid_t domid, std::span<const mfn_t> frames);
 
-// Fills frames with zeros without mapping them. Throws.
-void clear_frames(const Hypervisor& xen, domid_t domid, std::span<const mfn_t> frames);
-
 }  // namespace ferry

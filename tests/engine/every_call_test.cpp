@@ -220,7 +220,7 @@ TEST_F(EveryCallOfARestore, can_fail) {
 TEST_F(EveryCallOfARestore, can_fail_while_the_domain_is_removed) {
   const auto break_engine = [&] {
     target_->faults().clear();
-    target_->faults().fail_nth(CallKind::mmuext_op, 1);
+    target_->faults().fail_nth(CallKind::map_foreign, 1);
   };
   uint64_t first = 0;
   break_engine();

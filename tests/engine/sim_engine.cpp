@@ -35,10 +35,10 @@ class Toolstack {
 
 }  // namespace
 
-Saved engine_save(Host& host, uint32_t domid, Executor& executor, const SaveOptions& options,
-                  const std::function<void()>& suspend, const StopFlag* stop) {
+Saved engine_save_to(Host& host, uint32_t domid, ByteSink& sink, Executor& executor,
+                     const SaveOptions& options, const std::function<void()>& suspend,
+                     const StopFlag* stop) {
   Saved saved;
-  MemorySink sink;
   attempt(host, saved, [&] {
     Hypervisor xen;
     SaveCallbacks callbacks;
@@ -49,6 +49,13 @@ Saved engine_save(Host& host, uint32_t domid, Executor& executor, const SaveOpti
     callbacks.stop = stop;
     save_domain(xen, domid_t{static_cast<uint16_t>(domid)}, sink, executor, options, callbacks);
   });
+  return saved;
+}
+
+Saved engine_save(Host& host, uint32_t domid, Executor& executor, const SaveOptions& options,
+                  const std::function<void()>& suspend, const StopFlag* stop) {
+  MemorySink sink;
+  Saved saved = engine_save_to(host, domid, sink, executor, options, suspend, stop);
   saved.image = sink.bytes();
   return saved;
 }

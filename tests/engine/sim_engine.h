@@ -29,6 +29,11 @@ struct Saved : Outcome {
 Saved engine_save(Host& host, uint32_t domid, Executor& executor, const SaveOptions& options = {},
                   const std::function<void()>& suspend = {}, const StopFlag* stop = nullptr);
 
+// The same into a sink: the image then is where it puts it.
+Saved engine_save_to(Host& host, uint32_t domid, ByteSink& sink, Executor& executor,
+                     const SaveOptions& options = {}, const std::function<void()>& suspend = {},
+                     const StopFlag* stop = nullptr);
+
 struct Restored : Outcome {
   uint32_t domid = 0;
   mfn_t store_mfn, console_mfn;

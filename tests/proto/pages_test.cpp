@@ -275,6 +275,84 @@ TEST(Pages, AnEncoderDoesNotWriteWhatADecoderRefuses) {
                Error);
 }
 
+// Page by page into memory that is used again.
+std::span<const std::byte> encode_into(RecordBuffer& buffer, PagesEncoder& encoder,
+                                       const test::Batch& batch) {
+  encoder.begin(buffer, 5, batch.round, batch.runs);
+  for (size_t at = 0; at < batch.pages.size(); at += kPageSize) {
+    std::memcpy(encoder.place(), &batch.pages[at], kPageSize);
+    encoder.added();
+  }
+  encoder.finish();
+  return buffer.record();
+}
+
+TEST(Pages, WhatWasInABufferBeforeDoesNotMatter) {
+  EXPECT_TRUE(rc::check([] {
+    const int level = *rc::gen::inRange(-1, 4);
+    PagesEncoder encoder(level);
+    RecordBuffer buffer;
+    for (int i = 0; i < 3; ++i) {
+      const test::Batch batch = test::arbitrary_batch(kPfns);
+      const auto record = encode_into(buffer, encoder, batch);
+      const Bytes alone = PagesEncoder(level).encode(5, batch.round, batch.runs, batch.pages);
+      RC_ASSERT(std::ranges::equal(record, alone));
+    }
+  }));
+}
+
+TEST(Pages, ABufferIsNeitherMovedNorGivenBackBetweenRecords) {
+  for (const int level : {0, 1}) {
+    PagesEncoder encoder(level);
+    RecordBuffer buffer;
+    test::Batch large, small;
+    for (uint64_t i = 0; i < 200; ++i) large.add(i, v1::DATA, i, true);
+    small.add(7, v1::DATA, 1, true);
+    encode_into(buffer, encoder, large);
+    const std::byte* const there = encode_into(buffer, encoder, small).data();
+    for (int i = 0; i < 10; ++i) {
+      encode_into(buffer, encoder, large);
+      EXPECT_EQ(encode_into(buffer, encoder, small).data(), there) << level;
+    }
+  }
+}
+
+TEST(Pages, MoreOrFewerThanTheRunsSayAreRefused) {
+  for (const int level : {0, 1}) {
+    PagesEncoder encoder(level);
+    RecordBuffer buffer;
+    const std::vector<PageRun> runs{{pfn_t(5), 2, v1::DATA}};
+    encoder.begin(buffer, 1, 0, runs);
+    std::memset(encoder.place(), 1, kPageSize);
+    encoder.added();
+    EXPECT_THROW(encoder.finish(), Error);
+    std::memset(encoder.place(), 1, kPageSize);
+    encoder.added();
+    EXPECT_THROW(encoder.place(), Error);
+    EXPECT_THROW(encoder.added(), Error);
+  }
+}
+
+// 512 pages, each of noise but for every period-th, which repeats itself.
+test::Batch noise_with(uint64_t period) {
+  test::Batch batch;
+  for (uint64_t i = 0; i < 512; ++i) batch.add(i, v1::DATA, i, i % period == 1);
+  return batch;
+}
+
+v1::Codec codec_of(const test::Batch& batch, int level) {
+  const Bytes bytes = PagesEncoder(level).encode(5, 0, batch.runs, batch.pages);
+  return decode_pages(frame_record(bytes, 5, 0), 512).codec;
+}
+
+TEST(Pages, NoiseIsRawAndSomeSenseWithinIsFound) {
+  for (const int level : {1, 2, 3, 9}) {
+    EXPECT_EQ(codec_of(noise_with(1000), level), v1::RAW);
+    for (const uint64_t period : {2u, 7u, 16u, 100u, 128u})
+      EXPECT_EQ(codec_of(noise_with(period), level), v1::ZSTD) << level << " " << period;
+  }
+}
+
 TEST(Pages, AppendingGrowsTheLastRunWhereItFits) {
   std::vector<PageRun> runs;
   append_page(runs, pfn_t(4), v1::DATA);

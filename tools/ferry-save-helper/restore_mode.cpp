@@ -93,7 +93,8 @@ class RestoreJob {
     };
     callbacks.progress = [&](const Progress& p) { progress.update(p); };
     callbacks.stop = &stop.stopped();
-    const RestoreResult result = restore_domain(*xen_, arguments_.target, records, callbacks);
+    const RestoreResult result =
+        restore_domain(*xen_, arguments_.target, records, callbacks, threads_of(settings_));
     channel_.log(Level::info, fmt::format("restored {} bytes of guest", result.guest_bytes));
     results_sent_ = true;
     say_it_can_suspend(arguments_.target.domid);

@@ -28,6 +28,7 @@
 #include "host/xl_watchers.h"
 #include "io/block_device.h"
 #include "io/descriptor.h"
+#include "io/uncached_sink.h"
 #include "migrate/open_job.h"
 #include "tools/ferry-save-helper/keeper.h"
 #include "tools/ferry-save-helper/live_save.h"
@@ -164,7 +165,11 @@ class SaveJob {
     StoppableSink stream(arguments_.io_fd, stop);
     std::optional<DeviceSink> device;
     if (device_bytes(arguments_.io_fd)) device.emplace(stream, arguments_.io_fd);
-    ByteSink& out = device ? static_cast<ByteSink&>(*device) : stream;
+    std::optional<UncachedSink> uncached;
+    if (is_regular_file(arguments_.io_fd)) uncached.emplace(stream, arguments_.io_fd);
+    ByteSink& out = device     ? static_cast<ByteSink&>(*device)
+                    : uncached ? static_cast<ByteSink&>(*uncached)
+                               : stream;
     convert::LibxcSink libxc(out);
     const bool to_libxc = settings_.choose<"stream">({false, true});
     ByteSink& sink = to_libxc ? static_cast<ByteSink&>(libxc) : out;
@@ -189,7 +194,9 @@ class SaveJob {
     }
     file_.emplace(under_ferry_ ? -1 : arguments_.io_fd);  // ferry has none of that name yet
     const auto on_the_disk = [&] {
+      if (uncached) uncached->finish();
       sync_file(arguments_.io_fd);
+      if (uncached) uncached->drop();
       file_->finish();
     };
     const SaveResult result =
