@@ -75,7 +75,7 @@ TEST(Memory, grows_by_32_bytes_a_pfn_at_most) {
 
 // A delta of an image in which no two pages share a run, with as many runs of its own.
 TEST(Memory, grows_by_32_bytes_a_pfn_at_most_of_a_chain) {
-  const uint64_t pfns = uint64_t{8} << 20;
+  const uint64_t pfns = uint64_t{2} << 20;
   expect_modest_chain(
       pfns,
       [&] { return image_of(pfns, [&](RecordWriter& writer) { write_holes(writer, pfns); }); },

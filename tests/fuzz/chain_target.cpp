@@ -58,39 +58,51 @@ Bytes naming(std::span<const std::byte> bodies, const BaseName& name) {
   return out;
 }
 
-void use(const std::vector<InputFile>& links) {
+// False if it is refused, in a sentence: that is how hostile input should end.
+template <typename Body>
+bool taken(Body body) {
+  try {
+    body();
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool use(const std::vector<InputFile>& links) {
   InlineExecutor executor;
   const ImageFile image = delta::open_chain(links, executor);
   Nowhere sink;
-  try {
-    look_at(image);
-  } catch (const Error&) {
-  }
-  try {
-    delta::squash(image, sink, executor, 0);
-  } catch (const Error&) {
-  }
-  BasePages pages = BasePages::make(kMostPfns);
-  delta::read_base(links, pages, executor);
+  const bool looked = taken([&] { look_at(image); });
+  const bool squashed = taken([&] { delta::squash(image, sink, executor, 0); });
+  const bool read = taken([&] {
+    BasePages pages = BasePages::make(kMostPfns);
+    delta::read_base(links, pages, executor);
+  });
+  return looked && squashed && read;
 }
 
 }  // namespace
 
-void chain(Input input) {
-  if (input.size() < 2) return;
+bool use_chain(Input input) {
+  if (input.size() < 2) return false;
   const size_t length = static_cast<size_t>(input[0]) | static_cast<size_t>(input[1]) << 8;
   input = input.subspan(2);
   const size_t of_base = std::min(input.size(), length);
-  try {
+  bool used = false;
+  taken([&] {
     InlineExecutor executor;
     const test::MemoryFile base(image_of_bodies(input.first(of_base)));
     const InputFile base_file(base.path());
     const BaseName name = delta::identify(ImageFile::open_link(base_file), base.path(), executor);
     const test::MemoryFile newest(image_of_bodies(naming(input.subspan(of_base), name)));
-    use({base_file, InputFile(newest.path())});
-  } catch (const Error&) {
-    // In a sentence: that is how hostile input should end.
-  }
+    used = use({base_file, InputFile(newest.path())});
+  });
+  return used;
+}
+
+void chain(Input input) {
+  use_chain(input);
 }
 
 }  // namespace ferry::fuzz

@@ -29,5 +29,12 @@ TEST(Corpus, every_target_takes_all_of_its_files) {
   }
 }
 
+// Otherwise a fuzzer would have to find out first what a chain is.
+TEST(Corpus, has_a_chain_that_is_read_to_its_end) {
+  std::ifstream in(std::filesystem::path(FERRY_CORPUS) / "chain" / "small", std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(in), {});
+  EXPECT_TRUE(use_chain(std::as_bytes(std::span(bytes))));
+}
+
 }  // namespace
 }  // namespace ferry::fuzz

@@ -17,7 +17,14 @@ Bytes record_of(uint64_t sequence, unsigned kind, std::span<const std::byte> bod
   record.push_back(std::byte{0x09});
   wire::put_fixed(record, sequence);
   wire::put_varint(record, kind << 3 | 2);
-  wire::put_varint(record, body.size());
+  // As it was written: the index of a sound image leads to its pages here too.
+  if (kind == v1::Record::kPagesFieldNumber) {
+    const size_t at = record.size();
+    record.resize(at + wire::kPaddedLength);
+    wire::put_padded(std::span(record).subspan(at), body.size());
+  } else {
+    wire::put_varint(record, body.size());
+  }
   record.insert(record.end(), body.begin(), body.end());
   seal_record(record);
   return record;

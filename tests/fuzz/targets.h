@@ -18,6 +18,9 @@ void libxc(Input input);
 void xl(Input input);
 void helper(Input input);
 
+// What chain() does: true if the chain is sound, and nothing of it was refused.
+bool use_chain(Input input);
+
 struct Target {
   const char* name;
   void (*run)(Input);

@@ -62,6 +62,10 @@ inline void fill(google::protobuf::Message& message) {
           add ? reflection->AddString(&message, field, text())
               : reflection->SetString(&message, field, text());
           break;
+        case Field::CPPTYPE_MESSAGE:
+          fill(add ? *reflection->AddMessage(&message, field)
+                   : *reflection->MutableMessage(&message, field));
+          break;
         default:
           RC_FAIL("the schema has a type of field that this test does not know");
       }
