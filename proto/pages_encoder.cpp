@@ -50,6 +50,7 @@ constexpr size_t kRunBytes = 10 + 10 + 2;
 constexpr size_t kHeadBytes = 128;
 
 constexpr std::align_val_t kAligned{kPageSize};
+constexpr size_t kUsualRecord = 2304u << 10;  // with 512 pages and all their runs
 
 // Opens a length-delimited field; close_field fills in its length. stored: bytes of it that are not
 // in out.
@@ -109,10 +110,11 @@ void RecordBuffer::reserve(size_t head, size_t data) {
       (data_at_ + data + kDigestTag.size() + kDigestBytes + kPageSize - 1) / kPageSize * kPageSize;
   record_ = {};
   if (needed <= size_) return;
+  const size_t more = std::max(needed, std::min(2 * size_, kUsualRecord));
   size_ = 0;
   memory_.reset();
-  memory_.reset(static_cast<std::byte*>(::operator new(needed, kAligned)));
-  size_ = needed;
+  memory_.reset(static_cast<std::byte*>(::operator new(more, kAligned)));
+  size_ = more;
 }
 
 struct PagesEncoder::State {

@@ -163,6 +163,7 @@ entry_result PageBatch::convert(pfn_t pfn, v1::PageKind kind, std::byte* copy) c
 void PageBatch::take(BatchPage& page, BatchScratch& scratch) {
   PageWatcher* const watcher = context_.watcher;
   const bool leaf = guest_->is_leaf(page.pfn);
+  // The guest is moving its p2m; of one that stands still page_kind() says what is wrong.
   if (context_.running && leaf && has_table_type(page.type)) return watcher->put_off(page.pfn);
   const v1::PageKind kind = page_kind(page.pfn, page.type, leaf);
   if (kind == v1::ABSENT) {

@@ -37,9 +37,14 @@ class PageWatcher {
   virtual void put_off(pfn_t pfn) = 0;
 };
 
-struct BatchPart;
+// Memory of batches, used again and again: after the first few, pages and records take no more.
 
-// Memory of batches, used again and again: after the first few nothing is allocated for one.
+// What becomes one record.
+struct BatchPart {
+  uint64_t sequence = 0;
+  std::vector<PageRun> runs;
+  RecordBuffer record;
+};
 struct BatchPage {
   pfn_t pfn;
   mfn_t mfn;
@@ -53,12 +58,6 @@ struct BatchPage {
 struct alignas(64) TableCopy {
   TableCopy() {}  // whatever was there: it is filled at once
   table_page entries;
-};
-// What becomes one record.
-struct BatchPart {
-  uint64_t sequence = 0;
-  std::vector<PageRun> runs;
-  RecordBuffer record;
 };
 // Of one batch from its beginning to its end.
 struct BatchMemory {

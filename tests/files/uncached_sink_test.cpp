@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <random>
 #include <vector>
 
@@ -25,7 +25,7 @@ namespace {
 Bytes noise(size_t size, uint64_t seed) {
   std::mt19937_64 random(seed);
   Bytes bytes(size);
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
+  for (size_t at = 0; at < size; at += 512) bytes[at] = static_cast<std::byte>(random());
   return bytes;
 }
 
@@ -38,10 +38,10 @@ class UncachedSinkTest : public ::testing::Test {
     ASSERT_EQ(::write(fd_.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
   }
   Bytes content() const {
-    std::ifstream file(path_, std::ios::binary);
-    const std::vector<char> all(std::istreambuf_iterator<char>(file), {});
-    const auto bytes = std::as_bytes(std::span(all));
-    return {bytes.begin(), bytes.end()};
+    Bytes all(std::filesystem::file_size(path_));
+    std::ifstream(path_, std::ios::binary)
+        .read(reinterpret_cast<char*>(all.data()), static_cast<std::streamsize>(all.size()));
+    return all;
   }
   bool is_direct() const { return (fcntl(fd_.get(), F_GETFL) & O_DIRECT) != 0; }
   bool has_direct() const {
@@ -69,7 +69,7 @@ class UncachedSinkTest : public ::testing::Test {
 TEST_F(UncachedSinkTest, leaves_the_file_as_any_other_sink_would) {
   std::mt19937_64 random(1);
   for (const size_t before : {0u, 17u, 4095u, 4096u, 5000u}) {
-    for (const size_t size : {0u, 1u, 4095u, 4096u, 100'000u, 3u << 20, (6u << 20) + 77}) {
+    for (const size_t size : {0u, 1u, 4095u, 4096u, 100'000u, (4u << 20) + 77}) {
       SCOPED_TRACE(testing::Message() << before << " " << size);
       ASSERT_EQ(ftruncate(fd_.get(), 0), 0);
       ASSERT_EQ(lseek(fd_.get(), 0, SEEK_SET), 0);
