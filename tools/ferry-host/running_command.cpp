@@ -56,7 +56,7 @@ void print(const nlohmann::ordered_json& s) {
 RunningSave running(ThisHost& host, const std::string& domain) {
   const domid_t domid = host.life().find(domain);
   if (const auto save = RunningSave::of(domid)) return *save;
-  fail(Errc::no_domain, "no live save or migration of domain {} is under way", raw(domid));
+  fail(Errc::no_domain, "no save or migration of domain {} is under way", raw(domid));
 }
 
 void info(const Arguments& arguments, const OpenHost& open) {
@@ -177,8 +177,7 @@ void add_running_commands(CLI::App& job, const OpenHost& open) {
     command->add_option("DOMAIN", arguments->domain, of)->required();
     return command;
   };
-  CLI::App* command =
-      add("info", "Where a live save or migration is", "Name or number of the domain");
+  CLI::App* command = add("info", "Where a save or migration is", "Name or number of the domain");
   command->add_flag("--json", arguments->json, "Print it as JSON");
   command->callback([arguments, open] { info(*arguments, open); });
 
@@ -189,9 +188,9 @@ void add_running_commands(CLI::App& job, const OpenHost& open) {
   add_settings(*command, kJobSet, arguments->said);
   command->callback([arguments, open] { set(*arguments, open); });
 
-  command = add("cancel",
-                "Stop a live save, or a migration that has not given the guest away; it stays here",
-                "Name or number of the domain, or a job's ID");
+  command =
+      add("cancel", "Stop a save, or a migration that has not given the guest away; it stays here",
+          "Name or number of the domain, or a job's ID");
   command->callback([arguments, open] { cancel(*arguments, open); });
 }
 
