@@ -70,8 +70,12 @@ ControlSocket::Listener::~Listener() {
 }
 
 ControlSocket::ControlSocket(const std::string& path, LiveControl& control,
-                             std::function<void()> stop)
-    : control_(control), stop_(std::move(stop)), listener_(path), end_(eventfd(0, EFD_CLOEXEC)) {
+                             std::function<void()> stop, bool live)
+    : control_(control),
+      stop_(std::move(stop)),
+      live_(live),
+      listener_(path),
+      end_(eventfd(0, EFD_CLOEXEC)) {
   if (!end_) fail_errno(Errc::io, errno, fmt::format("cannot serve {}", path));
   thread_ = std::thread([this] { serve(); });
 }
@@ -98,6 +102,7 @@ std::string ControlSocket::answer(std::string_view request) {
   const size_t blank = request.find(' ', kSet.size());
   if (!request.starts_with(kSet) || blank == std::string_view::npos)
     return error_json("not one of: status, cancel, set NAME VALUE");
+  if (!live_) return error_json("the guest stands still meanwhile: there is nothing to change");
   try {
     host::change(control_, request.substr(kSet.size(), blank - kSet.size()),
                  request.substr(blank + 1));

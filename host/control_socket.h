@@ -1,4 +1,5 @@
-// The socket (the setting control) through which a live save is watched and steered while it runs.
+// The socket (the setting control) through which a save is watched and steered while it runs; of
+// one that is not live nothing can be set.
 //
 //   request, a line    answer, a line of JSON
 //   status             {"phase": "sending", "memory_iteration": 2, …}
@@ -20,8 +21,9 @@ namespace ferry::helper {
 class ControlSocket {
  public:
   // Listens at path (mode 0600; a socket at which nobody listens any more is replaced). stop is
-  // called on "cancel". Throws Error(io), Error(busy).
-  ControlSocket(const std::string& path, LiveControl& control, std::function<void()> stop);
+  // called on "cancel". live: false for a guest that stands still. Throws Error(io), Error(busy).
+  ControlSocket(const std::string& path, LiveControl& control, std::function<void()> stop,
+                bool live = true);
   ~ControlSocket();  // and removes the path
   ControlSocket(const ControlSocket&) = delete;
   ControlSocket& operator=(const ControlSocket&) = delete;
@@ -45,6 +47,7 @@ class ControlSocket {
 
   LiveControl& control_;
   std::function<void()> stop_;
+  const bool live_;
   Listener listener_;
   Descriptor end_;
   std::mutex mutex_;

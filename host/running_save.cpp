@@ -1,4 +1,4 @@
-// A live save or migration that runs on this host.
+// A save or migration that runs on this host.
 #include "host/running_save.h"
 
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-// A live save or migration that runs on this host, spoken to over its control socket
+// A save or migration that runs on this host, spoken to over its control socket
 // (host/control_socket.h).
 #pragma once
 

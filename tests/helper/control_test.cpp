@@ -84,6 +84,16 @@ TEST_F(Control, ChangesBandwidthAndTargetAndCancels) {
   EXPECT_EQ(stops_, 1);
 }
 
+TEST_F(Control, ChangesNothingOfASaveWhoseGuestStandsStill) {
+  ControlSocket socket(
+      path_, control_, [this] { ++stops_; }, false);
+  Client client(path_);
+  EXPECT_NE(client.ask("set bandwidth 1\n").find("stands still"), std::string::npos);
+  EXPECT_EQ(control_.bytes_per_second, 0u);
+  EXPECT_EQ(client.ask("cancel\n"), "{\"ok\": true}");
+  EXPECT_EQ(stops_, 1);
+}
+
 TEST_F(Control, AnswersWhatItDoesNotUnderstandAndGoesOn) {
   ControlSocket socket(path_, control_, [] {});
   Client client(path_);

@@ -67,7 +67,7 @@ std::string domain_of(const std::string& domain_or_id) {
 RunningSave running(ThisHost& host, const std::string& domain_or_id) {
   const domid_t domid = host.life().find(domain_of(domain_or_id));
   if (const auto save = RunningSave::of(domid)) return *save;
-  fail(Errc::no_domain, "no live save or migration of domain {} is under way", raw(domid));
+  fail(Errc::no_domain, "no save or migration of domain {} is under way", raw(domid));
 }
 
 void info(const Arguments& arguments, const OpenHost& open) {
@@ -188,7 +188,7 @@ void add_running_commands(CLI::App& job, const OpenHost& open) {
     command->add_option("DOMAIN", arguments->domain, of)->required();
     return command;
   };
-  CLI::App* command = add("info", "Where a live save or migration is", kWhich);
+  CLI::App* command = add("info", "Where a save or migration is", kWhich);
   command->add_flag("--json", arguments->json, "Print it as JSON");
   command->callback([arguments, open] { info(*arguments, open); });
 
@@ -198,9 +198,9 @@ void add_running_commands(CLI::App& job, const OpenHost& open) {
   add_settings(*command, kJobSet, arguments->said);
   command->callback([arguments, open] { set(*arguments, open); });
 
-  command = add("cancel",
-                "Stop a live save, or a migration that has not given the guest away; it stays here",
-                kWhich);
+  command =
+      add("cancel", "Stop a save, or a migration that has not given the guest away; it stays here",
+          kWhich);
   command->callback([arguments, open] { cancel(*arguments, open); });
 }
 

@@ -31,8 +31,9 @@
 #include "io/uncached_sink.h"
 #include "migrate/open_job.h"
 #include "tools/ferry-save-helper/keeper.h"
-#include "tools/ferry-save-helper/live_save.h"
 #include "tools/ferry-save-helper/priority.h"
+#include "tools/ferry-save-helper/starter.h"
+#include "tools/ferry-save-helper/watched_save.h"
 #include "xen/suspend_request.h"
 
 namespace ferry::helper {
@@ -173,25 +174,21 @@ class SaveJob {
     convert::LibxcSink libxc(out);
     const bool to_libxc = settings_.choose<"stream">({false, true});
     ByteSink& sink = to_libxc ? static_cast<ByteSink&>(libxc) : out;
-    ProgressReport progress(channel_);
+    WatchedSave watched(arguments_.domid, arguments_.flags & kLive, settings_, channel_, stop);
     SaveCallbacks callbacks;
     callbacks.suspend = [this] { suspend(); };
     callbacks.suspends_paused = under_ferry_;
     callbacks.check_room = [this](uint64_t least_bytes, uint64_t guest_pages) {
       check_room(least_bytes, guest_pages);
     };
-    callbacks.progress = [&](const Progress& p) { progress.update(p); };
+    callbacks.progress = [&](const Progress& p) { watched.tell(p); };
     callbacks.stop = &stop.stopped();
     SaveOptions options = save_options(settings_, to_libxc);
     std::optional<BasePages> base;
     if (const auto fd = settings_.find<"base_fd">())
       options.base = &base.emplace(BasePages::adopt(static_cast<int>(*fd)));
     auto executor = make_thread_executor(threads_of(settings_));
-    std::optional<LiveSave> live;
-    if (arguments_.flags & kLive) {
-      live.emplace(arguments_.domid, settings_, channel_, stop);
-      options.live = live->options();
-    }
+    if (arguments_.flags & kLive) options.live = watched.live_options();
     file_.emplace(under_ferry_ ? -1 : arguments_.io_fd);  // ferry has none of that name yet
     const auto on_the_disk = [&] {
       if (uncached) uncached->finish();
@@ -231,16 +228,26 @@ class SaveJob {
       fail(Errc::guest, "domain {} was asked to suspend and would not", raw(arguments_.domid));
   }
 
-  // libxl then resumes the guest, as far as it is suspended: whoever has suspended it.
+  // xl then resumes the guest, as far as it is suspended: whoever has suspended it.
   int report(const Error& error, const StopWatch& stop) {
     file_.reset();  // before the guest runs on: the image is behind its disks then
     try {
       if (!guest_ && error.code() != Errc::no_domain) wait_for_lock_before_failing(stop);
+      if (answered_ && starter_ == Starter::resumes_nothing) resume_for_starter();
       report_failure(channel_, error);
       if (guest_ && guest_->asked_to_suspend()) leave_to_libxl();
       return 0;
     } catch (const LibxlGone&) {
       return rescue();
+    }
+  }
+
+  // Where nobody else does. If it does not work, there is `ferry resume`.
+  void resume_for_starter() {
+    try {
+      guest_->give_back();
+    } catch (const Error& e) {
+      channel_.log(Level::error, e.what());
     }
   }
 
@@ -288,6 +295,7 @@ class SaveJob {
   std::string order_;
   host::CountedRun counting_;
   std::optional<host::Suspension> suspension_;
+  const Starter starter_ = starter();
   bool told_of_job_ = false;
   bool under_ferry_ = false;  // which has the guest in custody itself
   bool answered_ = false;     // libxl says that it suspended, or will not do so any more

@@ -1,5 +1,5 @@
-// A live save as the helper does it.
-#include "tools/ferry-save-helper/live_save.h"
+// A save as others see it while it runs, and steer it.
+#include "tools/ferry-save-helper/watched_save.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -11,35 +11,54 @@
 
 namespace ferry::helper {
 
-LiveSave::LiveSave(domid_t domid, const Settings& settings, Channel& channel, StopWatch& stop)
+WatchedSave::WatchedSave(domid_t domid, bool live, const Settings& settings, Channel& channel,
+                         StopWatch& stop)
     : settings_(settings), channel_(channel), report_(channel) {
   control_.bytes_per_second = host::bytes_per_second_of(settings);
-  open_control(domid, stop);
+  open_control(domid, live, stop);
 }
 
-void LiveSave::open_control(domid_t domid, StopWatch& stop) {
+void WatchedSave::open_control(domid_t domid, bool live, StopWatch& stop) {
   const auto asked_for = settings_.find<"control">();
   try {
-    socket_ = std::make_unique<ControlSocket>(asked_for ? *asked_for : control_path(domid),
-                                              control_, [&stop] { stop.stop(); });
+    socket_ = std::make_unique<ControlSocket>(
+        asked_for ? *asked_for : control_path(domid), control_, [&stop] { stop.stop(); }, live);
   } catch (const Error& e) {
     if (asked_for) throw;
     channel_.log(Level::debug, fmt::format("this save cannot be steered: {}", e.what()));
   }
 }
 
-LiveOptions LiveSave::options() {
+LiveOptions WatchedSave::live_options() {
   LiveOptions options;
   options.track = host::track_of(settings_);
   options.policy = host::policy_of(settings_);
   options.control = &control_;
-  options.progress = [this](const LiveProgress& p) { tell(p); };
+  options.progress = [this](const LiveProgress& p) { tell_live(p); };
   // Between rounds, when nobody else speaks to libxl.
   options.log = [this](std::string_view line) { channel_.log(Level::debug, line); };
   return options;
 }
 
-void LiveSave::tell(const LiveProgress& p) {
+// As a live save would tell of its last pass.
+void WatchedSave::tell(const Progress& p) {
+  report_.update(p);
+  if (!socket_) return;
+  const auto elapsed = std::chrono::steady_clock::now() - started_;
+  LiveProgress now;
+  now.round = 1;
+  now.phase = "guest stands still";
+  now.pages_total = now.round_pages = p.pages_total;
+  now.pages_sent = p.pages_done;
+  now.pages_left = p.pages_total - p.pages_done;
+  now.image_bytes = p.bytes;
+  now.elapsed_us =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count());
+  if (now.elapsed_us) now.bytes_per_second = p.bytes * 1'000'000 / now.elapsed_us;
+  socket_->update(now);
+}
+
+void WatchedSave::tell_live(const LiveProgress& p) {
   if (socket_) socket_->update(p);
   if (!report_.due(p.pages_left == 0)) return;
   const uint64_t total = p.round_pages;
