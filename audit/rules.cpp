@@ -146,13 +146,15 @@ constinit const Rule p2m_view{
     "stale machine frames."};
 
 constinit const Rule vcpu_missing{"vcpu.missing", kError, Level::structure,
-                                  "vCPU 0 and each online vCPU have a record.",
+                                  "vCPU 0 has a record, and each vCPU that was online, unless the "
+                                  "guest ran when the head was written.",
                                   "A restore would leave the vCPU down, with what ran on it lost; "
                                   "without vCPU 0 there is nothing "
                                   "to resume."};
 constinit const Rule vcpu_unexpected{
     "vcpu.unexpected", kError, Level::structure,
-    "Each vCPU record belongs to one online vCPU, once.",
+    "Each vCPU record belongs to one online vCPU, once; of a guest that ran when the head was "
+    "written, to one that it has.",
     "The record is for a vCPU that the head calls offline or does not have, or is the second for "
     "the same vCPU."};
 constinit const Rule context_size{

@@ -18,7 +18,10 @@ namespace ferry::audit {
 
 VcpuCheck::VcpuCheck(const v1::Head& head, PageMap& map, GuestFacts& facts, Findings& findings)
     : head_(head), map_(map), facts_(facts), findings_(findings) {
-  expected_.assign(head.online_vcpus().begin(), head.online_vcpus().end());
+  // A guest that runs while it is saved brings others up, and takes some down.
+  for (uint32_t id = 0; head.live() && id <= head.max_vcpu_id() && id < kMaxVcpus; ++id)
+    expected_.push_back(id);
+  if (!head.live()) expected_.assign(head.online_vcpus().begin(), head.online_vcpus().end());
   expected_.push_back(0);
   std::sort(expected_.begin(), expected_.end());
   expected_.erase(std::unique(expected_.begin(), expected_.end()), expected_.end());
@@ -143,7 +146,7 @@ void VcpuCheck::finish() {
   std::sort(facts_.vcpus.begin(), facts_.vcpus.end(),
             [](const VcpuRoots& a, const VcpuRoots& b) { return a.id < b.id; });
   for (size_t i = 0; i < expected_.size(); ++i) {
-    if (seen_[i]) continue;
+    if (seen_[i] || (head_.live() && expected_[i] != 0)) continue;
     findings_.add(rule::vcpu_missing, {.vcpu = expected_[i]}, "There is no record of vCPU {}.",
                   expected_[i]);
   }

@@ -52,14 +52,15 @@ class Save {
     const DomainInfo domain = get_domain(xen_, domid_);
     const auto guest = std::make_shared<const GuestView>(xen_, domain, m2p);
     const std::vector<v1::Vcpu> vcpus = read_vcpus(xen_, domain, *guest);
-    v1::Head head = make_head(xen_, domain, *guest, pfns_of_image(guest->nr_pfns()));
+    const PfnSet populated = populated_pfns(*guest);
+    v1::Head head = make_head(xen_, domain, *guest, pfns_of_image(guest->nr_pfns()), populated);
     name_base(head);
     head.set_start_info_pfn(start_info_of(vcpus.front()).raw());
     const uint64_t guest_bytes = head.populated_pages() * kPageSize;
 
     RecordWriter writer(sink_, head.nr_pfns());
     write_head(writer, head);
-    write_static_records(xen_, domain, *guest, head.nr_pfns(), writer);
+    write_static_records(xen_, domain, *guest, head.nr_pfns(), populated, writer);
     write_pages(guest, head, writer);
     write_state(*guest, vcpus, writer);
     check_still_suspended();
@@ -73,14 +74,16 @@ class Save {
     auto first = view_running_guest(xen_, before, m2p);
     check_room(first, before);
     const std::vector<pfn_t> first_leaves = first->leaf_pfns();
-    v1::Head head = make_head(xen_, before, *first, pfns_of_image(first->nr_pfns_with_room()));
+    const PfnSet populated = populated_pfns(*first);
+    v1::Head head =
+        make_head(xen_, before, *first, pfns_of_image(first->nr_pfns_with_room()), populated);
     name_base(head);
     head.set_live(true);
     const uint64_t guest_bytes = head.populated_pages() * kPageSize;
     LimitedSink sink(sink_, options_.live->control, callbacks_.stop);
     RecordWriter writer(sink, head.nr_pfns());
     write_head(writer, head);
-    write_static_records(xen_, before, *first, head.nr_pfns(), writer);
+    write_static_records(xen_, before, *first, head.nr_pfns(), populated, writer);
 
     BatchContext context{
         xen_, domid_, std::move(first), pfn_t(~uint64_t{0}), writer, options_.level, 0, 0, {}};

@@ -25,8 +25,8 @@ void write_cpu_policy(const Hypervisor& xen, domid_t domid, RecordWriter& writer
   writer.write(std::move(record));
 }
 
-// (gap, count) runs of the pfns that have a frame, as many records as it takes.
-void write_populated(const GuestView& guest, RecordWriter& writer) {
+// (gap, count) runs of these pfns, as many records as it takes.
+void write_populated(const PfnSet& populated, RecordWriter& writer) {
   v1::Record record;
   uint64_t end_of_last = 0;
   auto* runs = record.mutable_populated()->mutable_runs();
@@ -35,27 +35,16 @@ void write_populated(const GuestView& guest, RecordWriter& writer) {
     record.mutable_populated()->set_first_pfn(next_first);
     runs->Clear();
   };
-  mfn_t ignored;
-  for (uint64_t n = 0; n < guest.nr_pfns();) {
-    if (!guest.frame_of(pfn_t(n), ignored)) {
-      ++n;
-      continue;
-    }
-    const uint64_t first = n;
-    while (n < guest.nr_pfns() && guest.frame_of(pfn_t(n), ignored)) ++n;
-    runs->Add(first - end_of_last);
-    runs->Add(n - first);
-    end_of_last = n;
+  for (pfn_t first = populated.next(pfn_t(0)); first.raw() < populated.nr_pfns();) {
+    pfn_t end = first;
+    while (end.raw() < populated.nr_pfns() && populated.contains(end)) ++end;
+    runs->Add(first.raw() - end_of_last);
+    runs->Add(end.raw() - first.raw());
+    end_of_last = end.raw();
     if (static_cast<size_t>(runs->size()) >= kMaxNumbersPerRecord) flush(end_of_last);
+    first = populated.next(end);
   }
   flush(0);
-}
-
-uint64_t count_populated(const GuestView& guest) {
-  uint64_t count = 0;
-  mfn_t ignored;
-  for (uint64_t n = 0; n < guest.nr_pfns(); ++n) count += guest.frame_of(pfn_t(n), ignored);
-  return count;
 }
 
 void add_runs(const std::vector<pfn_t>& ascending,
@@ -73,13 +62,21 @@ void add_runs(const std::vector<pfn_t>& ascending,
 
 }  // namespace
 
+PfnSet populated_pfns(const GuestView& guest) {
+  PfnSet populated(guest.nr_pfns());
+  mfn_t ignored;
+  for (uint64_t n = 0; n < guest.nr_pfns(); ++n)
+    if (guest.frame_of(pfn_t(n), ignored)) populated.add(pfn_t(n));
+  return populated;
+}
+
 v1::Head make_head(const Hypervisor& xen, const DomainInfo& domain, const GuestView& guest,
-                   uint64_t nr_pfns) {
+                   uint64_t nr_pfns, const PfnSet& populated) {
   v1::Head head;
   head.set_guest_width(8);
   head.set_pt_levels(4);
   head.set_nr_pfns(nr_pfns);
-  head.set_populated_pages(count_populated(guest));
+  head.set_populated_pages(populated.count());
   head.set_max_vcpu_id(domain.max_vcpu_id);
   for (uint32_t id = 0; id <= domain.max_vcpu_id; ++id)
     if (vcpu_online(xen, domain.domid, id)) head.add_online_vcpus(id);
@@ -106,9 +103,9 @@ void write_p2m_frames(const GuestView& guest, uint64_t nr_pfns, RecordWriter& wr
 }
 
 void write_static_records(const Hypervisor& xen, const DomainInfo& domain, const GuestView& guest,
-                          uint64_t nr_pfns, RecordWriter& writer) {
+                          uint64_t nr_pfns, const PfnSet& populated, RecordWriter& writer) {
   write_cpu_policy(xen, domain.domid, writer);
-  write_populated(guest, writer);
+  write_populated(populated, writer);
   write_p2m_frames(guest, nr_pfns, writer);
 }
 

@@ -29,6 +29,22 @@ std::vector<BrokenImage> vcpu_cases() {
       {"vcpu.missing", "one", [] { return changed([](G& guest) { guest.vcpu.pop_back(); }); }},
       {"vcpu.unexpected", "offline",
        [] { return changed([](G& guest) { guest.head.mutable_online_vcpus()->RemoveLast(); }); }},
+      {"vcpu.unexpected", "beyond_of_live",
+       [] {
+         return changed([](G& guest) {
+           guest.head.set_live(true);
+           guest.head.set_start_info_pfn(0);
+           guest.head.set_max_vcpu_id(0);
+         });
+       }},
+      {"vcpu.missing", "first_of_live",
+       [] {
+         return changed([](G& guest) {
+           guest.head.set_live(true);
+           guest.head.set_start_info_pfn(0);
+           guest.vcpu.erase(guest.vcpu.begin());
+         });
+       }},
       {"vcpu.unexpected", "twice",
        [] { return changed([](G& guest) { guest.vcpu.push_back(guest.vcpu[1]); }); }},
       {"vcpu.context-size", "short",

@@ -27,10 +27,14 @@ class PageThatLeaves : public ::testing::Test {
   }
 
   // Calls at_batch with the number of each batch, before its types are asked for. The first round
-  // has three. The guest arrives as it was when it was suspended.
-  void save_and_restore(Track track, const std::function<void(unsigned)>& at_batch) {
+  // has three. at_call: before every call; image: what was saved. The guest arrives as it was when
+  // it was suspended.
+  void save_and_restore(Track track, const std::function<void(unsigned)>& at_batch,
+                        const std::function<void(const Call&)>& at_call = {},
+                        Bytes* image = nullptr) {
     unsigned batches = 0;
     host_->set_before_call([&](const Call& call) {
+      if (at_call) at_call(call);
       if (call.kind == CallKind::domctl_page_types) at_batch(++batches);
     });
     SaveOptions options;
@@ -44,6 +48,7 @@ class PageThatLeaves : public ::testing::Test {
     host_->set_before_call({});
     ASSERT_TRUE(saved.done()) << saved.sentence;
     ASSERT_GT(batches, 3u);
+    if (image) *image = saved.image;
 
     const GuestView at_suspension = view_guest(*host_, guest_.domid);
     const Restored restored =
