@@ -157,6 +157,15 @@ int renameat(int from_folder, const char* from, int to_folder, const char* to) n
   return -1;
 }
 
+int renameat2(int from_folder, const char* from, int to_folder, const char* to,
+              unsigned flags) noexcept {
+  static auto* const libc = of_libc<int(int, const char*, int, const char*, unsigned)>("renameat2");
+  const int error = network_error(path_of(to_folder) + "/" + to, "renameat");
+  if (error == 0) return libc(from_folder, from, to_folder, to, flags);
+  errno = error;
+  return -1;
+}
+
 int openat(int folder, const char* path, int flags, ...) {
   static auto* const libc = of_libc<int(int, const char*, int, mode_t)>("openat");
   va_list arguments;
