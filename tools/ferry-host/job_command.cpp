@@ -137,9 +137,10 @@ void give_up_received(ThisHost& host, const MigrationJob& known, bool force) {
 }
 
 void abort_job(const Arguments& arguments, const OpenHost& open) {
-  if (const auto received = readable_job(arguments.id, false);
-      received && !readable_job(arguments.id, true))
-    return give_up_received(*open(), *received, arguments.force);
+  // A guest that this host sent is settled by what the source knows, whatever else has that ID.
+  if (!readable_job(arguments.id, true))
+    if (const auto received = readable_job(arguments.id, false))
+      return give_up_received(*open(), *received, arguments.force);
   const MigrationJob job = source_job(arguments.id);
   const auto host = open();
   if (!arguments.force && job.source_state() == SourceState::given_away)
