@@ -143,13 +143,11 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
 namespace {
 
 [[noreturn]] void fail_gone_here(const MigrationJob& job) {
-  const auto why = fmt::format(
-      "{} is not here any more: somebody has destroyed it, or this host was restarted", job.name);
-  if (job.source_state() != SourceState::given_away) fail(Errc::no_domain, "{}", why);
-  fail(Errc::needs_operator,
-       "{}; the copy on {} may be the only one; if it is to run there, try: ferry job resume "
-       "--force {}",
-       why, job.peer.text, job.id);
+  fail(
+      Errc::needs_operator,
+      "{} is not here any more: somebody has destroyed it, or this host was restarted; the copy on "
+      "{} may be the only one; if it is to run there, try: ferry job resume --force {}",
+      job.name, job.peer.text, job.id);
 }
 
 }  // namespace

@@ -46,5 +46,48 @@ TEST_F(Settling, regression_a_damaged_journal_of_the_other_side_is_in_nobodys_wa
   EXPECT_TRUE(hosts_.runs_on("a"));
 }
 
+// A folder has the name that something on this host is to be written under: the journal's next
+// state, the job's lock, the domain's lock.
+TEST_F(Settling, regression_what_this_host_cannot_write_is_for_the_operator_while_nothing_runs) {
+  const std::string id = given_away_and_held();
+  for (const std::string& in_the_way :
+       {journal(id) + ".new", journal(id) + ".lock", hosts_.path("a.host.run/domain-1.lock")}) {
+    SCOPED_TRACE(in_the_way);
+    std::filesystem::create_directories(in_the_way + "/folder");
+    for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+             {"job", "resume", id}, {"job", "abort", "--force", id}}) {
+      if (in_the_way.ends_with(".new") && command.size() == 3) continue;  // could run there
+      const auto result = hosts_.run("a", command);
+      expect_says(result, 4, "is suspended here and does not run");
+      expect_says(result, 4, "try: ferry job resume " + id);
+      EXPECT_EQ(state("a", "web1--migratedaway"), "suspended");
+      EXPECT_FALSE(hosts_.runs_on("b"));
+    }
+    std::filesystem::remove_all(in_the_way);
+  }
+  const auto resumed = hosts_.run("a", {"job", "resume", id});
+  EXPECT_EQ(resumed.status, 0) << resumed.said;
+  hosts_.expect_one_runs("once it was put right");
+}
+
+// The other host holds the last copy.
+TEST_F(Settling, regression_a_guest_that_is_gone_before_its_go_is_for_the_operator) {
+  hold(kReceived);
+  Running migration = migrate();
+  ASSERT_TRUE(is_held()) << migration.said();
+  const std::string id = only_source_job();
+  migration.send(SIGUSR2);
+  ASSERT_NE(migration.wait(), -1);
+  ASSERT_EQ(hosts_.run("a", {"destroy", "web1"}).status, 0);
+  command_is(receiver());
+  ASSERT_EQ(state("b", "web1--incoming"), "paused");
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"job", "abort", id}, {"job", "abort", "--force", id}})
+    expect_says(hosts_.run("a", command), 4, "is not here any more");
+  const auto told = hosts_.run("a", {"job", "abort", id});
+  expect_says(do_as_told(told.said), 0, "runs there");
+  hosts_.expect_one_runs("the last copy");
+}
+
 }  // namespace
 }  // namespace ferry::test
