@@ -150,6 +150,16 @@ namespace {
       job.name, job.peer.text, job.id);
 }
 
+// Somebody may have sent the guest to the host that it was on, or back to it by another way.
+void refuse_second_copy(Lifecycle& life, const MigrationJob& job, const GuestCustody& custody) {
+  for (const DomainHere& copy : life.with_uuid(job.uuid))
+    if (copy.domid != custody.domid() && copy.runs())
+      fail(Errc::needs_operator,
+           "a copy of {} runs here already, as domain {} ({}), and would share its disks with the "
+           "one that was given away (domain {}); try: ferry job resume {}",
+           job.name, raw(copy.domid), copy.name, raw(custody.domid()), job.id);
+}
+
 }  // namespace
 
 void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& known,
@@ -167,6 +177,7 @@ void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const Migratio
   NobodyListens nobody;
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
   if (!custody) fail_gone_here(job);
+  refuse_second_copy(life, job, *custody);
   GuestHere guest(life, job, custody);
   JobJournal journal(job);
   SourceHandover(job.source_state(), journal, guest, nobody).force_take_back();

@@ -89,5 +89,24 @@ TEST_F(Settling, regression_a_guest_that_is_gone_before_its_go_is_for_the_operat
   hosts_.expect_one_runs("the last copy");
 }
 
+// Sent to the host that it is on, which is how one machine tries a migration out.
+TEST_F(Settling, regression_no_force_takes_a_guest_back_beside_a_copy_that_runs_here) {
+  command_is(fmt::format("{} | python3 {} {}", receiver("a"), GATE, kRunning));
+  hosts_.extra_environment["FERRY_HANDOVER_TIMEOUT"] = "1";
+  Running migration = migrate();
+  ASSERT_EQ(migration.wait(), 4) << migration.said();
+  hosts_.extra_environment.erase("FERRY_HANDOVER_TIMEOUT");
+  command_is(receiver("a"));
+  const std::string id = only_source_job();
+  ASSERT_EQ(state("a"), "running");
+  ASSERT_EQ(state("a", "web1--migratedaway"), "suspended");
+  const auto forced = hosts_.run("a", {"job", "abort", "--force", id});
+  expect_says(forced, 4, "runs here already, as domain 2 (web1)");
+  EXPECT_EQ(state("a", "web1--migratedaway"), "suspended");
+  EXPECT_EQ(do_as_told(forced.said).status, 0);
+  EXPECT_EQ(state("a"), "running");
+  EXPECT_EQ(state("a", "web1--migratedaway"), "");
+}
+
 }  // namespace
 }  // namespace ferry::test
