@@ -132,7 +132,7 @@ void fail_if_broken_off(const std::string& domain_or_id) {
     if (!job.source || (job.id != domain_or_id && (job.name != domain_or_id || job.settled())))
       continue;
     if (job.settled()) fail(Errc::usage, "job {} is settled: {}", job.id, job.state_name());
-    fail(Errc::usage,
+    fail(Errc::needs_operator,
          "nothing works on job {} of {} any more ({}); try: ferry job resume {}, or ferry job "
          "abort {}",
          job.id, job.name, job.state_name(), job.id, job.id);
