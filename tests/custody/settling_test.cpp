@@ -108,5 +108,22 @@ TEST_F(Settling, regression_no_force_takes_a_guest_back_beside_a_copy_that_runs_
   EXPECT_EQ(state("a", "web1--migratedaway"), "");
 }
 
+TEST_F(Settling, regression_a_cancel_that_nothing_answers_says_so) {
+  hold(kReceived);
+  Running migration = migrate();
+  ASSERT_TRUE(is_held()) << migration.said();
+  const std::string id = only_source_job();
+  migration.send(SIGSTOP);
+  const auto cancelled = hosts_.run("a", {"job", "cancel", "web1"});
+  expect_says(cancelled, 4, "has not answered");
+  expect_says(cancelled, 4, "is suspended here");
+  EXPECT_EQ(cancelled.said.find("stays here"), std::string::npos) << cancelled.said;
+  migration.send(SIGKILL);
+  migration.wait();
+  command_is(receiver());
+  EXPECT_EQ(do_as_told(cancelled.said).status, 0);
+  hosts_.expect_one_runs("ended, as told");
+}
+
 }  // namespace
 }  // namespace ferry::test
