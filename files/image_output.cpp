@@ -167,11 +167,12 @@ void ImageOutput::take_name() {
   temporary_.clear();
 }
 
-void ImageOutput::commit() {
+void ImageOutput::commit(const std::function<void(const NamedFile&)>& about_to_count) {
   if (!durable()) return;
   if (target_.was && fchmod(fd_.get(), target_.was->mode) != 0)
     fail_errno(Errc::io, errno, fmt::format("cannot give the image the mode that {} has", given_));
   if (fsync(fd_.get()) != 0) fail_errno(Errc::io, errno, fmt::format("cannot sync {}", given_));
+  if (about_to_count) about_to_count(named_file(fd_.get(), target_.path));
   if (target_.kind == TargetKind::device) {
     committed_ = true;  // the head may be there although it could not be synced
     turn_head(fd_.get(), 0);

@@ -2,9 +2,11 @@
 // block device, or a stream.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
+#include "files/named_file.h"
 #include "files/save_target.h"
 #include "files/target_hold.h"
 #include "io/descriptor.h"
@@ -38,7 +40,9 @@ class ImageOutput {
   // left of a file, and what had the name still has it. Only if the folder itself could not be
   // synced is the file there all the same, whole, and the sentence says so: what it has replaced is
   // gone by then.
-  void commit();
+  // about_to_count: called when all is on the disk, right before the name or the head makes it
+  // count.
+  void commit(const std::function<void(const NamedFile&)>& about_to_count = {});
   // After commit(): the image is of no use after all. Nothing is left of it, nor of what it had
   // replaced.
   void withdraw() noexcept;

@@ -22,6 +22,8 @@ class UnfinishedFile {
   UnfinishedFile(const UnfinishedFile&) = delete;
   UnfinishedFile& operator=(const UnfinishedFile&) = delete;
 
+  // Its name when it is finished; "" if this has nothing to do.
+  const std::string& path() const { return path_; }
   // It is on the disk: gives it its name back and syncs the folder. Throws Error(io), and the file
   // is removed, if another file has taken one of the names, or the folder cannot be written or
   // synced.
