@@ -1,6 +1,7 @@
 // Who is responsible for a guest on this host.
 #include "custody/guest_custody.h"
 
+#include "custody/left_image.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
 #include "text/printable.h"
@@ -88,6 +89,7 @@ void GuestCustody::check_untouched() {
 void GuestCustody::about_to_suspend() {
   asked_ = true;
   protection_.begin();
+  withdraw_image_of_earlier_save();  // somebody has resumed it since
   leave_suspend_mark(domid(), known_.uuid, job_, was_paused_);
   may_suspend_yet_ = true;
 }
@@ -150,6 +152,7 @@ void GuestCustody::give_back() {
     const bool ours = is_to_be_resumed();
     if (was_paused_ && (ours || may_suspend_yet_)) pause_again();
     if (ours) resume();
+    withdraw_image_of_earlier_save();
   } catch (const Error& e) {
     if (e.code() == Errc::needs_operator && !job_.empty())
       fail_with_command(e, "ferry job resume " + job_);
@@ -160,7 +163,21 @@ void GuestCustody::give_back() {
   protection_.end();
 }
 
+void GuestCustody::about_to_count(const NamedFile& image) {
+  const DomainInfo now = look();
+  const auto earlier = image_in_suspend_mark(now);
+  if (earlier && earlier->path != image.path) withdraw_left_image(now);
+  note_image(now, image);
+  images_are_settled_ = true;
+}
+
+void GuestCustody::withdraw_image_of_earlier_save() noexcept {
+  if (!images_are_settled_) withdraw_left_image(known_);
+  images_are_settled_ = true;
+}
+
 void GuestCustody::destroy() {
+  withdraw_image_of_earlier_save();
   forget_note();  // whoever destroys it counts on something else
   life_->destroy(domid());
 }

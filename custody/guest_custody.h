@@ -7,6 +7,7 @@
 
 #include "custody/domain_lock.h"
 #include "custody/oom_protection.h"
+#include "files/named_file.h"
 #include "xen/domain.h"
 #include "xen/lifecycle.h"
 
@@ -52,6 +53,12 @@ class GuestCustody {
   void about_to_suspend();
   void has_suspended();
   bool asked_to_suspend() const { return asked_; }
+  // Right before an image gets its name that the guest is to be destroyed for: whoever takes the
+  // guest back after a crash finds it in the note. That of an earlier save that was broken off
+  // goes. Throws Error(io).
+  void about_to_count(const NamedFile& image);
+  // The guest goes for a stream, of which nobody knows where it ends: an earlier image stays.
+  void leave_image_of_earlier_save() noexcept { images_are_settled_ = true; }
 
   // Undoes what was done: a dirty log is off, a guest that was asked to suspend runs again, or is
   // paused as it was, or its request is withdrawn, and the note is gone. Nothing happens to a guest
@@ -69,6 +76,7 @@ class GuestCustody {
   void let_it_answer();
   void pause_again() noexcept;
   void resume();
+  void withdraw_image_of_earlier_save() noexcept;
 
   const Hypervisor& xen_;
   SuspendUndo& undo_;
@@ -80,6 +88,7 @@ class GuestCustody {
   bool asked_ = false;            // to suspend
   bool may_suspend_yet_ = false;  // it was, and nobody has seen it do so
   bool log_may_be_on_ = false;
+  bool images_are_settled_ = false;      // no image that a note names is older than the guest
   std::optional<uint64_t> cpu_time_ns_;  // when it was known to be suspended
   OomProtection protection_;             // while it may be suspended
 };

@@ -44,7 +44,10 @@ class GuestSave {
     try {
       save(output);
       guest_->check_untouched();
-      output.commit();
+      output.commit([&](const NamedFile& image) {
+        if (request_.afterwards == Afterwards::destroy) guest_->about_to_count(image);
+      });
+      if (!output.durable()) guest_->leave_image_of_earlier_save();
       if (!let_go()) destroy();
     } catch (...) {
       const std::exception_ptr why = std::current_exception();

@@ -3,7 +3,10 @@
 //   +---------+---------+--------+----------------+--------+------------------------------------+
 //   | 16 uuid | 16 boot | 16 job | 4 pid of owner | 4 bits | 8 CPU time, ns, or all ones        |
 //   +---------+---------+--------+----------------+--------+------------------------------------+
+//   | 8 device | 8 inode | 8 bytes | 8 changed, ns | 4 length of path | 4 zeros | path            |
+//   +----------+---------+---------+---------------+------------------+---------+-----------------+
 //
+// The second line, of the image (files/named_file.h), is not in the notes of earlier versions.
 // boot: of this host (custody/host_boot.h); job: zeros for none; bits: 1 if the guest was paused,
 // and is to be again; CPU time: the domain's.
 #include "custody/suspend_mark.h"
@@ -12,6 +15,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
+#include <cstring>
 #include <optional>
 
 #include "custody/host_boot.h"
@@ -29,6 +34,17 @@ struct Mark {
   uint64_t cpu_time_ns = ~uint64_t{0};  // all ones: it holds until it is removed
 };
 
+struct ImageOfMark {
+  uint64_t device = 0, inode = 0, bytes = 0;
+  int64_t changed_ns = 0;
+  uint32_t path_length = 0, zeros = 0;
+};
+
+struct Note {
+  Mark mark;
+  std::optional<NamedFile> image;
+};
+
 uint32_t this_process() {
   return static_cast<uint32_t>(getpid());
 }
@@ -39,19 +55,48 @@ std::string mark_path(domid_t domid) {
   return fmt::format("{}/domain-{}.suspended", run_directory(), static_cast<unsigned>(domid));
 }
 
-std::optional<Mark> read_mark(domid_t domid) {
-  const Descriptor file(open(mark_path(domid).c_str(), O_RDONLY | O_CLOEXEC));
-  Mark mark;
-  if (!file || read(file.get(), &mark, sizeof mark) != ssize_t{sizeof mark}) return std::nullopt;
-  return mark;
+std::optional<NamedFile> image_in(std::string_view bytes) {
+  ImageOfMark image;
+  if (bytes.size() < sizeof image) return std::nullopt;
+  std::memcpy(&image, bytes.data(), sizeof image);
+  bytes.remove_prefix(sizeof image);
+  if (image.path_length == 0 || image.path_length > bytes.size()) return std::nullopt;
+  return NamedFile{std::string(bytes.substr(0, image.path_length)), image.device, image.inode,
+                   image.bytes, image.changed_ns};
 }
 
-// Over what is there: at no moment is there none.
-void write_mark(domid_t domid, const Mark& mark) {
-  const std::string path = mark_path(domid);
+std::optional<Note> read_note(domid_t domid) {
+  const Descriptor file(open(mark_path(domid).c_str(), O_RDONLY | O_CLOEXEC));
+  std::string bytes(sizeof(Mark) + sizeof(ImageOfMark) + PATH_MAX, '\0');
+  const ssize_t n = file ? read(file.get(), bytes.data(), bytes.size()) : -1;
+  if (n < ssize_t{sizeof(Mark)}) return std::nullopt;
+  bytes.resize(static_cast<size_t>(n));
+  Note note;
+  std::memcpy(&note.mark, bytes.data(), sizeof note.mark);
+  note.image = image_in(std::string_view(bytes).substr(sizeof note.mark));
+  return note;
+}
+
+std::string bytes_of(const Note& note) {
+  std::string bytes(reinterpret_cast<const char*>(&note.mark), sizeof note.mark);
+  ImageOfMark image;
+  if (note.image)
+    image = {note.image->device,
+             note.image->inode,
+             note.image->bytes,
+             note.image->changed_ns,
+             static_cast<uint32_t>(note.image->path.size()),
+             0};
+  bytes.append(reinterpret_cast<const char*>(&image), sizeof image);
+  return note.image ? bytes + note.image->path : bytes;
+}
+
+// Over what is there: at no moment is there none. What a longer one leaves behind it means nothing.
+void write_note(domid_t domid, const Note& note) {
+  const std::string path = mark_path(domid), bytes = bytes_of(note);
   const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  const ssize_t n = file ? write(file.get(), &mark, sizeof mark) : -1;
-  if (n == ssize_t{sizeof mark}) return;
+  const ssize_t n = file ? write(file.get(), bytes.data(), bytes.size()) : -1;
+  if (n == static_cast<ssize_t>(bytes.size())) return;
   const int os_errno = n < 0 ? errno : ENOSPC;
   unlink(path.c_str());
   fail_errno(Errc::io, os_errno, fmt::format("cannot write {}", path));
@@ -59,8 +104,8 @@ void write_mark(domid_t domid, const Mark& mark) {
 
 bool is_ours(domid_t domid) noexcept {
   try {
-    const auto mark = read_mark(domid);
-    return mark && mark->owner == this_process();
+    const auto note = read_note(domid);
+    return note && note->mark.owner == this_process();
   } catch (const Error&) {
     return false;
   }
@@ -70,11 +115,12 @@ bool is_ours(domid_t domid) noexcept {
 
 void leave_suspend_mark(domid_t domid, const DomainUuid& uuid, const std::string& job,
                         bool was_paused) {
-  write_mark(domid, {.uuid = uuid,
-                     .boot = uuid_of(host_boot()),
-                     .job = job.empty() ? DomainUuid{} : uuid_of(job),
-                     .owner = this_process(),
-                     .bits = was_paused ? kWasPaused : 0});
+  const Mark mark{.uuid = uuid,
+                  .boot = uuid_of(host_boot()),
+                  .job = job.empty() ? DomainUuid{} : uuid_of(job),
+                  .owner = this_process(),
+                  .bits = was_paused ? kWasPaused : 0};
+  write_note(domid, {mark, {}});
 }
 
 void clear_suspend_mark(domid_t domid) noexcept {
@@ -93,36 +139,49 @@ void expire_own_suspend_mark(const DomainInfo& domain) {
   if (!is_ours(domain.domid)) return;
   Mark mark{.uuid = domain.uuid, .boot = uuid_of(host_boot()), .owner = this_process()};
   mark.cpu_time_ns = domain.cpu_time_ns;
-  write_mark(domain.domid, mark);
+  write_note(domain.domid, {mark, {}});
 }
 
 namespace {
 
-std::optional<Mark> mark_of(const DomainInfo& domain) {
-  const auto mark = read_mark(domain.domid);
-  if (!mark || mark->uuid != domain.uuid || mark->boot != uuid_of(host_boot())) return std::nullopt;
-  const bool holds =
-      mark->cpu_time_ns == ~uint64_t{0} || domain.cpu_time_ns <= mark->cpu_time_ns + kBookedLateNs;
-  return holds ? mark : std::nullopt;
+std::optional<Note> note_of(const DomainInfo& domain) {
+  auto note = read_note(domain.domid);
+  if (!note || note->mark.uuid != domain.uuid || note->mark.boot != uuid_of(host_boot()))
+    return std::nullopt;
+  const uint64_t until = note->mark.cpu_time_ns;
+  const bool holds = until == ~uint64_t{0} || domain.cpu_time_ns <= until + kBookedLateNs;
+  return holds ? note : std::nullopt;
 }
 
 }  // namespace
 
 bool has_suspend_mark(const DomainInfo& domain) {
-  return mark_of(domain).has_value();
+  return note_of(domain).has_value();
 }
 
 bool was_paused_by_suspend_mark(const DomainInfo& domain) {
-  const auto mark = mark_of(domain);
-  return mark && (mark->bits & kWasPaused);
+  const auto note = note_of(domain);
+  return note && (note->mark.bits & kWasPaused);
 }
 
 std::string job_in_suspend_mark(const DomainInfo& domain) {
-  const auto mark = mark_of(domain);
-  if (!mark || mark->job == DomainUuid{}) return {};
+  const auto note = note_of(domain);
+  if (!note || note->mark.job == DomainUuid{}) return {};
   std::string job;
-  for (const uint8_t byte : mark->job) job += fmt::format("{:02x}", byte);
+  for (const uint8_t byte : note->mark.job) job += fmt::format("{:02x}", byte);
   return job;
+}
+
+std::optional<NamedFile> image_in_suspend_mark(const DomainInfo& domain) {
+  const auto note = note_of(domain);
+  return note ? note->image : std::nullopt;
+}
+
+void note_image(const DomainInfo& domain, const std::optional<NamedFile>& image) {
+  auto note = note_of(domain);
+  if (!note) return;
+  note->image = image;
+  write_note(domain.domid, *note);
 }
 
 }  // namespace ferry

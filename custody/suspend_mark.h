@@ -2,8 +2,10 @@
 // save and whoever started it are both gone.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "files/named_file.h"
 #include "xen/domain.h"
 
 namespace ferry {
@@ -35,5 +37,11 @@ bool has_suspend_mark(const DomainInfo& domain);
 bool was_paused_by_suspend_mark(const DomainInfo& domain);
 // The migration job that it names; empty for none.
 std::string job_in_suspend_mark(const DomainInfo& domain);
+
+// The image that its guest is to be destroyed for, once that has its name; nothing: none. It goes
+// into the note that there is. Throws Error(io).
+void note_image(const DomainInfo& domain, const std::optional<NamedFile>& image);
+// The one that the note names.
+std::optional<NamedFile> image_in_suspend_mark(const DomainInfo& domain);
 
 }  // namespace ferry

@@ -45,6 +45,10 @@ bool is_disk_of_a_guest(dev_t device) {
   return false;
 }
 
+[[noreturn]] void fail_in_use(const std::string& given) {
+  fail(Errc::busy, "cannot save to {}: another save writes to it", given);
+}
+
 }  // namespace
 
 ImageOutput::ImageOutput(const std::string& path, Takes takes)
@@ -68,7 +72,7 @@ ImageOutput::ImageOutput(const std::string& path, Takes takes)
       open_device();
       break;
     case TargetKind::file:
-      open_file();
+      open_file(takes);
   }
 }
 
@@ -82,6 +86,7 @@ void ImageOutput::open_stream() {
   if (!fd_ || fstat(fd_.get(), &opened) != 0)
     fail_errno(Errc::io, errno, fmt::format("cannot save to {}", given_));
   if (!S_ISFIFO(opened.st_mode)) fail(Errc::io, "{} is no FIFO any more", given_);
+  if (!hold_opened(fd_.get())) fail_in_use(given_);
 }
 
 // Alone: not what is mounted, swapped to, or a guest's disk.
@@ -96,13 +101,15 @@ void ImageOutput::open_device() {
   if (!fd_) fail_errno(Errc::io, errno, fmt::format("cannot save to {}", given_));
   if (!device_bytes(fd_.get())) fail(Errc::io, "{} is no block device any more", given_);
   if (is_read_only(fd_.get())) fail(Errc::io, "cannot save to {}: the device is read-only", given_);
+  if (!hold_opened(fd_.get())) fail_in_use(given_);
 }
 
-void ImageOutput::open_file() {
+void ImageOutput::open_file(Takes takes) {
   const std::string folder = folder_of(target_.path);
   name_ = std::filesystem::path(target_.path).filename();
   folder_.reset(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder_) fail_errno(Errc::io, errno, fmt::format("cannot write in {}", folder));
+  if (takes == Takes::any) held_.emplace(folder_.get(), name_, given_);
   fd_.reset(openat(folder_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!fd_ && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) make_temporary();
   if (!fd_) fail_errno(Errc::io, errno, fmt::format("cannot write in {}", folder));
@@ -153,16 +160,19 @@ void ImageOutput::take_name() {
     temporary_ = with_free_name([&](const char* name) {
       return linkat(AT_FDCWD, self.c_str(), folder_.get(), name, AT_SYMLINK_FOLLOW) == 0;
     });
-  if (renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0)
+  if (held_)
+    held_->give_to(temporary_);
+  else if (renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0)
     fail_errno(Errc::io, errno, fmt::format("cannot give the image the name {}", target_.path));
   temporary_.clear();
 }
 
-void ImageOutput::commit() {
+void ImageOutput::commit(const std::function<void(const NamedFile&)>& about_to_count) {
   if (!durable()) return;
   if (target_.was && fchmod(fd_.get(), target_.was->mode) != 0)
     fail_errno(Errc::io, errno, fmt::format("cannot give the image the mode that {} has", given_));
   if (fsync(fd_.get()) != 0) fail_errno(Errc::io, errno, fmt::format("cannot sync {}", given_));
+  if (about_to_count) about_to_count(named_file(fd_.get(), target_.path));
   if (target_.kind == TargetKind::device) {
     committed_ = true;  // the head may be there although it could not be synced
     turn_head(fd_.get(), 0);

@@ -10,9 +10,13 @@
 #include <cerrno>
 #include <climits>
 #include <cstdio>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
 
 #include "error/error.h"
 #include "files/durable.h"
+#include "files/target_hold.h"
 #include "io/descriptor.h"
 
 namespace ferry {
@@ -40,6 +44,34 @@ bool is_left_over(const std::string& path) {
   return file && flock(file.get(), LOCK_EX | LOCK_NB) == 0;
 }
 
+// Its name is another file's by now: what is written to it would be nowhere.
+bool was_replaced(int fd) {
+  constexpr std::string_view kAfter = " (deleted)";  // as Linux says it
+  struct stat file = {}, named = {};
+  if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) || file.st_nlink != 0) return false;
+  std::error_code none;
+  std::string path = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", fd), none);
+  if (!path.ends_with(kAfter)) return false;
+  path.resize(path.size() - kAfter.size());
+  return lstat(path.c_str(), &named) == 0;
+}
+
+// Files, devices and FIFOs; what else there is nobody else can open.
+void hold_alone(int fd, const std::string& path) {
+  struct stat file = {};
+  if (fstat(fd, &file) != 0) return;
+  if (!S_ISREG(file.st_mode) && !S_ISBLK(file.st_mode) && !S_ISFIFO(file.st_mode)) return;
+  if (!hold_opened(fd)) {
+    // xl has emptied it under the other one's hands when it opened it: without a name that one
+    // notices, and its guest runs on.
+    if (!path.empty()) unlink(path.c_str());
+    fail(Errc::busy, "another save writes to {}",
+         path.empty() ? "the same file, device or FIFO" : path);
+  }
+  if (was_replaced(fd))
+    fail(Errc::io, "another save has put its image in the place of the file that was opened");
+}
+
 bool rename_to_free(const std::string& from, const std::string& to) {
   return renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0;
 }
@@ -47,13 +79,10 @@ bool rename_to_free(const std::string& from, const std::string& to) {
 }  // namespace
 
 UnfinishedFile::UnfinishedFile(int fd) : fd_(fd), path_(path_of(fd)) {
+  hold_alone(fd, path_);
   if (path_.empty()) return;
   const size_t name = path_.rfind('/') + 1;
   const std::string hidden = path_.substr(0, name) + "." + path_.substr(name) + ".unfinished";
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {  // another save writes to the same file
-    path_.clear();
-    return;
-  }
   if (is_left_over(hidden)) unlink(hidden.c_str());
   if (rename_to_free(path_, hidden)) hidden_ = hidden;
 }
@@ -65,9 +94,10 @@ UnfinishedFile::~UnfinishedFile() {
 }
 
 void UnfinishedFile::finish() {
+  const std::string& name = hidden_.empty() ? path_ : hidden_;
+  if (!name.empty() && path_of(fd_) != name)
+    fail(Errc::io, "somebody has moved, removed or replaced {} before it was whole", name);
   if (!hidden_.empty()) {
-    if (path_of(fd_) != hidden_)
-      fail(Errc::io, "somebody has moved or removed {} before it was whole", hidden_);
     if (!rename_to_free(hidden_, path_))
       fail_errno(Errc::io, errno, fmt::format("cannot give the saved image its name {}", path_));
     hidden_.clear();

@@ -35,6 +35,14 @@ struct Enough {};
 
 }  // namespace
 
+std::string suspended_by_broken_save(const std::string& name) {
+  return fmt::format(
+      "it is suspended: a save or migration that was broken off left it so, and it would be saved "
+      "as "
+      "it is; to let it go on, try: ferry resume {}",
+      name);
+}
+
 CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::string& domain) {
   CheckResult result;
   result.domid = life.find(domain);
@@ -57,8 +65,7 @@ CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::strin
   });
   if (!result.blockers.empty()) return result;
   blocks([&] { view_running_guest(xen, info, std::make_shared<const MachineToPhys>(xen)); });
-  if (info.suspended)
-    result.notes.emplace_back("it is suspended already and would be saved as it is");
+  if (info.suspended) result.notes.push_back(suspended_by_broken_save(result.name));
   return result;
 }
 

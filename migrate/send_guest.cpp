@@ -143,13 +143,21 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
 namespace {
 
 [[noreturn]] void fail_gone_here(const MigrationJob& job) {
-  const auto why = fmt::format(
-      "{} is not here any more: somebody has destroyed it, or this host was restarted", job.name);
-  if (job.source_state() != SourceState::given_away) fail(Errc::no_domain, "{}", why);
-  fail(Errc::needs_operator,
-       "{}; the copy on {} may be the only one; if it is to run there, try: ferry job resume "
-       "--force {}",
-       why, job.peer.text, job.id);
+  fail(
+      Errc::needs_operator,
+      "{} is not here any more: somebody has destroyed it, or this host was restarted; the copy on "
+      "{} may be the only one; if it is to run there, try: ferry job resume --force {}",
+      job.name, job.peer.text, job.id);
+}
+
+// Somebody may have sent the guest to the host that it was on, or back to it by another way.
+void refuse_second_copy(Lifecycle& life, const MigrationJob& job, const GuestCustody& custody) {
+  for (const DomainHere& copy : life.with_uuid(job.uuid))
+    if (copy.domid != custody.domid() && copy.runs())
+      fail(Errc::needs_operator,
+           "a copy of {} runs here already, as domain {} ({}), and would share its disks with the "
+           "one that was given away (domain {}); try: ferry job resume {}",
+           job.name, raw(copy.domid), copy.name, raw(custody.domid()), job.id);
 }
 
 }  // namespace
@@ -169,6 +177,7 @@ void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const Migratio
   NobodyListens nobody;
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
   if (!custody) fail_gone_here(job);
+  refuse_second_copy(life, job, *custody);
   GuestHere guest(life, job, custody);
   JobJournal journal(job);
   SourceHandover(job.source_state(), journal, guest, nobody).force_take_back();

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include <fstream>
+#include <optional>
+#include <string>
 
 #include "custody/guest_custody.h"
 #include "custody/suspend_mark.h"
@@ -74,6 +76,36 @@ TEST_F(InCustody, nor_one_that_somebody_resumed_and_suspended_again) {
   EXPECT_TRUE(exists(*host_, subject_.domid()));
   EXPECT_FALSE(runs(*host_, subject_.domid())) << "what another one has suspended was resumed";
   EXPECT_FALSE(place_.has_image());
+}
+
+// Both would be destroyed, for one image.
+TEST_F(InCustody, regression_of_two_saves_into_one_file_the_second_touches_nothing) {
+  const ScratchGuest other = build_running_guest(*host_, small_guest(), "web2");
+  std::optional<Ended> second;
+  const Ended first = save(Afterwards::destroy, [&] {
+    SaveRun run;
+    run.request.domain = "web2";
+    run.request.file = place_.image();
+    run.guests = subject_.hooks();
+    second = run_save(*host_, *executor_, run);
+  });
+  EXPECT_TRUE(first.done()) << first.sentence;
+  EXPECT_TRUE(place_.has_image());
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->error, Errc::busy) << second->sentence;
+  EXPECT_NE(second->sentence.find("another save writes to it"), std::string::npos);
+  EXPECT_TRUE(runs(*host_, static_cast<uint32_t>(other.domid)));
+}
+
+TEST_F(InCustody, regression_a_save_takes_no_image_away_that_came_meanwhile) {
+  const Ended ended =
+      save(Afterwards::destroy, [&] { std::ofstream(place_.image()) << "another guest"; });
+  EXPECT_EQ(ended.exit_status(), 1) << ended.sentence;
+  EXPECT_NE(ended.sentence.find("is not what it was"), std::string::npos) << ended.sentence;
+  EXPECT_TRUE(runs(*host_, subject_.domid()));
+  std::string left;
+  std::getline(std::ifstream(place_.image()), left);
+  EXPECT_EQ(left, "another guest");
 }
 
 TEST_F(InCustody, a_guest_that_somebody_destroyed_leaves_its_image) {

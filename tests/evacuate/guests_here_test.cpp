@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "custody/suspend_mark.h"
 #include "error/error.h"
 #include "sim/kernel/sim_kernel.h"
 #include "sim/machine/domains.h"
@@ -94,6 +95,21 @@ TEST_F(GuestsHere, go_while_they_are_paused_and_stay_while_they_are_suspended) {
   life_.suspend(suspended);
   EXPECT_NE(against("suspended").find("is suspended, but not by a broken save"), std::string::npos)
       << against("suspended");
+}
+
+// Nobody else has it, and it runs nowhere.
+TEST_F(GuestsHere, regression_one_that_a_broken_save_left_suspended_is_for_the_operator) {
+  setenv("FERRY_RUN_DIR", folder_.path("run").c_str(), 1);
+  const domid_t domid = create("web1");
+  life_.suspend(domid);
+  leave_suspend_mark(domid, get_domain(xen_, domid).uuid);
+  const auto all = look();
+  clear_suspend_mark(domid);
+  unsetenv("FERRY_RUN_DIR");
+  ASSERT_EQ(all.size(), 2u);
+  ASSERT_EQ(all[1].stays.size(), 1u);
+  EXPECT_NE(all[1].stays[0].find("try: ferry resume web1"), std::string::npos) << all[1].stays[0];
+  EXPECT_TRUE(all[1].needs_operator);
 }
 
 TEST_F(GuestsHere, are_left_out_by_name_or_number) {

@@ -7,9 +7,11 @@
 //              room is said when what was written is synced
 //   NAME.CALL-ERROR.nfs   such a folder where that call on a file fails so: open, write (after some
 //              was taken), fsync, renameat, close; ERROR is EIO, ESTALE, ENOSPC or EDQUOT
+//   NAME.kill  a folder whose syncing kills who does it, if KILL_AT_FOLDER is in the environment
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -127,6 +129,7 @@ int ioctl(int fd, unsigned long request, ...) noexcept {
 int fsync(int fd) {
   static auto* const libc = of_libc<int(int)>("fsync");
   struct stat status;
+  if (getenv("KILL_AT_FOLDER") && path_of(fd).ends_with(".kill")) raise(SIGKILL);
   const bool file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
   const int error = file ? network_error(path_of(fd), "fsync") : 0;
   if (error == 0) return libc(fd);
@@ -153,6 +156,15 @@ int renameat(int from_folder, const char* from, int to_folder, const char* to) n
   static auto* const libc = of_libc<int(int, const char*, int, const char*)>("renameat");
   const int error = network_error(path_of(to_folder) + "/" + to, "renameat");
   if (error == 0) return libc(from_folder, from, to_folder, to);
+  errno = error;
+  return -1;
+}
+
+int renameat2(int from_folder, const char* from, int to_folder, const char* to,
+              unsigned flags) noexcept {
+  static auto* const libc = of_libc<int(int, const char*, int, const char*, unsigned)>("renameat2");
+  const int error = network_error(path_of(to_folder) + "/" + to, "renameat");
+  if (error == 0) return libc(from_folder, from, to_folder, to, flags);
   errno = error;
   return -1;
 }

@@ -1,5 +1,6 @@
 // All the ways to name what a guest is saved to, as docs/targets.md lists them.
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -187,6 +188,42 @@ TEST_P(EachTarget, is_as_the_documents_say) {
     EXPECT_EQ(shell("$sim list | grep web1", 1), "");
   else
     EXPECT_NE(shell("$sim run web1 --steps 5", 0).find("step 5 to 10"), std::string::npos);
+}
+
+// Killed when the image has its name and the guest is not destroyed yet: once the guest goes on, be
+// it here, in another image or on another host, a restore of that image would be a second one.
+TEST_F(Targets, regression_the_image_of_a_killed_save_goes_when_its_guest_goes_on) {
+  const std::string there =
+      "$sim2 create none --memory 1; $sim2 destroy none; sim2='env -u "
+      "FERRY_SIM_HOST -u FERRY_RUN_DIR -u FERRY_STATE_DIR '$sim2;";
+  const std::pair<std::string, std::string> kGoesOn[] = {
+      {"$sim resume web1", "$sim run web1 --steps 5"},
+      {"$sim save web1 other", "image other"},
+      {there + "$sim migrate --quiet web1 --via \"$sim2 receive --stdio\"",
+       "$sim2 run web1 --steps 5"}};
+  for (const auto& [command, after] : kGoesOn) {
+    SCOPED_TRACE(command);
+    const std::string sim2 = "sim2=\"${sim/web1.host/b.host}\";";
+    shell("rm -rf web1.host* d.kill; mkdir d.kill; $sim create web1 --memory 8", 0);
+    shell("KILL_AT_FOLDER=1 $sim save web1 d.kill/image", 128 + SIGKILL);
+    shell("image d.kill/image && $sim list | grep -q suspended", 0);
+    EXPECT_NE(shell(sim2 + command, 0).find("d.kill/image is removed"), std::string::npos);
+    shell(sim2 + "[ ! -e d.kill/image ] && " + after, 0);
+  }
+}
+
+TEST_F(Targets, regression_an_image_that_was_changed_since_stays_and_is_named) {
+  shell("mkdir d.kill; KILL_AT_FOLDER=1 $sim save web1 d.kill/image", 128 + SIGKILL);
+  shell("echo more >>d.kill/image", 0);
+  EXPECT_NE(shell("$sim resume web1", 0).find("must not be restored"), std::string::npos);
+  shell("[ -e d.kill/image ] && $sim run web1 --steps 5", 0);
+}
+
+TEST_F(Targets, regression_nor_goes_what_has_its_name_by_then) {
+  shell("mkdir d.kill; KILL_AT_FOLDER=1 $sim save web1 d.kill/image", 128 + SIGKILL);
+  shell("mv d.kill/image kept; echo mine >d.kill/image", 0);
+  shell("$sim resume web1", 0);
+  shell("[ $(cat d.kill/image) = mine ]", 0);
 }
 
 // Whatever /proc/sys/fs/protected_* say.

@@ -1,5 +1,7 @@
 // ferry job: migrations that were broken off; those that run are running_command.h's.
 #include <cstdio>
+#include <exception>
+#include <functional>
 #include <memory>
 
 #include <fmt/format.h>
@@ -74,6 +76,51 @@ MigrationJob source_job(const std::string& id) {
   fail(Errc::usage, "there is no job {}; ferry job list shows those there are", id);
 }
 
+// Of what belongs to the job on this host.
+enum class Stands { gone, still, runs };
+
+Stands as_it_stands(ThisHost& host, const MigrationJob& job) {
+  Stands stands = Stands::gone;
+  for (const DomainHere& domain : host.life().with_uuid(job.uuid)) {
+    const bool its = job.boot.empty() || raw(domain.domid) == job.domid;
+    if (domain.runs() || (its && !domain.ended)) return Stands::runs;  // or is paused, as it was
+    stands = Stands::still;
+  }
+  return stands;
+}
+
+// Why a command failed that was to settle the job. If the guest runs nowhere then, or nobody knows,
+// that is for the operator, whatever it was that failed.
+[[noreturn]] void fail_unsettled(ThisHost& host, const MigrationJob& job,
+                                 const std::exception& why) {
+  Stands stands = Stands::still;
+  try {
+    stands = as_it_stands(host, job);
+  } catch (const std::exception&) {
+    // Xen cannot be asked: then nobody knows.
+  }
+  if (stands == Stands::runs || (stands == Stands::gone && job.settled())) throw;
+  fail(Errc::needs_operator, "{}; {}; once that is put right, try: ferry job resume {}", why.what(),
+       stands == Stands::gone
+           ? fmt::format("{} is not here any more, and the copy on {} may be the "
+                         "only one",
+                         job.name, job.peer.text)
+           : fmt::format("{} is suspended here and does not run", job.name),
+       job.id);
+}
+
+void settling(ThisHost& host, const MigrationJob& job, const std::function<void()>& settle) {
+  try {
+    settle();
+  } catch (const Error& e) {
+    // Whoever works on it says what becomes of it.
+    if (exit_code(e.code()) != Exit::failed || e.code() == Errc::busy) throw;
+    fail_unsettled(host, job, e);
+  } catch (const std::exception& e) {
+    fail_unsettled(host, job, e);
+  }
+}
+
 std::string sentence(Settled settled, const MigrationJob& job) {
   const std::string name = printable(job.name), peer = printable(job.peer.text);
   switch (settled) {
@@ -100,9 +147,11 @@ void settle(ThisHost& host, const MigrationJob& job, Wanted wanted) {
     stop = other->cut_on_signals();
     return other->link();
   };
-  const Settled settled = settle_sent_guest(host.xen(), host.life(), connect, job, wanted,
-                                            handover_limits(settings_of_environment()));
-  fmt::print("{}\n", sentence(settled, job));
+  settling(host, job, [&] {
+    const Settled settled = settle_sent_guest(host.xen(), host.life(), connect, job, wanted,
+                                              handover_limits(settings_of_environment()));
+    fmt::print("{}\n", sentence(settled, job));
+  });
 }
 
 void resume(const Arguments& arguments, const OpenHost& open) {
@@ -137,14 +186,16 @@ void give_up_received(ThisHost& host, const MigrationJob& known, bool force) {
 }
 
 void abort_job(const Arguments& arguments, const OpenHost& open) {
-  if (const auto received = readable_job(arguments.id, false);
-      received && !readable_job(arguments.id, true))
-    return give_up_received(*open(), *received, arguments.force);
+  // A guest that this host sent is settled by what the source knows, whatever else has that ID.
+  if (!readable_job(arguments.id, true))
+    if (const auto received = readable_job(arguments.id, false))
+      return give_up_received(*open(), *received, arguments.force);
   const MigrationJob job = source_job(arguments.id);
   const auto host = open();
   if (!arguments.force && job.source_state() == SourceState::given_away)
     return settle(*host, job, Wanted::here);
-  take_back_sent_guest(host->xen(), host->life(), job, arguments.force);
+  settling(*host, job,
+           [&] { take_back_sent_guest(host->xen(), host->life(), job, arguments.force); });
   fmt::print("{} runs here\n", printable(job.name));
 }
 

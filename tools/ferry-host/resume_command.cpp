@@ -14,6 +14,7 @@ void add_resume_command(CLI::App& app, ResumeGuest resume) {
   CLI::App* command = app.add_subcommand("resume", "Let a suspended guest go on");
   command->footer(
       "For a guest that was left suspended when a save and whoever started it both died.\n"
+      "An image that such a save has finished is older than the guest then: it goes, or is named.\n"
       "Never resume a guest that was restored elsewhere: its disks belong to the copy.\n"
       "\nExample:\n  ferry resume web1");
   command->add_option("DOMAIN", *name, "Name or number of the domain")->required();

@@ -17,6 +17,7 @@
 #include "migrate/job_journal.h"
 #include "text/printable.h"
 #include "tools/ferry-host/setting_options.h"
+#include "xen/domain.h"
 
 namespace ferry::host {
 namespace {
@@ -113,17 +114,42 @@ bool interrupt_handover(const std::string& domain_or_id) {
   return job && writer_runs(*job) && kill(static_cast<pid_t>(job->pid), SIGTERM) == 0;
 }
 
+bool is_suspended(ThisHost& host, const MigrationJob& job) {
+  for (const DomainInfo& domain : list_domains(host.xen()))
+    if (is_of(job, domain)) return domain.suspended;
+  return false;
+}
+
+// Whoever works on it was told and has not done it: that may be stopped, or wait for a disk.
+[[noreturn]] void fail_unanswered(ThisHost& host, const MigrationJob& job,
+                                  std::chrono::seconds waited) {
+  const std::string unanswered = fmt::format(
+      "process {}, which works on job {} of {}, was told to stop and has not answered "
+      "for {} s",
+      job.pid, job.id, job.name, waited.count());
+  if (!is_suspended(host, job))
+    fail(Errc::busy, "{}; the guest runs here so far; ferry job list tells when it has",
+         unanswered);
+  fail(Errc::needs_operator,
+       "{}; the guest is suspended here until then; if that process hangs, end it and try: ferry "
+       "job "
+       "resume {}",
+       unanswered, job.id);
+}
+
 // What became of it: it may have been too late.
-void judge_cancelled(const MigrationJob& job) {
+void judge_cancelled(ThisHost& host, const MigrationJob& job) {
   constexpr auto kEndsWithin = std::chrono::seconds(10);
   const auto until = std::chrono::steady_clock::now() + kEndsWithin;
   while (is_worked_on(job.id, true) && std::chrono::steady_clock::now() < until)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const bool answered = !is_worked_on(job.id, true);
   const auto now = find_job(job.id, true);
   if (!now) return;
   fail_if_given_away(*now);
   if (now->source_state() == SourceState::done)
     fail(Errc::guest, "{} was too far to be stopped: it runs on {}", now->name, now->peer.text);
+  if (!answered) fail_unanswered(host, *now, kEndsWithin);
 }
 
 // Of a job or of its guest: that it is too late, and what is to be done instead.
@@ -132,7 +158,7 @@ void fail_if_broken_off(const std::string& domain_or_id) {
     if (!job.source || (job.id != domain_or_id && (job.name != domain_or_id || job.settled())))
       continue;
     if (job.settled()) fail(Errc::usage, "job {} is settled: {}", job.id, job.state_name());
-    fail(Errc::usage,
+    fail(Errc::needs_operator,
          "nothing works on job {} of {} any more ({}); try: ferry job resume {}, or ferry job "
          "abort {}",
          job.id, job.name, job.state_name(), job.id, job.id);
@@ -143,15 +169,16 @@ void cancel(const Arguments& arguments, const OpenHost& open) {
   const std::string domain = domain_of(arguments.domain);
   const auto migration = worked_on(domain);
   if (migration) fail_if_given_away(*migration);
+  const auto host = open();
   try {
-    running(*open(), domain).ask("cancel");
+    running(*host, domain).ask("cancel");
   } catch (const Error&) {
     if (!interrupt_handover(arguments.domain)) {
       fail_if_broken_off(arguments.domain);
       throw;
     }
   }
-  if (migration) judge_cancelled(*migration);
+  if (migration) judge_cancelled(*host, *migration);
   fmt::print("{} is being cancelled; the guest stays here\n", domain);
 }
 

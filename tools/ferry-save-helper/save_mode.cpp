@@ -194,6 +194,8 @@ class SaveJob {
       if (uncached) uncached->finish();
       sync_file(arguments_.io_fd);
       if (uncached) uncached->drop();
+      if (!file_->path().empty())
+        guest_->about_to_count(named_file(arguments_.io_fd, file_->path()));
       file_->finish();
     };
     const SaveResult result =

@@ -1,0 +1,44 @@
+// A file that is known again by more than its name.
+#include "files/named_file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "error/error.h"
+#include "files/durable.h"
+
+namespace ferry {
+namespace {
+
+int64_t changed_ns(const struct stat& status) {
+  return int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+}
+
+}  // namespace
+
+NamedFile named_file(int fd, const std::string& path) {
+  struct stat status = {};
+  if (fstat(fd, &status) != 0) fail_errno(Errc::io, errno, fmt::format("cannot look at {}", path));
+  return {std::filesystem::absolute(path).lexically_normal(), status.st_dev, status.st_ino,
+          static_cast<uint64_t>(status.st_size), changed_ns(status)};
+}
+
+Removed remove_file(const NamedFile& file) noexcept {
+  struct stat now = {};
+  if (lstat(file.path.c_str(), &now) != 0 || now.st_dev != file.device || now.st_ino != file.inode)
+    return Removed::none;
+  const bool same = S_ISREG(now.st_mode) && static_cast<uint64_t>(now.st_size) == file.bytes &&
+                    changed_ns(now) == file.changed_ns;
+  if (!same || unlink(file.path.c_str()) != 0) return Removed::no;
+  try {
+    sync_folder(std::filesystem::path(file.path).parent_path().string());
+  } catch (const std::exception&) {
+    // It is gone unless the power fails now.
+  }
+  return Removed::yes;
+}
+
+}  // namespace ferry
