@@ -57,11 +57,21 @@ void DestinationHandover::link_lost() {
   if (state_ == DestinationState::receiving) give_up();
 }
 
+// The source has a copy that shall run. After a go that was noted only one that is here, and has
+// not run, is thrown away: without it nobody knows what became of it.
+void DestinationHandover::drop() {
+  if (state_ == DestinationState::about_to_run) {
+    if (!guest_.present()) return note(DestinationState::may_have_run);
+    if (guest_.has_run()) return note(DestinationState::runs);
+  }
+  give_up();
+}
+
 // Written first: from here on no go can reach the copy, which then goes. It is said only after
-// that, so who finds a copy that runs all the same has not said it yet.
+// that, so who finds a copy that has run all the same has not said it yet.
 void DestinationHandover::give_up() {
   note(DestinationState::never_ran);
-  if (guest_.runs()) return note(DestinationState::runs);
+  if (guest_.has_run()) return note(DestinationState::runs);
   guest_.discard();
 }
 
@@ -100,7 +110,7 @@ void DestinationHandover::on(HandoverMessage message) {
   const bool dropped = message == HandoverMessage::forget || message == HandoverMessage::kept;
   if (state_ == DestinationState::held && message == HandoverMessage::go) return run();
   if (state_ == DestinationState::about_to_run && !dropped) let_run();
-  if (open && dropped) give_up();
+  if (open && dropped) drop();
   answer();
 }
 

@@ -94,6 +94,8 @@ void XlIncoming::finish() {
   take(encode_libxl_end());
   if (!expect(kWhole)) fail_as_xl();
   look();
+  copy_.whole();
+  if (number_) number_->cpu_time_ns = copy_.known()->cpu_time_ns;
   leave();
 }
 

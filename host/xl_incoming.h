@@ -24,7 +24,7 @@ class XlIncoming final : public IncomingGuest {
   const std::string& why() const override { return copy_.why(); }
   bool present() override;
   bool lives_on() override { return copy_.lives_on(); }
-  bool runs() override { return copy_.runs(); }
+  bool has_run() override { return copy_.has_run(); }
   bool run() override;
   void discard() override;
 

@@ -2,6 +2,7 @@
 #include "migrate/incoming_copy.h"
 
 #include "custody/host_boot.h"
+#include "custody/suspend_mark.h"
 #include "error/error.h"
 #include "xen/hypervisor.h"
 
@@ -39,17 +40,29 @@ bool IncomingCopy::lives_on() {
   return find() || find_named(life_, job_.name, job_.uuid);
 }
 
-bool IncomingCopy::runs() {
+void IncomingCopy::whole() {
+  if (const auto copy = find(); copy && job_.copy) job_.copy->cpu_time_ns = copy->cpu_time_ns;
+}
+
+bool IncomingCopy::has_run() {
   const auto copy = find();
-  return copy && copy->runs();
+  return copy && has_run(*copy);
+}
+
+// One that was unpaused and is paused again is not as it was built. Where nobody noted what it had
+// used of the CPUs, its name tells: it loses that of an arriving domain right before it runs.
+bool IncomingCopy::has_run(const DomainHere& copy) const {
+  if (copy.runs() || copy.ended) return true;
+  if (job_.copy && job_.copy->cpu_time_ns)
+    return copy.cpu_time_ns > *job_.copy->cpu_time_ns + kBookedLateNs;
+  return copy.name != incoming_name();
 }
 
 bool IncomingCopy::run() {
   const auto copy = find();
   if (!copy) fail(Errc::needs_operator, "{} is not here: nobody knows whether it ran", job_.name);
-  if (copy->runs() && copy->name == job_.name) return true;
-  // It had its name before: it may have run, and is suspended or paused by somebody since.
-  if (copy->ended && copy->name == job_.name) return true;
+  // Paused, suspended or renamed by somebody since, it stays as that one has left it.
+  if (has_run(*copy)) return copy->name != incoming_name() || rename(*copy);
   if (copy->name != job_.name && !rename(*copy)) return false;
   return job_.paused || unpause(*copy);
 }
@@ -64,8 +77,8 @@ bool IncomingCopy::rename(const DomainHere& copy) {
   }
   const auto now = find();
   if (now && now->name == job_.name) return true;
-  if (now && !now->runs())
-    return cannot_run(fmt::format("its copy there cannot get its name: {}", why));
+  if (now && has_run(*now)) return true;  // and that is what counts
+  if (now) return cannot_run(fmt::format("its copy there cannot get its name: {}", why));
   fail(Errc::needs_operator, "{} cannot get its name: {}", job_.name, why);
 }
 
@@ -78,8 +91,7 @@ bool IncomingCopy::unpause(const DomainHere& copy) {
   }
   const auto now = find();
   if (now && (now->runs() || now->ended)) return true;
-  // Only one that still had the name of an arriving domain has surely not run before.
-  if (now && copy.name == incoming_name()) {
+  if (now && !has_run(*now)) {
     call_it_arriving(*now);
     return cannot_run(fmt::format("its copy there cannot run: {}", why));
   }
@@ -87,11 +99,11 @@ bool IncomingCopy::unpause(const DomainHere& copy) {
        raw(copy.domid), why);
 }
 
-// Its name is what tells, when it is tried again, that it has not run.
+// As it was: people see by its name that it waits.
 void IncomingCopy::call_it_arriving(const DomainHere& copy) {
   try {
     life_.rename(copy.domid, incoming_name());
-  } catch (const Error&) {  // then the next try leaves open whether it ran
+  } catch (const Error&) {  // its job knows it all the same
   }
 }
 

@@ -35,10 +35,12 @@ class IncomingCopy {
   std::optional<DomainHere> find();
   // Once it ran: it, or what has become of it here under its name, in another domain.
   bool lives_on();
-  // Whether it runs, whoever let it.
-  bool runs();
-  // Gives it its name and lets it run, if it does not run already, and was not paused where it
-  // comes from. False: it cannot, and surely never did; why() says why. Throws
+  // It is whole, and has not been let run: what it has used of the CPUs until now is noted.
+  void whole();
+  // Whether it runs, or has run since, whoever let it and whatever it is called now.
+  bool has_run();
+  // Gives it its name and lets it run, if it has not run already, and was not paused where it comes
+  // from. False: it cannot, and surely never did; why() says why. Throws
   // Error(needs_operator) if that is not certain.
   bool run();
   const std::string& why() const { return why_; }
@@ -49,6 +51,7 @@ class IncomingCopy {
 
  private:
   void number(domid_t domid);
+  bool has_run(const DomainHere& copy) const;
   bool rename(const DomainHere& copy);
   bool unpause(const DomainHere& copy);
   void call_it_arriving(const DomainHere& copy);

@@ -25,7 +25,7 @@ class SimIncoming final : public IncomingGuest {
   const std::string& why() const override { return copy_.why(); }
   bool present() override { return copy_.find().has_value(); }
   bool lives_on() override { return copy_.lives_on(); }
-  bool runs() override { return copy_.runs(); }
+  bool has_run() override { return copy_.has_run(); }
   bool run() override { return copy_.run(); }
   void discard() override;
 

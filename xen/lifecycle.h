@@ -20,6 +20,7 @@ struct DomainHere {
   std::string name;
   bool paused = false;  // by the toolstack: its vCPUs do not run
   bool ended = false;   // suspended or shut down: it does not run either
+  uint64_t cpu_time_ns = 0;  // of all its vCPUs since it was made
 
   bool runs() const { return !paused && !ended; }
 };

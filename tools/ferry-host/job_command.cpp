@@ -110,6 +110,21 @@ void resume(const Arguments& arguments, const OpenHost& open) {
   settle(*open(), job, arguments.force ? Wanted::there_by_force : Wanted::anywhere);
 }
 
+// What is true now, also of one that could not be thrown away.
+void tell_given_up(const MigrationJob& job, IncomingGuest& guest) {
+  if (job.destination_state() == DestinationState::may_have_run)
+    fail(Errc::needs_operator,
+         "{0} is not here any more, and was let run here, or was about to be: nobody knows whether "
+         "it ran; look at its disks, then settle job {1} on its source; there, try: ferry job "
+         "resume {1}",
+         job.name, job.id);
+  fmt::print("job {} is {}{}\n", job.id, job.state_name(),
+             job.destination_state() == DestinationState::runs && guest.present()
+                 ? fmt::format(": {} has run here, and its copy stays as it is",
+                               printable(job.name))
+                 : "");
+}
+
 // On the host it came to: what of it is here goes, as if it had never come.
 void give_up_received(ThisHost& host, const MigrationJob& known, bool force) {
   const auto lock = lock_job(known.id, false);
@@ -117,23 +132,27 @@ void give_up_received(ThisHost& host, const MigrationJob& known, bool force) {
   const MigrationJob job = find_job(known.id, false).value_or(known);  // it may have gone on
   const DestinationState state = job.destination_state();
   if (job.settled()) fail(Errc::usage, "job {} is settled: {}", job.id, job.state_name());
-  if (state != DestinationState::receiving && !force)
+  struct Nobody final : HandoverOutbox {
+    void send(HandoverMessage) override {}
+  } nobody;
+  const std::unique_ptr<IncomingGuest> guest = host.incoming(job);
+  // After a go only what is to be seen here is noted, unless the copy is here and has not run.
+  const bool only_noted = state == DestinationState::may_have_run ||
+                          (state == DestinationState::about_to_run &&
+                           (!guest->present() || guest->has_run()));
+  if (state != DestinationState::receiving && !only_noted && !force)
     fail(Errc::usage,
          "{} is here as a whole, and its source may have given it away for good: settle job {} "
          "there "
          "(--force destroys this copy, which may be the only one)",
          job.name, job.id);
-  struct Nobody final : HandoverOutbox {
-    void send(HandoverMessage) override {}
-  } nobody;
-  const std::unique_ptr<IncomingGuest> guest = host.incoming(job);
   JobJournal journal(job);
   DestinationHandover handover(state, journal, *guest, nobody);
   if (state == DestinationState::receiving)
     handover.link_lost();
   else
     handover.on(HandoverMessage::forget);
-  fmt::print("job {} is {}\n", job.id, journal.job().state_name());
+  tell_given_up(journal.job(), *guest);
 }
 
 void abort_job(const Arguments& arguments, const OpenHost& open) {
