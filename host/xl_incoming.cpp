@@ -128,6 +128,7 @@ void XlIncoming::end_left_over_xl() {
 
 void XlIncoming::discard() {
   end_left_over_xl();
+  if (xl_) look();
   end_xl();
   copy_.discard();
 }

@@ -29,8 +29,7 @@ bool IncomingCopy::look() {
 }
 
 std::optional<DomainHere> IncomingCopy::find() {
-  if (!job_.copy) return find_named(life_, incoming_name(), job_.uuid);
-  if (job_.copy->boot != host_boot()) return std::nullopt;
+  if (!job_.copy || job_.copy->boot != host_boot()) return std::nullopt;
   for (DomainHere& one : life_.with_uuid(job_.uuid))
     if (one.domid == job_.copy->domid) return std::move(one);
   return std::nullopt;

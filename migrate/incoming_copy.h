@@ -2,8 +2,8 @@
 //
 // Its uuid is also that of the source's copy, which may be on this very host, and names are unique
 // for a moment only. So it is known by uuid and domid, of this boot of the host, from the moment it
-// exists. Before that number is in the journal only what has the uuid and xl's name for an arriving
-// domain, NAME--incoming, is taken for it: one job at a time serves a uuid (receive_guest.cpp).
+// exists. Only whoever has just had it made finds it by its uuid and xl's name for an arriving
+// domain, NAME--incoming. One that a journal has no number of may be anybody's, and is left alone.
 #pragma once
 
 #include <optional>
@@ -31,7 +31,8 @@ class IncomingCopy {
   void made(domid_t domid) { number(domid); }
   const std::optional<CopyNumber>& known() const { return job_.copy; }
 
-  // Throws Error(internal) if the toolstack does not answer.
+  // The one with the number that is known; nothing if none is. Throws Error(internal) if the
+  // toolstack does not answer.
   std::optional<DomainHere> find();
   // Once it ran: it, or what has become of it here under its name, in another domain.
   bool lives_on();

@@ -6,8 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "config/json_text.h"
+#include "custody/host_boot.h"
 #include "error/run_main.h"
 #include "host/other_host.h"
+#include "migrate/guest_names.h"
 #include "migrate/send_guest.h"
 #include "settings/environment.h"
 #include "text/printable.h"
@@ -110,6 +112,24 @@ void resume(const Arguments& arguments, const OpenHost& open) {
   settle(*open(), job, arguments.force ? Wanted::there_by_force : Wanted::anywhere);
 }
 
+bool is_copy_of_another_job(const DomainHere& domain, const MigrationJob& job) {
+  for (const MigrationJob& one : list_jobs(false))
+    if (!one.source && one.id != job.id && one.uuid == job.uuid && one.copy &&
+        one.copy->domid == domain.domid && one.copy->boot == host_boot())
+      return true;
+  return false;
+}
+
+// What looks like its copy, and was not noted as one when it was made.
+void tell_look_alike(Lifecycle& life, const MigrationJob& job) {
+  const auto alike = find_named(life, incoming_name(job.name), job.uuid);
+  if (!alike || is_copy_of_another_job(*alike, job)) return;
+  fail(Errc::needs_operator,
+       "job {} is {}; domain {} ({}) has the uuid of {}, and nothing here says that the job made it: "
+       "it is left as it is; only if it surely is nobody's, try: xl destroy {}",
+       job.id, job.state_name(), raw(alike->domid), alike->name, job.name, raw(alike->domid));
+}
+
 // What is true now, also of one that could not be thrown away.
 void tell_given_up(const MigrationJob& job, IncomingGuest& guest) {
   if (job.destination_state() == DestinationState::may_have_run)
@@ -153,6 +173,8 @@ void give_up_received(ThisHost& host, const MigrationJob& known, bool force) {
   else
     handover.on(HandoverMessage::forget);
   tell_given_up(journal.job(), *guest);
+  if (journal.job().destination_state() == DestinationState::never_ran)
+    tell_look_alike(host.life(), journal.job());
 }
 
 void abort_job(const Arguments& arguments, const OpenHost& open) {
