@@ -26,7 +26,7 @@
 namespace ferry::host {
 namespace {
 
-using evacuate::GuestHere;
+using evacuate::LocalGuest;
 using evacuate::Row;
 
 struct Arguments {
@@ -50,19 +50,19 @@ std::vector<Peer> destinations(const Arguments& arguments, const Settings& setti
   return hosts;
 }
 
-std::vector<GuestHere> that_can_go(const std::vector<GuestHere>& guests) {
-  std::vector<GuestHere> going;
+std::vector<LocalGuest> that_can_go(const std::vector<LocalGuest>& guests) {
+  std::vector<LocalGuest> going;
   std::copy_if(guests.begin(), guests.end(), std::back_inserter(going),
-               [](const GuestHere& guest) { return guest.stays.empty(); });
+               [](const LocalGuest& guest) { return guest.stays.empty(); });
   return going;
 }
 
 // Here now, and not among those that were, by whatever number.
-std::vector<GuestHere> that_came(const std::vector<GuestHere>& before,
-                                 const std::vector<GuestHere>& now) {
-  std::vector<GuestHere> came;
-  for (const GuestHere& guest : now)
-    if (std::none_of(before.begin(), before.end(), [&](const GuestHere& known) {
+std::vector<LocalGuest> that_came(const std::vector<LocalGuest>& before,
+                                  const std::vector<LocalGuest>& now) {
+  std::vector<LocalGuest> came;
+  for (const LocalGuest& guest : now)
+    if (std::none_of(before.begin(), before.end(), [&](const LocalGuest& known) {
           return known.domid == guest.domid || known.uuid == guest.uuid;
         }))
       came.push_back(guest);
@@ -70,9 +70,9 @@ std::vector<GuestHere> that_came(const std::vector<GuestHere>& before,
 }
 
 // A guest that was not here any more under its number may have rebooted.
-void note_reboots(std::vector<evacuate::Outcome>& outcomes, const std::vector<GuestHere>& now) {
+void note_reboots(std::vector<evacuate::Outcome>& outcomes, const std::vector<LocalGuest>& now) {
   for (evacuate::Outcome& outcome : outcomes) {
-    const auto again = std::find_if(now.begin(), now.end(), [&](const GuestHere& guest) {
+    const auto again = std::find_if(now.begin(), now.end(), [&](const LocalGuest& guest) {
       return guest.uuid == outcome.guest.uuid;
     });
     if (outcome.fate != evacuate::Fate::gone || again == now.end()) continue;
@@ -114,20 +114,20 @@ void evacuate_host(const Arguments& arguments, const Settings& settings, ThisHos
   for (const Peer& peer : peers) hosts.push_back(peer.text);
   const auto parallel = static_cast<unsigned>(settings.get<"evacuate_parallel">());
   const FileLock emptying = start_emptying();
-  const std::vector<GuestHere> guests =
+  const std::vector<LocalGuest> guests =
       evacuate::guests_here(host.xen(), host.life(), arguments.except);
-  const std::vector<GuestHere> going = that_can_go(guests);
+  const std::vector<LocalGuest> going = that_can_go(guests);
   const bool quiet = arguments.quiet || arguments.json;
   const auto around =
       evacuate::migrate_children(host, {before, as_environment(arguments.said), peers, quiet});
 
   evacuate::Checking checking(*around, peers.size());
   std::vector<evacuate::Outcome> outcomes = evacuate::evacuate(going, hosts, parallel, checking);
-  std::vector<GuestHere> came;
+  std::vector<LocalGuest> came;
   if (!arguments.dry_run) {
     tell_what_cannot_go(outcomes, quiet);
     outcomes = evacuate::evacuate(going, hosts, parallel, *around);
-    const std::vector<GuestHere> now = evacuate::guests_here(host.xen(), host.life());
+    const std::vector<LocalGuest> now = evacuate::guests_here(host.xen(), host.life());
     note_reboots(outcomes, now);
     came = that_came(guests, now);
   }
