@@ -20,6 +20,8 @@ void DestinationHandover::note(DestinationState state) {
 }
 
 void DestinationHandover::restarted() {
+  if (state_ == DestinationState::held || state_ == DestinationState::about_to_run)
+    guest_.check_alone();
   switch (state_) {
     case DestinationState::receiving:
     case DestinationState::never_ran:
@@ -60,6 +62,7 @@ void DestinationHandover::link_lost() {
 // The source has a copy that shall run. After a go that was noted only one that is here, and has
 // not run, is thrown away: without it nobody knows what became of it.
 void DestinationHandover::drop() {
+  guest_.check_alone();
   if (state_ == DestinationState::about_to_run) {
     if (!guest_.present()) return note(DestinationState::may_have_run);
     if (guest_.has_run()) return note(DestinationState::runs);
@@ -78,6 +81,12 @@ void DestinationHandover::give_up() {
 // A go. What fails before the guest can run leaves it as it is; a journal that says it failed may
 // hold the state all the same, so nothing is promised of it.
 void DestinationHandover::run() {
+  try {
+    guest_.check_alone();
+  } catch (const std::exception& e) {
+    outbox_.because(e.what());
+    return outbox_.send(HandoverMessage::cannot_run);
+  }
   if (!guest_.present()) {
     give_up();
     return answer();

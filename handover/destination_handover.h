@@ -51,6 +51,8 @@ class DestinationGuest {
   virtual bool present() = 0;  // complete, paused or running
   // It runs, or has run since it was whole, whoever let it; also where that cannot be told.
   virtual bool has_run() { return false; }
+  // Throws if another domain here is this guest, too: then nobody can say what has become of it.
+  virtual void check_alone() {}
   // Of one that ran: it does so still, if in another domain since, restarted or restored here.
   virtual bool lives_on() { return present(); }
   // Lets it run; one that has run already is left as it is. False: it cannot, and surely never did.

@@ -23,6 +23,7 @@ class XlIncoming final : public IncomingGuest {
   const std::optional<CopyNumber>& copy() const override { return number_; }
   const std::string& why() const override { return copy_.why(); }
   bool present() override;
+  void check_alone() override { copy_.check_alone(); }
   bool lives_on() override { return copy_.lives_on(); }
   bool has_run() override { return copy_.has_run(); }
   bool run() override;

@@ -4,6 +4,7 @@
 #include "custody/host_boot.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
+#include "migrate/same_guest.h"
 #include "xen/hypervisor.h"
 
 namespace ferry {
@@ -35,8 +36,24 @@ std::optional<DomainHere> IncomingCopy::find() {
   return std::nullopt;
 }
 
+void IncomingCopy::check_alone() {
+  const auto other = same_guest_here(life_, job_);
+  if (!other) return;
+  const std::string which = fmt::format("domain {} ({})", raw(other->domid), other->name);
+  const auto copy = find();
+  const std::string first = copy ? fmt::format("xl destroy {}, and then ", raw(copy->domid)) : "";
+  fail(Errc::needs_operator,
+       "{0} {1} on the destination, and {2} there is the same guest, though no job of ferry brought "
+       "it: only one may run; if {2} is to go on: on the destination, {3}ferry job resume --force "
+       "{4}; if not: there xl destroy {5}, and then on the source, try: ferry job resume {4}",
+       job_.name,
+       copy ? fmt::format("waits as domain {} ({})", raw(copy->domid), copy->name)
+            : "is not there any more as it came",
+       which, first, job_.id, raw(other->domid));
+}
+
 bool IncomingCopy::lives_on() {
-  return find() || find_named(life_, job_.name, job_.uuid);
+  return find() || same_guest_here(life_, job_);
 }
 
 void IncomingCopy::whole() {

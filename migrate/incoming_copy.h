@@ -34,7 +34,10 @@ class IncomingCopy {
   // The one with the number that is known; nothing if none is. Throws Error(internal) if the
   // toolstack does not answer.
   std::optional<DomainHere> find();
-  // Once it ran: it, or what has become of it here under its name, in another domain.
+  // Throws Error(needs_operator), saying what is to be done on which host, if another domain here is
+  // this guest, too (same_guest.h).
+  void check_alone();
+  // Once it ran: it, or what has become of it here, in another domain.
   bool lives_on();
   // It is whole, and has not been let run: what it has used of the CPUs until now is noted.
   void whole();

@@ -289,6 +289,19 @@ TEST_P(IncomingContract, regression_a_copy_that_has_run_is_left_as_it_is) {
   }
 }
 
+TEST_P(IncomingContract, regression_the_same_guest_in_another_domain_is_seen) {
+  const auto guest = met_again();
+  EXPECT_NO_THROW(guest->check_alone());
+  const domid_t again = life_->create(hello_.libxl_json(), "web1").domid;
+  EXPECT_THROW(guest->check_alone(), Error);
+  life_->destroy(guest->copy()->domid);
+  EXPECT_FALSE(guest->present());
+  EXPECT_THROW(guest->check_alone(), Error);
+  EXPECT_TRUE(guest->lives_on());
+  life_->destroy(again);
+  EXPECT_NO_THROW(guest->check_alone());
+}
+
 TEST_P(IncomingContract, a_name_taken_after_it_arrived_is_a_sure_no) {
   const auto guest = arrived();
   const domid_t taken = other("web1");
