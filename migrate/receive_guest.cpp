@@ -260,6 +260,16 @@ MigrationJob new_job(const std::string& id, const v1::MigrateHello& hello, const
   return job;
 }
 
+// What a damaged journal knew is as lost as a journal: the source's operator has to look here.
+std::optional<MigrationJob> known_job(const std::string& id) {
+  try {
+    return find_job(id, false);
+  } catch (const Error& e) {
+    if (e.code() != Errc::io) throw;
+    fail(Errc::no_domain, "job {} is not known on the destination any more: {}", id, e.what());
+  }
+}
+
 // hello: its configuration becomes what the toolstack is to get.
 Arrival prepare(Link& link, v1::MigrateHello& hello, const Caller& caller,
                 const ReceiveHost& host) {
@@ -267,7 +277,7 @@ Arrival prepare(Link& link, v1::MigrateHello& hello, const Caller& caller,
   check_hello(hello);
   std::optional<FileLock> lock = lock_job(id, false);
   if (!lock) fail(Errc::unsupported, "job {} is still served here by another process", id);
-  const std::optional<MigrationJob> known = find_job(id, false);
+  const std::optional<MigrationJob> known = known_job(id);
   if (!known && hello.settle())
     fail(Errc::no_domain, "job {} is not known here: its journal is gone", id);
   if (known) check_caller(*known, hello, caller);
