@@ -114,7 +114,7 @@ void DestinationHandover::let_run() {
 
 void DestinationHandover::on(HandoverMessage message) {
   if (state_ == DestinationState::receiving) return failed();  // nothing is said before the end
-  if (state_ == DestinationState::runs) return on_after_it_ran();
+  if (state_ == DestinationState::runs) return on_after_it_ran(message);
   const bool open = state_ == DestinationState::held || state_ == DestinationState::about_to_run;
   const bool dropped = message == HandoverMessage::forget || message == HandoverMessage::kept;
   if (state_ == DestinationState::held && message == HandoverMessage::go) return run();
@@ -123,8 +123,12 @@ void DestinationHandover::on(HandoverMessage message) {
   answer();
 }
 
-void DestinationHandover::on_after_it_ran() {
-  if (guest_.lives_on()) return answer();
+// A source that runs its own has to be told which one is to go.
+void DestinationHandover::on_after_it_ran(HandoverMessage message) {
+  if (guest_.lives_on()) {
+    if (message == HandoverMessage::kept) outbox_.because(guest_.where());
+    return answer();
+  }
   outbox_.because("it ran here, and is not here any more");
   outbox_.send(HandoverMessage::may_have_run);
 }

@@ -55,6 +55,8 @@ class DestinationGuest {
   virtual void check_alone() {}
   // Of one that ran: it does so still, if in another domain since, restarted or restored here.
   virtual bool lives_on() { return present(); }
+  // Of the same, for people at its source: under which number and name.
+  virtual std::string where() { return {}; }
   // Lets it run; one that has run already is left as it is. False: it cannot, and surely never did.
   // Throws what leaves open whether it ran.
   virtual bool run() = 0;
@@ -84,7 +86,7 @@ class DestinationHandover {
   void let_run();
   void drop();
   void give_up();
-  void on_after_it_ran();
+  void on_after_it_ran(HandoverMessage message);
   void note(DestinationState state);
   void answer();
   void write(DestinationState state);

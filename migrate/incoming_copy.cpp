@@ -42,18 +42,31 @@ void IncomingCopy::check_alone() {
   const std::string which = fmt::format("domain {} ({})", raw(other->domid), other->name);
   const auto copy = find();
   const std::string first = copy ? fmt::format("xl destroy {}, and then ", raw(copy->domid)) : "";
-  fail(Errc::needs_operator,
-       "{0} {1} on the destination, and {2} there is the same guest, though no job of ferry brought "
-       "it: only one may run; if {2} is to go on: on the destination, {3}ferry job resume --force "
-       "{4}; if not: there xl destroy {5}, and then on the source, try: ferry job resume {4}",
-       job_.name,
-       copy ? fmt::format("waits as domain {} ({})", raw(copy->domid), copy->name)
-            : "is not there any more as it came",
-       which, first, job_.id, raw(other->domid));
+  fail(
+      Errc::needs_operator,
+      "{0} {1} on the destination, and {2} there is the same guest, though no job of ferry brought "
+      "it: only one may run; if {2} is to go on: on the destination, {3}ferry job resume --force "
+      "{4}; if not: there xl destroy {5}, and then on the source, try: ferry job resume {4}",
+      job_.name,
+      copy ? fmt::format("waits as domain {} ({})", raw(copy->domid), copy->name)
+           : "is not there any more as it came",
+      which, first, job_.id, raw(other->domid));
 }
 
 bool IncomingCopy::lives_on() {
-  return find() || same_guest_here(life_, job_);
+  return what_goes_on().has_value();
+}
+
+std::optional<DomainHere> IncomingCopy::what_goes_on() {
+  auto copy = find();
+  return copy ? std::move(copy) : same_guest_here(life_, job_);
+}
+
+std::string IncomingCopy::where() {
+  const auto now = what_goes_on();
+  if (!now) return {};
+  return fmt::format("on that host it is domain {0} ({1}): xl destroy {0}", raw(now->domid),
+                     now->name);
 }
 
 void IncomingCopy::whole() {
@@ -63,6 +76,15 @@ void IncomingCopy::whole() {
 bool IncomingCopy::has_run() {
   const auto copy = find();
   return copy && has_run(*copy);
+}
+
+std::string IncomingCopy::how_it_is() {
+  const auto now = what_goes_on();
+  if (!now) return "is not here any more";
+  const std::string as = fmt::format("as domain {} ({})", raw(now->domid), now->name);
+  if (now->ended) return "is here, suspended or shut down, " + as;
+  if (now->paused) return "is here, paused, " + as;
+  return now->name == job_.name ? "runs here" : "runs here, " + as;
 }
 
 // One that was unpaused and is paused again is not as it was built. Where nobody noted what it had

@@ -34,8 +34,8 @@ class IncomingCopy {
   // The one with the number that is known; nothing if none is. Throws Error(internal) if the
   // toolstack does not answer.
   std::optional<DomainHere> find();
-  // Throws Error(needs_operator), saying what is to be done on which host, if another domain here is
-  // this guest, too (same_guest.h).
+  // Throws Error(needs_operator), saying what is to be done on which host, if another domain here
+  // is this guest, too (same_guest.h).
   void check_alone();
   // Once it ran: it, or what has become of it here, in another domain.
   bool lives_on();
@@ -43,6 +43,10 @@ class IncomingCopy {
   void whole();
   // Whether it runs, or has run since, whoever let it and whatever it is called now.
   bool has_run();
+  // For people: "runs here", "is here, paused, as domain 3 (web1)", "is not here any more".
+  std::string how_it_is();
+  // For people at its source: its number and name, and what destroys it. Empty if it is gone.
+  std::string where();
   // Gives it its name and lets it run, if it has not run already, and was not paused where it comes
   // from. False: it cannot, and surely never did; why() says why. Throws
   // Error(needs_operator) if that is not certain.
@@ -55,6 +59,7 @@ class IncomingCopy {
 
  private:
   void number(domid_t domid);
+  std::optional<DomainHere> what_goes_on();
   bool has_run(const DomainHere& copy) const;
   bool rename(const DomainHere& copy);
   bool unpause(const DomainHere& copy);

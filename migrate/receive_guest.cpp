@@ -47,16 +47,19 @@ class ReceiverOutbox final : public HandoverOutbox {
     const bool explained =
         message != HandoverMessage::received && message != HandoverMessage::running;
     if (explained && !why().empty()) tell_refusal(*link_, Error(Errc::internal, why()));
+    if (message == HandoverMessage::running && !new_.empty())
+      tell_refusal(*link_, Error(Errc::internal, new_));
+    new_.clear();
     out_.send(message);
   }
-  void because(const std::string& why) override { why_ = why; }
+  void because(const std::string& why) override { why_ = new_ = why; }
   const std::string& why() const { return guest_.why().empty() ? why_ : guest_.why(); }
 
  private:
   Link* const link_;
   const IncomingGuest& guest_;
   LinkOutbox out_{link_};
-  std::string why_;
+  std::string why_, new_;  // new_: of the next message only
 };
 
 class Receiver {
@@ -138,6 +141,14 @@ class Receiver {
 
   const MigrationJob& job() const { return journal_.job(); }
 
+  std::string how_it_is() const {
+    try {
+      return guest_.how_it_is();
+    } catch (const Error& e) {
+      return fmt::format("was let run here, and cannot be seen ({})", e.what());
+    }
+  }
+
   ReceiveReport report() const {
     Received what = Received::unknown;
     switch (handover_.state()) {
@@ -155,7 +166,8 @@ class Receiver {
       default:
         break;
     }
-    return {what, journal_.job(), reason_.empty() ? outbox_.why() : reason_};
+    return {what, journal_.job(), reason_.empty() ? outbox_.why() : reason_,
+            what == Received::runs ? how_it_is() : std::string()};
   }
 
  private:
@@ -308,7 +320,7 @@ ReceiveReport receive_guest(Link& link, const v1::MigrateFrame& first, const Cal
                             const ReceiveHost& host) {
   if (first.has_question()) {
     link.send(or_refuse(link, [&] { return answer_to(first.question(), caller, host); }));
-    return {Received::asked, {}, {}};
+    return {Received::asked, {}, {}, {}};
   }
   if (!first.has_hello())
     or_refuse(link, [] { fail(Errc::io, "a further connection came instead of a first one"); });

@@ -41,12 +41,14 @@ void check_alone_here(Lifecycle& life, const MigrationJob& job, bool sent_one_is
   if (!other) return;
   const std::string which = fmt::format("domain {} ({})", raw(other->domid), other->name);
   if (sent_one_is_here)
-    fail(Errc::needs_operator,
-         "{0} is still here as job {1} sends it, as domain {2}, and {3} here is the same guest: only "
-         "one may run; if {3} is to go on, and {0} surely does not run on {4}: xl destroy {2}, and "
-         "then ferry job abort --force {1}; if not: xl destroy {5}, and then, try: ferry job resume "
-         "{1}",
-         job.name, job.id, job.domid, which, job.peer.text, raw(other->domid));
+    fail(
+        Errc::needs_operator,
+        "{0} is still here as job {1} sends it, as domain {2}, and {3} here is the same guest: "
+        "only "
+        "one may run; if {3} is to go on, and {0} surely does not run on {4}: xl destroy {2}, and "
+        "then ferry job abort --force {1}; if not: xl destroy {5}, and then, try: ferry job resume "
+        "{1}",
+        job.name, job.id, job.domid, which, job.peer.text, raw(other->domid));
   fail(Errc::needs_operator,
        "{0} is not here any more as job {1} sends it, and {2} here is the same guest: only one may "
        "run; if it is to go on on {3}: xl destroy {4}, and then ferry job resume --force {1}; only "
@@ -149,7 +151,8 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
   if (sender.handover().state() == SourceState::done)
     return sender.runs_there() ? Settled::runs_there : Settled::given_up;
   if (custody && custody->there()) return Settled::runs_here;
-  if (job.settled()) return Settled::was_taken_back;
+  if (job.settled())  // the guest may have been started again since
+    return same_guest_here(life, job) ? Settled::runs_here : Settled::was_taken_back;
   fail(Errc::needs_operator,
        "{} did not run on {}, and it is not here any more either: somebody has destroyed it, or "
        "this host was restarted; try: xl create, with its configuration",

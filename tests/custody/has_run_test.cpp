@@ -1,6 +1,6 @@
 // A copy that came has run, and its job's journal does not say so: the receiver died right after it
-// let the guest run, or somebody unpaused it. Nobody may take it for one that never ran: it would be
-// destroyed, and an older one would run on disks that have gone on.
+// let the guest run, or somebody unpaused it. Nobody may take it for one that never ran: it would
+// be destroyed, and an older one would run on disks that have gone on.
 #include "migrate/job_journal.h"
 #include "tests/custody/held_migration.h"
 

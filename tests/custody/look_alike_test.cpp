@@ -1,5 +1,5 @@
-// A domain with the uuid of a guest, under the name of an arriving one, that no job of ferry brought:
-// a migration that is refused because of it, or a job that is given up, leaves it alone.
+// A domain with the uuid of a guest, under the name of an arriving one, that no job of ferry
+// brought: a migration that is refused because of it, or a job that is given up, leaves it alone.
 #include "migrate/job_journal.h"
 #include "tests/custody/held_migration.h"
 

@@ -1,5 +1,6 @@
 // The only copy waits where it came to, and its source is gone, has lost the job, or finds the
 // journal there damaged: its operators have a command that works.
+#include "migrate/job_journal.h"
 #include "tests/custody/held_migration.h"
 
 namespace ferry::test {
@@ -53,6 +54,22 @@ TEST_P(SourceGone, nothing_is_let_run_where_nothing_is) {
   expect_says(hosts_.run("b", {"job", "resume", "--force", id}), 2, "web1 is not here any more");
   expect_says(hosts_.run("b", {"job", "abort", "--force", id}), 0, "never-ran");
   expect_says(hosts_.run("a", {"job", "resume", id}), 0, "web1 runs here");
+}
+
+// As if its host had gone down right after it was let run.
+TEST_P(SourceGone, regression_a_job_whose_guest_may_have_run_can_be_settled_there) {
+  const std::string id = held();
+  setenv("FERRY_STATE_DIR", (hosts_.path("b.host") + ".jobs").c_str(), 1);
+  EXPECT_TRUE(within(60, [&] { return !is_worked_on(id, false); }));
+  JobJournal(find_job(id, false).value()).write(DestinationState::about_to_run);
+  unsetenv("FERRY_STATE_DIR");
+  ASSERT_EQ(hosts_.run("b", {"destroy", "web1--incoming"}).status, 0);
+  expect_says(hosts_.run("a", {"job", "resume", id}), 4, "ferry job abort --force " + id);
+  expect_says(hosts_.run("b", {"job", "abort", id}), 4, "ferry job abort --force " + id);
+  expect_says(hosts_.run("b", {"job", "abort", "--force", id}), 0, "is settled here");
+  EXPECT_TRUE(hosts_.open_jobs("b").empty());
+  expect_says(hosts_.run("a", {"job", "resume", id}), 4, "is not there any more");
+  EXPECT_EQ(state("a", "web1--migratedaway"), "suspended");
 }
 
 TEST_P(SourceGone, regression_a_damaged_journal_there_is_as_good_as_lost) {

@@ -160,7 +160,7 @@ void run_received(ThisHost& host, const std::string& id) {
          "{} could not be let run, and stays as it is: {}; once that is mended, try: ferry job "
          "resume --force {}",
          job.name, guest->why().empty() ? people.why : guest->why(), id);
-  fmt::print("{} runs here\n", printable(job.name));
+  fmt::print("{} {}\n", printable(job.name), printable(guest->how_it_is()));
 }
 
 void resume(const Arguments& arguments, const OpenHost& open) {
@@ -183,7 +183,8 @@ void tell_look_alike(Lifecycle& life, const MigrationJob& job) {
   const auto alike = find_named(life, incoming_name(job.name), job.uuid);
   if (!alike || is_copy_of_another_job(*alike, job)) return;
   fail(Errc::needs_operator,
-       "job {} is {}; domain {} ({}) has the uuid of {}, and nothing here says that the job made it: "
+       "job {} is {}; domain {} ({}) has the uuid of {}, and nothing here says that the job made "
+       "it: "
        "it is left as it is; only if it surely is nobody's, try: xl destroy {}",
        job.id, job.state_name(), raw(alike->domid), alike->name, job.name, raw(alike->domid));
 }
@@ -197,9 +198,9 @@ void tell_given_up(const MigrationJob& job, IncomingGuest& guest) {
          "resume {1} (only if that host is gone for good: ferry job abort --force {1}, here)",
          job.name, job.id);
   fmt::print("job {} is {}{}\n", job.id, job.state_name(),
-             job.destination_state() == DestinationState::runs && guest.present()
-                 ? fmt::format(": {} has run here, and its copy stays as it is",
-                               printable(job.name))
+             job.destination_state() == DestinationState::runs
+                 ? fmt::format(": {} has run here, and {}", printable(job.name),
+                               printable(guest.how_it_is()))
                  : "");
 }
 
@@ -211,16 +212,17 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
   NobodyListens nobody;
   const std::unique_ptr<IncomingGuest> guest = host.incoming(job);
   // After a go only what is to be seen here is noted, unless the copy is here and has not run.
-  const bool only_noted = state == DestinationState::may_have_run ||
-                          (state == DestinationState::about_to_run &&
-                           (!guest->present() || guest->has_run()));
+  const bool only_noted =
+      state == DestinationState::may_have_run ||
+      (state == DestinationState::about_to_run && (!guest->present() || guest->has_run()));
   if (state != DestinationState::receiving && !only_noted && !force)
-    fail(Errc::usage,
-         "{0} is here as a whole, and its source may have given it away for good: settle job {1} "
-         "there, with ferry job resume {1} (here, --force destroys this copy, which may be the only "
-         "one); only if that host is gone for good, and {0} surely runs nowhere else, let it run "
-         "here: ferry job resume --force {1}",
-         job.name, job.id);
+    fail(
+        Errc::usage,
+        "{0} is here as a whole, and its source may have given it away for good: settle job {1} "
+        "there, with ferry job resume {1} (here, --force destroys this copy, which may be the only "
+        "one); only if that host is gone for good, and {0} surely runs nowhere else, let it run "
+        "here: ferry job resume --force {1}",
+        job.name, job.id);
   JobJournal journal(job);
   if (state == DestinationState::may_have_run && force) {
     journal.write(DestinationState::runs);  // whoever asks hears that it is gone since
