@@ -20,6 +20,8 @@ void DestinationHandover::note(DestinationState state) {
 }
 
 void DestinationHandover::restarted() {
+  if (state_ == DestinationState::held || state_ == DestinationState::about_to_run)
+    guest_.check_alone();
   switch (state_) {
     case DestinationState::receiving:
     case DestinationState::never_ran:
@@ -57,17 +59,34 @@ void DestinationHandover::link_lost() {
   if (state_ == DestinationState::receiving) give_up();
 }
 
+// The source has a copy that shall run. After a go that was noted only one that is here, and has
+// not run, is thrown away: without it nobody knows what became of it.
+void DestinationHandover::drop() {
+  guest_.check_alone();
+  if (state_ == DestinationState::about_to_run) {
+    if (!guest_.present()) return note(DestinationState::may_have_run);
+    if (guest_.has_run()) return note(DestinationState::runs);
+  }
+  give_up();
+}
+
 // Written first: from here on no go can reach the copy, which then goes. It is said only after
-// that, so who finds a copy that runs all the same has not said it yet.
+// that, so who finds a copy that has run all the same has not said it yet.
 void DestinationHandover::give_up() {
   note(DestinationState::never_ran);
-  if (guest_.runs()) return note(DestinationState::runs);
+  if (guest_.has_run()) return note(DestinationState::runs);
   guest_.discard();
 }
 
 // A go. What fails before the guest can run leaves it as it is; a journal that says it failed may
 // hold the state all the same, so nothing is promised of it.
 void DestinationHandover::run() {
+  try {
+    guest_.check_alone();
+  } catch (const std::exception& e) {
+    outbox_.because(e.what());
+    return outbox_.send(HandoverMessage::cannot_run);
+  }
   if (!guest_.present()) {
     give_up();
     return answer();
@@ -95,17 +114,21 @@ void DestinationHandover::let_run() {
 
 void DestinationHandover::on(HandoverMessage message) {
   if (state_ == DestinationState::receiving) return failed();  // nothing is said before the end
-  if (state_ == DestinationState::runs) return on_after_it_ran();
+  if (state_ == DestinationState::runs) return on_after_it_ran(message);
   const bool open = state_ == DestinationState::held || state_ == DestinationState::about_to_run;
   const bool dropped = message == HandoverMessage::forget || message == HandoverMessage::kept;
   if (state_ == DestinationState::held && message == HandoverMessage::go) return run();
   if (state_ == DestinationState::about_to_run && !dropped) let_run();
-  if (open && dropped) give_up();
+  if (open && dropped) drop();
   answer();
 }
 
-void DestinationHandover::on_after_it_ran() {
-  if (guest_.lives_on()) return answer();
+// A source that runs its own has to be told which one is to go.
+void DestinationHandover::on_after_it_ran(HandoverMessage message) {
+  if (guest_.lives_on()) {
+    if (message == HandoverMessage::kept) outbox_.because(guest_.where());
+    return answer();
+  }
   outbox_.because("it ran here, and is not here any more");
   outbox_.send(HandoverMessage::may_have_run);
 }

@@ -9,7 +9,10 @@
 // "About to run" is written before the guest can run, so as long as it is not written the guest
 // never ran, and never_ran is final: a go that comes late is refused. Without a copy nothing can
 // run here either, so a journal that cannot be written does not keep never_ran from being said; and
-// a copy that runs all the same, because somebody unpaused it, is never thrown away.
+// a copy that has run all the same, because somebody unpaused it, is never thrown away.
+//
+// From about_to_run it is said only of a copy that is here and surely has not run: one that is gone
+// may have, whoever wants it back.
 //
 // A whole copy is never thrown away on this side's word alone: the source's may be gone by then. So
 // after a go that cannot be followed (the journal cannot be written, the copy surely cannot run)
@@ -45,12 +48,17 @@ constexpr bool settled(DestinationState state) {
 class DestinationGuest {
  public:
   virtual ~DestinationGuest() = default;
-  virtual bool present() = 0;            // complete, paused or running
-  virtual bool runs() { return false; }  // not paused as it was built: somebody let it run
+  virtual bool present() = 0;  // complete, paused or running
+  // It runs, or has run since it was whole, whoever let it; also where that cannot be told.
+  virtual bool has_run() { return false; }
+  // Throws if another domain here is this guest, too: then nobody can say what has become of it.
+  virtual void check_alone() {}
   // Of one that ran: it does so still, if in another domain since, restarted or restored here.
   virtual bool lives_on() { return present(); }
-  // Lets it run; one that runs already does so. False: it cannot, and surely never did. Throws what
-  // leaves open whether it ran.
+  // Of the same, for people at its source: under which number and name.
+  virtual std::string where() { return {}; }
+  // Lets it run; one that has run already is left as it is. False: it cannot, and surely never did.
+  // Throws what leaves open whether it ran.
   virtual bool run() = 0;
   virtual void discard() = 0;  // whatever of it is here, if it never ran
 };
@@ -76,8 +84,9 @@ class DestinationHandover {
  private:
   void run();
   void let_run();
+  void drop();
   void give_up();
-  void on_after_it_ran();
+  void on_after_it_ran(HandoverMessage message);
   void note(DestinationState state);
   void answer();
   void write(DestinationState state);

@@ -147,7 +147,7 @@ void tell(const ReceiveReport& report) {
   const std::string& name = report.job.name;
   switch (report.what) {
     case Received::runs:
-      say(fmt::format("{} runs here\n", printable(name)));
+      say(fmt::format("{} {}\n", printable(name), printable(report.how_it_is)));
       return;
     case Received::never_ran:
       fail(Errc::aborted, "{} did not come: {}", name,

@@ -94,6 +94,8 @@ void XlIncoming::finish() {
   take(encode_libxl_end());
   if (!expect(kWhole)) fail_as_xl();
   look();
+  copy_.whole();
+  if (number_) number_->cpu_time_ns = copy_.known()->cpu_time_ns;
   leave();
 }
 
@@ -126,6 +128,7 @@ void XlIncoming::end_left_over_xl() {
 
 void XlIncoming::discard() {
   end_left_over_xl();
+  if (xl_) look();
   end_xl();
   copy_.discard();
 }

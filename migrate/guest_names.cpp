@@ -36,8 +36,8 @@ void check_names_here(Lifecycle& life, const std::string& name, const std::strin
         fail(Errc::unsupported, "this very guest is here already, as domain {} ({}){}",
              raw(one.domid), one.name,
              one.name == incoming_name(name)
-                 ? fmt::format("; if no job here (ferry job list --all) knows of that copy, it can "
-                               "go: xl destroy {}",
+                 ? fmt::format("; if no job of that host knows of that copy (ferry job list "
+                               "--all), it can go; on the destination, try: xl destroy {}",
                                raw(one.domid))
                  : "");
   for (const std::string& wanted : {name, incoming_name(name)}) {

@@ -2,7 +2,9 @@
 #include "migrate/incoming_copy.h"
 
 #include "custody/host_boot.h"
+#include "custody/suspend_mark.h"
 #include "error/error.h"
+#include "migrate/same_guest.h"
 #include "xen/hypervisor.h"
 
 namespace ferry {
@@ -28,28 +30,77 @@ bool IncomingCopy::look() {
 }
 
 std::optional<DomainHere> IncomingCopy::find() {
-  if (!job_.copy) return find_named(life_, incoming_name(), job_.uuid);
-  if (job_.copy->boot != host_boot()) return std::nullopt;
+  if (!job_.copy || job_.copy->boot != host_boot()) return std::nullopt;
   for (DomainHere& one : life_.with_uuid(job_.uuid))
     if (one.domid == job_.copy->domid) return std::move(one);
   return std::nullopt;
 }
 
-bool IncomingCopy::lives_on() {
-  return find() || find_named(life_, job_.name, job_.uuid);
+void IncomingCopy::check_alone() {
+  const auto other = same_guest_here(life_, job_);
+  if (!other) return;
+  const std::string which = fmt::format("domain {} ({})", raw(other->domid), other->name);
+  const auto copy = find();
+  const std::string first = copy ? fmt::format("xl destroy {}, and then ", raw(copy->domid)) : "";
+  fail(
+      Errc::needs_operator,
+      "{0} {1} on the destination, and {2} there is the same guest, though no job of ferry brought "
+      "it: only one may run; if {2} is to go on: on the destination, {3}ferry job resume --force "
+      "{4}; if not: there xl destroy {5}, and then on the source, try: ferry job resume {4}",
+      job_.name,
+      copy ? fmt::format("waits as domain {} ({})", raw(copy->domid), copy->name)
+           : "is not there any more as it came",
+      which, first, job_.id, raw(other->domid));
 }
 
-bool IncomingCopy::runs() {
+bool IncomingCopy::lives_on() {
+  return what_goes_on().has_value();
+}
+
+std::optional<DomainHere> IncomingCopy::what_goes_on() {
+  auto copy = find();
+  return copy ? std::move(copy) : same_guest_here(life_, job_);
+}
+
+std::string IncomingCopy::where() {
+  const auto now = what_goes_on();
+  if (!now) return {};
+  return fmt::format("on that host it is domain {0} ({1}): xl destroy {0}", raw(now->domid),
+                     now->name);
+}
+
+void IncomingCopy::whole() {
+  if (const auto copy = find(); copy && job_.copy) job_.copy->cpu_time_ns = copy->cpu_time_ns;
+}
+
+bool IncomingCopy::has_run() {
   const auto copy = find();
-  return copy && copy->runs();
+  return copy && has_run(*copy);
+}
+
+std::string IncomingCopy::how_it_is() {
+  const auto now = what_goes_on();
+  if (!now) return "is not here any more";
+  const std::string as = fmt::format("as domain {} ({})", raw(now->domid), now->name);
+  if (now->ended) return "is here, suspended or shut down, " + as;
+  if (now->paused) return "is here, paused, " + as;
+  return now->name == job_.name ? "runs here" : "runs here, " + as;
+}
+
+// One that was unpaused and is paused again is not as it was built. Where nobody noted what it had
+// used of the CPUs, its name tells: it loses that of an arriving domain right before it runs.
+bool IncomingCopy::has_run(const DomainHere& copy) const {
+  if (copy.runs() || copy.ended) return true;
+  if (job_.copy && job_.copy->cpu_time_ns)
+    return copy.cpu_time_ns > *job_.copy->cpu_time_ns + kBookedLateNs;
+  return copy.name != incoming_name();
 }
 
 bool IncomingCopy::run() {
   const auto copy = find();
   if (!copy) fail(Errc::needs_operator, "{} is not here: nobody knows whether it ran", job_.name);
-  if (copy->runs() && copy->name == job_.name) return true;
-  // It had its name before: it may have run, and is suspended or paused by somebody since.
-  if (copy->ended && copy->name == job_.name) return true;
+  // Paused, suspended or renamed by somebody since, it stays as that one has left it.
+  if (has_run(*copy)) return copy->name != incoming_name() || rename(*copy);
   if (copy->name != job_.name && !rename(*copy)) return false;
   return job_.paused || unpause(*copy);
 }
@@ -64,8 +115,8 @@ bool IncomingCopy::rename(const DomainHere& copy) {
   }
   const auto now = find();
   if (now && now->name == job_.name) return true;
-  if (now && !now->runs())
-    return cannot_run(fmt::format("its copy there cannot get its name: {}", why));
+  if (now && has_run(*now)) return true;  // and that is what counts
+  if (now) return cannot_run(fmt::format("its copy there cannot get its name: {}", why));
   fail(Errc::needs_operator, "{} cannot get its name: {}", job_.name, why);
 }
 
@@ -78,8 +129,7 @@ bool IncomingCopy::unpause(const DomainHere& copy) {
   }
   const auto now = find();
   if (now && (now->runs() || now->ended)) return true;
-  // Only one that still had the name of an arriving domain has surely not run before.
-  if (now && copy.name == incoming_name()) {
+  if (now && !has_run(*now)) {
     call_it_arriving(*now);
     return cannot_run(fmt::format("its copy there cannot run: {}", why));
   }
@@ -87,11 +137,11 @@ bool IncomingCopy::unpause(const DomainHere& copy) {
        raw(copy.domid), why);
 }
 
-// Its name is what tells, when it is tried again, that it has not run.
+// As it was: people see by its name that it waits.
 void IncomingCopy::call_it_arriving(const DomainHere& copy) {
   try {
     life_.rename(copy.domid, incoming_name());
-  } catch (const Error&) {  // then the next try leaves open whether it ran
+  } catch (const Error&) {  // its job knows it all the same
   }
 }
 

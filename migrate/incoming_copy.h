@@ -2,8 +2,8 @@
 //
 // Its uuid is also that of the source's copy, which may be on this very host, and names are unique
 // for a moment only. So it is known by uuid and domid, of this boot of the host, from the moment it
-// exists. Before that number is in the journal only what has the uuid and xl's name for an arriving
-// domain, NAME--incoming, is taken for it: one job at a time serves a uuid (receive_guest.cpp).
+// exists. Only whoever has just had it made finds it by its uuid and xl's name for an arriving
+// domain, NAME--incoming. One that a journal has no number of may be anybody's, and is left alone.
 #pragma once
 
 #include <optional>
@@ -31,14 +31,24 @@ class IncomingCopy {
   void made(domid_t domid) { number(domid); }
   const std::optional<CopyNumber>& known() const { return job_.copy; }
 
-  // Throws Error(internal) if the toolstack does not answer.
+  // The one with the number that is known; nothing if none is. Throws Error(internal) if the
+  // toolstack does not answer.
   std::optional<DomainHere> find();
-  // Once it ran: it, or what has become of it here under its name, in another domain.
+  // Throws Error(needs_operator), saying what is to be done on which host, if another domain here
+  // is this guest, too (same_guest.h).
+  void check_alone();
+  // Once it ran: it, or what has become of it here, in another domain.
   bool lives_on();
-  // Whether it runs, whoever let it.
-  bool runs();
-  // Gives it its name and lets it run, if it does not run already, and was not paused where it
-  // comes from. False: it cannot, and surely never did; why() says why. Throws
+  // It is whole, and has not been let run: what it has used of the CPUs until now is noted.
+  void whole();
+  // Whether it runs, or has run since, whoever let it and whatever it is called now.
+  bool has_run();
+  // For people: "runs here", "is here, paused, as domain 3 (web1)", "is not here any more".
+  std::string how_it_is();
+  // For people at its source: its number and name, and what destroys it. Empty if it is gone.
+  std::string where();
+  // Gives it its name and lets it run, if it has not run already, and was not paused where it comes
+  // from. False: it cannot, and surely never did; why() says why. Throws
   // Error(needs_operator) if that is not certain.
   bool run();
   const std::string& why() const { return why_; }
@@ -49,6 +59,8 @@ class IncomingCopy {
 
  private:
   void number(domid_t domid);
+  std::optional<DomainHere> what_goes_on();
+  bool has_run(const DomainHere& copy) const;
   bool rename(const DomainHere& copy);
   bool unpause(const DomainHere& copy);
   void call_it_arriving(const DomainHere& copy);

@@ -69,6 +69,7 @@ CopyNumber copy_from(const Json& json) {
   copy.boot = json.at("boot");
   copy.maker = json.value("maker", int64_t{0});
   copy.maker_start = json.value("maker_start", uint64_t{0});
+  if (json.contains("cpu_time_ns")) copy.cpu_time_ns = json["cpu_time_ns"].get<uint64_t>();
   return copy;
 }
 
@@ -284,6 +285,7 @@ void JobJournal::keep(MigrationJob next) {
                     {"boot", next.copy->boot},
                     {"maker", next.copy->maker},
                     {"maker_start", next.copy->maker_start}};
+  if (next.copy && next.copy->cpu_time_ns) json["copy"]["cpu_time_ns"] = *next.copy->cpu_time_ns;
   json["digest"] = digest_in_journal(json);
   write_durably(path_of(next.id, next.source), json_text(json, -1) + "\n");
   job_ = std::move(next);

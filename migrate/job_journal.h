@@ -33,6 +33,8 @@ struct CopyNumber {
   std::string boot;          // domids mean something in one boot of the host only
   int64_t maker = 0;         // the program that makes it, 0: none; it may outlive us
   uint64_t maker_start = 0;  // when that was started, in ticks since the host was
+  // When it was whole, and had not run; nothing before, and in a journal of an earlier version.
+  std::optional<uint64_t> cpu_time_ns = {};
 
   friend bool operator==(const CopyNumber&, const CopyNumber&) = default;
 };

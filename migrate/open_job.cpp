@@ -46,8 +46,10 @@ bool is_waiting_copy_of(const MigrationJob& job, const DomainInfo& domain) {
          job.id);
   fail(Errc::needs_operator,
        "this is the copy of {} that migration job {} brought from {} ({}): its source has the "
-       "guest, or has given it away, and must be asked; on the source, try: ferry job resume {}",
-       job.name, job.id, job.peer.text, job.state_name(), job.id);
+       "guest, or has given it away, and must be asked; on the source, try: ferry job resume {} "
+       "(only if that host is gone for good, and {} surely runs nowhere else: ferry job resume "
+       "--force {}, here)",
+       job.name, job.id, job.peer.text, job.state_name(), job.id, job.name, job.id);
 }
 
 }  // namespace

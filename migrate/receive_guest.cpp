@@ -47,16 +47,19 @@ class ReceiverOutbox final : public HandoverOutbox {
     const bool explained =
         message != HandoverMessage::received && message != HandoverMessage::running;
     if (explained && !why().empty()) tell_refusal(*link_, Error(Errc::internal, why()));
+    if (message == HandoverMessage::running && !new_.empty())
+      tell_refusal(*link_, Error(Errc::internal, new_));
+    new_.clear();
     out_.send(message);
   }
-  void because(const std::string& why) override { why_ = why; }
+  void because(const std::string& why) override { why_ = new_ = why; }
   const std::string& why() const { return guest_.why().empty() ? why_ : guest_.why(); }
 
  private:
   Link* const link_;
   const IncomingGuest& guest_;
   LinkOutbox out_{link_};
-  std::string why_;
+  std::string why_, new_;  // new_: of the next message only
 };
 
 class Receiver {
@@ -138,6 +141,14 @@ class Receiver {
 
   const MigrationJob& job() const { return journal_.job(); }
 
+  std::string how_it_is() const {
+    try {
+      return guest_.how_it_is();
+    } catch (const Error& e) {
+      return fmt::format("was let run here, and cannot be seen ({})", e.what());
+    }
+  }
+
   ReceiveReport report() const {
     Received what = Received::unknown;
     switch (handover_.state()) {
@@ -155,7 +166,8 @@ class Receiver {
       default:
         break;
     }
-    return {what, journal_.job(), reason_.empty() ? outbox_.why() : reason_};
+    return {what, journal_.job(), reason_.empty() ? outbox_.why() : reason_,
+            what == Received::runs ? how_it_is() : std::string()};
   }
 
  private:
@@ -260,6 +272,16 @@ MigrationJob new_job(const std::string& id, const v1::MigrateHello& hello, const
   return job;
 }
 
+// What a damaged journal knew is as lost as a journal: the source's operator has to look here.
+std::optional<MigrationJob> known_job(const std::string& id) {
+  try {
+    return find_job(id, false);
+  } catch (const Error& e) {
+    if (e.code() != Errc::io) throw;
+    fail(Errc::no_domain, "job {} is not known on the destination any more: {}", id, e.what());
+  }
+}
+
 // hello: its configuration becomes what the toolstack is to get.
 Arrival prepare(Link& link, v1::MigrateHello& hello, const Caller& caller,
                 const ReceiveHost& host) {
@@ -267,7 +289,7 @@ Arrival prepare(Link& link, v1::MigrateHello& hello, const Caller& caller,
   check_hello(hello);
   std::optional<FileLock> lock = lock_job(id, false);
   if (!lock) fail(Errc::unsupported, "job {} is still served here by another process", id);
-  const std::optional<MigrationJob> known = find_job(id, false);
+  const std::optional<MigrationJob> known = known_job(id);
   if (!known && hello.settle())
     fail(Errc::no_domain, "job {} is not known here: its journal is gone", id);
   if (known) check_caller(*known, hello, caller);
@@ -298,7 +320,7 @@ ReceiveReport receive_guest(Link& link, const v1::MigrateFrame& first, const Cal
                             const ReceiveHost& host) {
   if (first.has_question()) {
     link.send(or_refuse(link, [&] { return answer_to(first.question(), caller, host); }));
-    return {Received::asked, {}, {}};
+    return {Received::asked, {}, {}, {}};
   }
   if (!first.has_hello())
     or_refuse(link, [] { fail(Errc::io, "a further connection came instead of a first one"); });

@@ -30,6 +30,8 @@ class IncomingGuest : public DestinationGuest {
   // The domain's number, once there is one.
   virtual const std::optional<CopyNumber>& copy() const = 0;
   virtual const std::string& why() const = 0;
+  // What there is to see of it now, for people: "runs here", "is here, paused, as domain 3 (web1)".
+  virtual std::string how_it_is() = 0;
   virtual void take(std::span<const std::byte> bytes) = 0;
   // No more bytes: returns when the guest is whole. Throws Error if it never will be.
   virtual void finish() = 0;
@@ -38,7 +40,7 @@ class IncomingGuest : public DestinationGuest {
 
 // What a link ended with.
 enum class Received {
-  runs,       // the guest runs here
+  runs,       // the guest runs here, or has, or waits for an operator under its name
   never_ran,  // it does not, and nothing of it is left
   held,       // it is whole and paused here, and the link broke or it cannot run: only the source
               // can settle it
@@ -49,7 +51,8 @@ enum class Received {
 struct ReceiveReport {
   Received what = Received::never_ran;
   MigrationJob job;
-  std::string reason;  // of never_ran, and of held if it cannot run
+  std::string reason;     // of never_ran, and of held if it cannot run
+  std::string how_it_is;  // of runs, for people
 };
 
 // Who calls, as far as that is proven.

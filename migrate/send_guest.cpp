@@ -10,6 +10,7 @@
 #include "migrate/greeting.h"
 #include "migrate/guest_names.h"
 #include "migrate/open_job.h"
+#include "migrate/same_guest.h"
 #include "migrate/sender.h"
 #include "proto/xl_wrapper.h"
 #include "save/save.h"
@@ -31,6 +32,28 @@ FileLock lock_for_us(const std::string& job) {
 // What was known before the lock was had may be old by now.
 MigrationJob read_again(const MigrationJob& job) {
   return find_job(job.id, true).value_or(job);
+}
+
+// Somebody has started it again here. Whoever has to decide which of them counts knows what both
+// have done since.
+void check_alone_here(Lifecycle& life, const MigrationJob& job, bool sent_one_is_here) {
+  const auto other = job.settled() ? std::nullopt : same_guest_here(life, job);
+  if (!other) return;
+  const std::string which = fmt::format("domain {} ({})", raw(other->domid), other->name);
+  if (sent_one_is_here)
+    fail(
+        Errc::needs_operator,
+        "{0} is still here as job {1} sends it, as domain {2}, and {3} here is the same guest: "
+        "only "
+        "one may run; if {3} is to go on, and {0} surely does not run on {4}: xl destroy {2}, and "
+        "then ferry job abort --force {1}; if not: xl destroy {5}, and then, try: ferry job resume "
+        "{1}",
+        job.name, job.id, job.domid, which, job.peer.text, raw(other->domid));
+  fail(Errc::needs_operator,
+       "{0} is not here any more as job {1} sends it, and {2} here is the same guest: only one may "
+       "run; if it is to go on on {3}: xl destroy {4}, and then ferry job resume --force {1}; only "
+       "if {2} is to go on, and {0} surely does not run on {3}, try: ferry job abort --force {1}",
+       job.name, job.id, which, job.peer.text, raw(other->domid));
 }
 
 // Nothing has happened to the guest: it is only that nobody should wait for ever.
@@ -96,6 +119,7 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
   const MigrationJob job = read_again(known);
   if (job.source_state() == SourceState::done) return Settled::was_given_away;
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
+  check_alone_here(life, job, custody.has_value());
   Sender sender(life, custody, nullptr, job, limits);
   if (wanted == Wanted::there_by_force) sender.handover().force_give_away();
   sender.handover().restarted();  // a guest that was never given away runs here, whoever answers
@@ -127,7 +151,8 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
   if (sender.handover().state() == SourceState::done)
     return sender.runs_there() ? Settled::runs_there : Settled::given_up;
   if (custody && custody->there()) return Settled::runs_here;
-  if (job.settled()) return Settled::was_taken_back;
+  if (job.settled())  // the guest may have been started again since
+    return same_guest_here(life, job) ? Settled::runs_here : Settled::was_taken_back;
   fail(Errc::needs_operator,
        "{} did not run on {}, and it is not here any more either: somebody has destroyed it, or "
        "this host was restarted; try: xl create, with its configuration",
@@ -176,10 +201,15 @@ void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const Migratio
          job.name, job.peer.text);
   NobodyListens nobody;
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
-  if (!custody) fail_gone_here(job);
-  refuse_second_copy(life, job, *custody);
-  GuestHere guest(life, job, custody);
   JobJournal journal(job);
+  if (!custody) {
+    // An operator says that this one counts: the copy on the other host goes when that is told.
+    if (!force || job.settled() || !same_guest_here(life, job)) fail_gone_here(job);
+    return journal.write(SourceState::taken_back);
+  }
+  refuse_second_copy(life, job, *custody);
+  check_alone_here(life, job, true);
+  GuestHere guest(life, job, custody);
   SourceHandover(job.source_state(), journal, guest, nobody).force_take_back();
 }
 

@@ -169,16 +169,22 @@ void Sender::take(const v1::MigrateFrame& frame) {
 }
 
 void Sender::hear_of_its_copy() {
-  const auto frame = next_frame();
-  if (!frame) fail(Errc::io, "the link to {} broke", journal_.job().peer.text);
-  take(*frame);
-  if (runs_there_)
-    fail(Errc::needs_operator,
-         "{0} runs here, and {1} says that it runs there too: two copies destroy its disks; the "
-         "one here is the one that was to go on; there, where it is called {2} unless somebody "
-         "has "
-         "renamed it, try: xl destroy {2}",
-         name(), journal_.job().peer.text, incoming_name(name()));
+  for (bool explained = true; explained;) {  // the words for people come first
+    const auto frame = next_frame();
+    if (!frame) fail(Errc::io, "the link to {} broke", journal_.job().peer.text);
+    explained = refusal_.empty() && frame->has_refusal();
+    take(*frame);
+  }
+  if (!runs_there_) return;
+  fail(Errc::needs_operator,
+       "{} runs here, and {} says that it runs there too: two copies destroy its disks; the one "
+       "here "
+       "is the one that was to go on; {}",
+       name(), journal_.job().peer.text,
+       refusal_.empty() ? fmt::format("there, where it is called {0} unless somebody has renamed "
+                                      "it, try: xl destroy {0}",
+                                      incoming_name(name()))
+                        : refusal_);
 }
 
 std::string Sender::what_is_here() {

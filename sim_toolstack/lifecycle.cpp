@@ -102,7 +102,7 @@ std::vector<DomainHere> SimLifecycle::with_uuid(const std::string& uuid) {
   std::vector<DomainHere> found;
   for_each_domain(host_, [&](const Domain& d) {
     if (!d.dying && uuid.size() == sizeof d.handle && !memcmp(d.handle, uuid.data(), uuid.size()))
-      found.push_back({number_of(d), d.name, d.pause_count != 0, d.shutdown != 0});
+      found.push_back({number_of(d), d.name, d.pause_count != 0, d.shutdown != 0, d.cpu_time_ns});
   });
   return found;
 }

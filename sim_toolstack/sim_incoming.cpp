@@ -55,6 +55,7 @@ void SimIncoming::end_of_stream() {
 void SimIncoming::finish() {
   end_of_stream();
   if (failure_) std::rethrow_exception(failure_);
+  copy_.whole();
 }
 
 void SimIncoming::discard() {

@@ -24,8 +24,11 @@ class SimIncoming final : public IncomingGuest {
   const std::optional<CopyNumber>& copy() const override { return copy_.known(); }
   const std::string& why() const override { return copy_.why(); }
   bool present() override { return copy_.find().has_value(); }
+  std::string how_it_is() override { return copy_.how_it_is(); }
+  std::string where() override { return copy_.where(); }
+  void check_alone() override { copy_.check_alone(); }
   bool lives_on() override { return copy_.lives_on(); }
-  bool runs() override { return copy_.runs(); }
+  bool has_run() override { return copy_.has_run(); }
   bool run() override { return copy_.run(); }
   void discard() override;
 

@@ -141,7 +141,7 @@ std::vector<DomainHere> LibxlLifecycle::with_uuid(const std::string& uuid) {
         std::memcmp(one.uuid.uuid, uuid.data(), uuid.size()) != 0)
       continue;
     const domid_t domid{static_cast<uint16_t>(one.domid)};
-    if (!one.dying) found.push_back({domid, name(domid), one.paused, one.shutdown});
+    if (!one.dying) found.push_back({domid, name(domid), one.paused, one.shutdown, one.cpu_time});
   }
   libxl_dominfo_list_free(domains, count);
   return found;

@@ -18,8 +18,9 @@ namespace ferry {
 struct DomainHere {
   domid_t domid{};
   std::string name;
-  bool paused = false;  // by the toolstack: its vCPUs do not run
-  bool ended = false;   // suspended or shut down: it does not run either
+  bool paused = false;       // by the toolstack: its vCPUs do not run
+  bool ended = false;        // suspended or shut down: it does not run either
+  uint64_t cpu_time_ns = 0;  // of all its vCPUs since it was made
 
   bool runs() const { return !paused && !ended; }
 };

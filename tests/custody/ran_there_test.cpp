@@ -1,5 +1,6 @@
 // A guest has run on the other host, and what was said of that got lost. Meanwhile both hosts go
 // on: what is asked later is answered by what is there then.
+#include "migrate/job_journal.h"
 #include "tests/custody/held_migration.h"
 
 namespace ferry::test {
@@ -103,6 +104,31 @@ TEST_P(RanThere, regression_a_job_that_was_broken_off_says_so_to_whoever_cancels
   EXPECT_EQ(state("b"), "running");
   expect_says(on_source({"job", "resume", id}), 0, "web1 runs there");
   expect_says(on_source({"job", "cancel", id}), 2, "is settled");
+}
+
+TEST_P(RanThere, regression_a_copy_that_is_to_go_is_named_as_it_is_called) {
+  const std::string id = unheard();
+  ASSERT_EQ(on_source({"job", "abort", "--force", id}).status, 0);
+  const auto two = on_source({"job", "resume", id});
+  expect_says(two, 4, "(web1): xl destroy ");
+  const std::string domid = two.said.substr(two.said.find("xl destroy ") + 11);
+  ASSERT_EQ(hosts_.run("b", {"destroy", domid.substr(0, domid.find('\n'))}).status, 0);
+  hosts_.expect_one_runs("the other one is gone");
+}
+
+TEST_P(RanThere, regression_one_that_is_paused_or_gone_is_not_said_to_run) {
+  const std::string id = unheard();
+  setenv("FERRY_STATE_DIR", (hosts_.path("b.host") + ".jobs").c_str(), 1);
+  EXPECT_TRUE(within(60, [&] { return !is_worked_on(id, false); }));
+  unsetenv("FERRY_STATE_DIR");
+  ASSERT_EQ(hosts_.run("b", {"save", "--pause", "web1", hosts_.path("paused.ferry")}).status, 0);
+  const auto paused = on_source({"job", "abort", "--force", id});  // so that the job stays
+  expect_says(paused, 0, "web1 runs here");
+  const auto told = on_source({"job", "resume", id});
+  EXPECT_NE(told.said.find("web1 is here, "), std::string::npos) << told.said;
+  ASSERT_EQ(hosts_.run("b", {"destroy", "web1"}).status, 0);
+  const auto gone = on_source({"job", "resume", id});
+  EXPECT_NE(gone.said.find("web1 is not here any more"), std::string::npos) << gone.said;
 }
 
 TEST_P(RanThere, regression_a_guest_that_is_gone_here_is_taken_back_by_no_force) {

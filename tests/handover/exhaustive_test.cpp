@@ -87,6 +87,10 @@ TEST(HandoverRemedy, without_seeing_that_a_copy_runs_it_is_thrown_away) {
   expect_missed({.by_hand = true}, {.look_unpaused = false}, run_copy_discarded);
 }
 
+TEST(HandoverRemedy, without_seeing_that_a_paused_copy_has_run_it_is_thrown_away) {
+  expect_missed({.most = 2, .by_hand = true}, {.look_ran = false}, run_copy_discarded);
+}
+
 // Two at once: no journal here to let it run by, and the other copy is gone.
 TEST(HandoverRemedy, a_whole_copy_dropped_before_the_source_says_that_it_has_one_is_the_last) {
   expect_missed({.most = 2, .failures = true, .by_hand = true}, {.keeps_whole = false}, is_lost);

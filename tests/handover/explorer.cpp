@@ -253,6 +253,7 @@ void Explorer::leave(size_t from) {
   starts_and_links(w, from);
   meddling(w, from);
   third_host(w, from);
+  given_up_there(w, from);
 }
 
 // Messages under way when a link is cut arrive late, or not at all. Each side notices when it does.
@@ -317,6 +318,18 @@ void Explorer::meddling(const World& w, size_t from) {
     how.event = "and with its host, ";
     if (next.at_destination != w.at_destination) visit(next, how, from);
   }
+}
+
+// An operator of the destination gives up what came there. It may be the last copy: they were told.
+void Explorer::given_up_there(const World& w, size_t from) {
+  if (!troubles_.by_hand || w.troubles == 0 || w.destination_up || settled(w.destination)) return;
+  World next = w;
+  --next.troubles;
+  destination_starts(next);
+  next.linked = false;
+  if (w.at_source == Copy::none && !w.destination_ran) next.lost_by_hand = true;
+  destination_does(next, {"destination: given up by its operator"}, from,
+                   [](DestinationHandover& d) { d.on(HandoverMessage::forget); });
 }
 
 // It has a certificate of the same authority, and knows the job's number.

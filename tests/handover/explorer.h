@@ -52,6 +52,7 @@ class Explorer {
   void meddling(const World& w, size_t from);
   void deliver(const World& w, size_t from);
   void third_host(const World& w, size_t from);
+  void given_up_there(const World& w, size_t from);
   void starts_and_links(const World& w, size_t from);
   template <typename Event>
   void source_does(const World& w, How how, size_t from, Event event);

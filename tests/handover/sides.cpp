@@ -65,7 +65,6 @@ bool pauses(World& w) {
   if (w.at_destination != Copy::running) return false;
   w.at_destination = Copy::suspended;
   w.paused_by_hand = true;
-  if (ran_by_hand(w)) w.fork_by_hand = true;
   return true;
 }
 
@@ -198,9 +197,10 @@ bool DestinationSide::present() {
   return !steps.remedies.run_checked || find() != Found::nothing;
 }
 
-bool DestinationSide::runs() {
+bool DestinationSide::has_run() {
   steps.before(Step::ask);
-  return steps.remedies.look_unpaused && find() == Found::ours && w.at_destination == Copy::running;
+  if (!steps.remedies.look_unpaused || find() != Found::ours) return false;
+  return w.at_destination == Copy::running || (steps.remedies.look_ran && w.destination_ran);
 }
 
 // It has it once it ran.
@@ -215,7 +215,8 @@ bool DestinationSide::run() {
   if (found == Found::nothing && steps.remedies.run_checked) throw std::runtime_error("gone");
   if (found == Found::other) w.wrong |= other_domain_touched;
   if (cannot_get_its_name()) return false;
-  if (found == Found::ours) {
+  const bool as_left = steps.remedies.look_ran && w.destination_ran;
+  if (found == Found::ours && !as_left) {
     w.at_destination = Copy::running;
     w.destination_ran = true;
     w.paused_by_hand = false;

@@ -149,7 +149,7 @@ struct DestinationSide final : HandoverJournal<DestinationState>, DestinationGue
   explicit DestinationSide(Steps& s) : steps(s), w(s.world) {}
   void write(DestinationState state) override { write_state(steps, state, &World::destination); }
   bool present() override;
-  bool runs() override;
+  bool has_run() override;
   bool run() override;
   void discard() override;
   void send(HandoverMessage message) override;

@@ -41,6 +41,7 @@ struct Remedies {
   bool look = true;             // is it still suspended? right before go and destroy
   bool look_for_gone = true;    // nobody is told to drop what may be the last copy
   bool look_unpaused = true;    // a copy that runs is not thrown away
+  bool look_ran = true;         // nor one that has run and was paused again
   bool keeps_whole = true;      // nor one that is whole, before the source says that it has one
   bool journal_checked = true;  // a write that fails is noticed
   bool run_checked = true;      // and so is a copy that is not there

@@ -255,6 +255,53 @@ TEST_P(IncomingContract, a_guest_that_is_here_already_does_not_come_again) {
   EXPECT_TRUE(copy()->runs());
 }
 
+// Paused, and under the name of an arriving domain: another program brought it.
+TEST_P(IncomingContract, regression_a_copy_that_no_job_has_noted_is_left_alone) {
+  met_again();
+  job_.copy.reset();
+  job_.id = new_job_id();
+  const auto guest = incoming();
+  EXPECT_FALSE(guest->present());
+  EXPECT_FALSE(guest->has_run());
+  EXPECT_THROW(guest->run(), Error);
+  EXPECT_THROW(guest->begin(hello_), Error);
+  guest->discard();
+  EXPECT_TRUE(copy());
+  life_->unpause(copy()->domid);
+  EXPECT_FALSE(guest->has_run()) << "nor is it the job's that runs";
+}
+
+TEST_P(IncomingContract, regression_a_copy_that_has_run_is_left_as_it_is) {
+  for (const char* name : {"web1--incoming", "web1", "somebody"}) {
+    const auto guest = met_again();
+    EXPECT_FALSE(guest->has_run());
+    const domid_t domid = copy()->domid;
+    if (life_->name(domid) != name) life_->rename(domid, name);
+    EXPECT_FALSE(guest->has_run()) << "only renamed";
+    life_->unpause(domid);
+    SimKernel::attach(*host_, raw(domid))->run(20);
+    life_->pause(domid);
+    EXPECT_TRUE(guest->has_run()) << name;
+    EXPECT_TRUE(guest->run());
+    EXPECT_FALSE(copy()->runs());
+    guest->discard();
+    job_.copy.reset();
+  }
+}
+
+TEST_P(IncomingContract, regression_the_same_guest_in_another_domain_is_seen) {
+  const auto guest = met_again();
+  EXPECT_NO_THROW(guest->check_alone());
+  const domid_t again = life_->create(hello_.libxl_json(), "web1").domid;
+  EXPECT_THROW(guest->check_alone(), Error);
+  life_->destroy(guest->copy()->domid);
+  EXPECT_FALSE(guest->present());
+  EXPECT_THROW(guest->check_alone(), Error);
+  EXPECT_TRUE(guest->lives_on());
+  life_->destroy(again);
+  EXPECT_NO_THROW(guest->check_alone());
+}
+
 TEST_P(IncomingContract, a_name_taken_after_it_arrived_is_a_sure_no) {
   const auto guest = arrived();
   const domid_t taken = other("web1");

@@ -102,6 +102,27 @@ TEST_F(GivenAway, leaves_nothing_in_the_way_of_another_job_once_it_is_taken_back
   expect_runs(*to_, "sent again");
 }
 
+// By xl create, from its configuration: beside what was sent, or beside what came.
+TEST_F(GivenAway, regression_nothing_is_decided_while_it_is_started_again_on_either_side) {
+  for (const bool at_source : {true, false}) {
+    fresh();
+    const MigrationJob job = given_away();
+    const std::string config = from_->life.config_json(domid_t{job.domid});
+    Place& place = at_source ? *from_ : *to_;
+    const BindThread bind(*place.host);
+    const domid_t again = place.life.create(config, "web1").domid;
+    const Ends asked = settle(job);
+    EXPECT_EQ(asked.sender, Errc::needs_operator);
+    EXPECT_NE(asked.sentence.find("is the same guest"), std::string::npos) << asked.sentence;
+    EXPECT_EQ(from_->domains() + to_->domains(), 3u);
+    if (at_source) EXPECT_THROW(take_back_sent_guest(from_->xen, from_->life, job, true), Error);
+    EXPECT_TRUE(from_->running().empty());
+    place.life.destroy(again);
+    EXPECT_FALSE(settle(job).sender);
+    expect_runs(*to_, "settled when it was alone");
+  }
+}
+
 // Who only asks hears the same: nobody is told to clear up what the migration itself would.
 TEST_F(GivenAway, regression_is_in_nobodys_way_who_asks_once_it_is_taken_back) {
   const MigrationJob job = given_away();

@@ -8,8 +8,11 @@
 #include <nlohmann/json.hpp>
 
 #include "config/json_text.h"
+#include "custody/host_boot.h"
 #include "error/run_main.h"
 #include "host/other_host.h"
+#include "migrate/guest_names.h"
+#include "migrate/same_guest.h"
 #include "migrate/send_guest.h"
 #include "settings/environment.h"
 #include "text/printable.h"
@@ -72,7 +75,10 @@ std::optional<MigrationJob> readable_job(const std::string& id, bool source) {
 MigrationJob source_job(const std::string& id) {
   if (auto job = readable_job(id, true)) return std::move(*job);
   if (readable_job(id, false))
-    fail(Errc::usage, "job {} came to this host; it is settled on the host that sent it", id);
+    fail(Errc::usage,
+         "job {0} came to this host; it is settled on the host that sent it; only if that is gone "
+         "for good, and the guest surely runs nowhere else, try: ferry job resume --force {0}",
+         id);
   fail(Errc::usage, "there is no job {}; ferry job list shows those there are", id);
 }
 
@@ -154,42 +160,140 @@ void settle(ThisHost& host, const MigrationJob& job, Wanted wanted) {
   });
 }
 
+// The reason is for people.
+struct NobodyButPeople final : HandoverOutbox {
+  void send(HandoverMessage) override {}
+  void because(const std::string& reason) override { why = reason; }
+  std::string why;
+};
+
+// A job that came here, to decide about it without its source.
+struct ReceivedJob {
+  explicit ReceivedJob(const std::string& id) : lock(lock_job(id, false)) {
+    if (!lock) fail(Errc::busy, "another process still serves job {}", id);
+    job = find_job(id, false).value();  // it may have gone on
+    if (job.settled()) fail(Errc::usage, "job {} is settled: {}", id, job.state_name());
+  }
+  std::optional<FileLock> lock;
+  MigrationJob job;
+};
+
+// What counts here of a guest that somebody has started again is the one that is left.
+bool goes_on_as_another(ThisHost& host, JobJournal& journal) {
+  const auto other = same_guest_here(host.life(), journal.job());
+  if (!other) return false;
+  journal.write(DestinationState::runs);
+  fmt::print("{} is here as domain {} ({}), and goes on as that\n", printable(journal.job().name),
+             raw(other->domid), printable(other->name));
+  return true;
+}
+
+// On the host it came to: it runs here, because an operator says so and its source does not.
+void run_received(ThisHost& host, const std::string& id) {
+  const ReceivedJob received(id);
+  const MigrationJob& job = received.job;
+  const std::unique_ptr<IncomingGuest> guest = host.incoming(job);
+  JobJournal journal(job);
+  const bool came = job.destination_state() != DestinationState::receiving;
+  if (!came || !guest->present()) {
+    if (came && goes_on_as_another(host, journal)) return;
+    fail(Errc::usage, "{0} {1}; to settle the job here: ferry job abort --force {2}", job.name,
+         came ? "is not here any more" : "did not come as a whole: there is nothing to run", id);
+  }
+  guest->check_alone();
+  NobodyButPeople people;
+  DestinationHandover handover(job.destination_state(), journal, *guest, people);
+  handover.on(HandoverMessage::go);
+  if (handover.state() != DestinationState::runs)
+    fail(Errc::needs_operator,
+         "{} could not be let run, and stays as it is: {}; once that is mended, try: ferry job "
+         "resume --force {}",
+         job.name, guest->why().empty() ? people.why : guest->why(), id);
+  fmt::print("{} {}\n", printable(job.name), printable(guest->how_it_is()));
+}
+
 void resume(const Arguments& arguments, const OpenHost& open) {
+  if (arguments.force && !readable_job(arguments.id, true) && readable_job(arguments.id, false))
+    return run_received(*open(), arguments.id);
   const MigrationJob job = source_job(arguments.id);
   settle(*open(), job, arguments.force ? Wanted::there_by_force : Wanted::anywhere);
 }
 
-// On the host it came to: what of it is here goes, as if it had never come.
-void give_up_received(ThisHost& host, const MigrationJob& known, bool force) {
-  const auto lock = lock_job(known.id, false);
-  if (!lock) fail(Errc::busy, "another process still serves job {}", known.id);
-  const MigrationJob job = find_job(known.id, false).value_or(known);  // it may have gone on
-  const DestinationState state = job.destination_state();
-  if (job.settled()) fail(Errc::usage, "job {} is settled: {}", job.id, job.state_name());
-  if (state != DestinationState::receiving && !force)
-    fail(Errc::usage,
-         "{} is here as a whole, and its source may have given it away for good: settle job {} "
-         "there "
-         "(--force destroys this copy, which may be the only one)",
+bool is_copy_of_another_job(const DomainHere& domain, const MigrationJob& job) {
+  for (const MigrationJob& one : list_jobs(false))
+    if (!one.source && one.id != job.id && one.uuid == job.uuid && one.copy &&
+        one.copy->domid == domain.domid && one.copy->boot == host_boot())
+      return true;
+  return false;
+}
+
+// What looks like its copy, and was not noted as one when it was made.
+void tell_look_alike(Lifecycle& life, const MigrationJob& job) {
+  const auto alike = find_named(life, incoming_name(job.name), job.uuid);
+  if (!alike || is_copy_of_another_job(*alike, job)) return;
+  fail(Errc::needs_operator,
+       "job {} is {}; domain {} ({}) has the uuid of {}, and nothing here says that the job made "
+       "it: "
+       "it is left as it is; only if it surely is nobody's, try: xl destroy {}",
+       job.id, job.state_name(), raw(alike->domid), alike->name, job.name, raw(alike->domid));
+}
+
+// What is true now, also of one that could not be thrown away.
+void tell_given_up(const MigrationJob& job, IncomingGuest& guest) {
+  if (job.destination_state() == DestinationState::may_have_run)
+    fail(Errc::needs_operator,
+         "{0} is not here any more, and was let run here, or was about to be: nobody knows whether "
+         "it ran; look at its disks, then settle job {1} on its source; there, try: ferry job "
+         "resume {1} (only if that host is gone for good: ferry job abort --force {1}, here)",
          job.name, job.id);
-  struct Nobody final : HandoverOutbox {
-    void send(HandoverMessage) override {}
-  } nobody;
+  fmt::print("job {} is {}{}\n", job.id, job.state_name(),
+             job.destination_state() == DestinationState::runs
+                 ? fmt::format(": {} has run here, and {}", printable(job.name),
+                               printable(guest.how_it_is()))
+                 : "");
+}
+
+// On the host it came to: what of it is here goes, as if it had never come.
+void give_up_received(ThisHost& host, const std::string& id, bool force) {
+  const ReceivedJob received(id);
+  const MigrationJob& job = received.job;
+  const DestinationState state = job.destination_state();
+  NobodyListens nobody;
   const std::unique_ptr<IncomingGuest> guest = host.incoming(job);
+  // After a go only what is to be seen here is noted, unless the copy is here and has not run.
+  const bool only_noted =
+      state == DestinationState::may_have_run ||
+      (state == DestinationState::about_to_run && (!guest->present() || guest->has_run()));
+  if (state != DestinationState::receiving && !only_noted && !force)
+    fail(
+        Errc::usage,
+        "{0} is here as a whole, and its source may have given it away for good: settle job {1} "
+        "there, with ferry job resume {1} (here, --force destroys this copy, which may be the only "
+        "one); only if that host is gone for good, and {0} surely runs nowhere else, let it run "
+        "here: ferry job resume --force {1}",
+        job.name, job.id);
   JobJournal journal(job);
+  if (state == DestinationState::may_have_run && force) {
+    journal.write(DestinationState::runs);  // whoever asks hears that it is gone since
+    fmt::print("job {} is settled here: {} is not here any more, and may have run\n", job.id,
+               printable(job.name));
+    return;
+  }
   DestinationHandover handover(state, journal, *guest, nobody);
   if (state == DestinationState::receiving)
     handover.link_lost();
   else
     handover.on(HandoverMessage::forget);
-  fmt::print("job {} is {}\n", job.id, journal.job().state_name());
+  tell_given_up(journal.job(), *guest);
+  if (journal.job().destination_state() == DestinationState::never_ran)
+    tell_look_alike(host.life(), journal.job());
 }
 
 void abort_job(const Arguments& arguments, const OpenHost& open) {
   // A guest that this host sent is settled by what the source knows, whatever else has that ID.
   if (!readable_job(arguments.id, true))
     if (const auto received = readable_job(arguments.id, false))
-      return give_up_received(*open(), *received, arguments.force);
+      return give_up_received(*open(), received->id, arguments.force);
   const MigrationJob job = source_job(arguments.id);
   const auto host = open();
   if (!arguments.force && job.source_state() == SourceState::given_away)
@@ -220,7 +324,8 @@ void add_job_command(CLI::App& app, OpenHost open) {
   command->add_flag(
       "--force", arguments->force,
       "It shall run on the other host, though it is gone here, or nobody knows whether "
-      "it ran there");
+      "it ran there; on the host that it came to: it shall run here, though its source has not "
+      "said so");
   command->footer("Example:\n  ferry job resume 0123456789abcdef0123456789abcdef");
   command->callback([arguments, open] { resume(*arguments, open); });
 

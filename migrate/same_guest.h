@@ -1,0 +1,19 @@
+// The guest of a job, a second time on one host: somebody has started it again, from its
+// configuration or from an older image.
+#pragma once
+
+#include <optional>
+
+#include "migrate/job_journal.h"
+#include "xen/lifecycle.h"
+
+namespace ferry {
+
+// A domain of this host with the uuid of the job's guest that is neither what the job sends from
+// here nor what it brought here. As long as there is one, nobody can say that the guest is not
+// here, or never ran, and no other copy of it may be let run. Throws Error(internal) if the
+// toolstack does not answer, Error(io) if the journal of the job's other side, where that is this
+// host too, makes no sense.
+std::optional<DomainHere> same_guest_here(Lifecycle& life, const MigrationJob& job);
+
+}  // namespace ferry

@@ -1,0 +1,90 @@
+// The only copy waits where it came to, and its source is gone, has lost the job, or finds the
+// journal there damaged: its operators have a command that works.
+#include "migrate/job_journal.h"
+#include "tests/custody/held_migration.h"
+
+namespace ferry::test {
+namespace {
+
+class SourceGone : public HeldThroughBoth {
+ protected:
+  // It is given away, and its go is lost.
+  std::string held() {
+    command_is(fmt::format("python3 {} 3805 {} {} | {}", GATE, hosts_.path("open"),
+                           hosts_.path("reached"), receiver()));
+    Running migration = migrate();
+    EXPECT_TRUE(is_held()) << migration.said();
+    const std::string id = job();
+    kill(migration.pid(), SIGKILL);
+    migration.wait();
+    command_is(receiver());
+    return id;
+  }
+  void expect_says(const TwoHosts::Result& result, int status, const std::string& what) {
+    EXPECT_EQ(result.status, status) << result.said;
+    EXPECT_NE(result.said.find(what), std::string::npos) << result.said;
+  }
+};
+
+TEST_P(SourceGone, regression_its_copy_can_be_let_run_by_an_operator) {
+  const std::string id = held();
+  ASSERT_EQ(hosts_.run("a", {"destroy", "web1--migratedaway"}).status, 0);
+  for (const char* command : {"abort", "resume"})
+    expect_says(hosts_.run("b", {"job", command, id}), 2, "ferry job resume --force " + id);
+  EXPECT_EQ(state("b", "web1--incoming"), "paused");
+  expect_says(hosts_.run("b", {"job", "resume", "--force", id}), 0, "web1 runs here");
+  hosts_.expect_one_runs("let run there");
+  EXPECT_TRUE(hosts_.open_jobs("b").empty());
+  expect_says(hosts_.run("b", {"job", "resume", "--force", id}), 2, "is settled");
+  expect_says(hosts_.run("a", {"job", "resume", id}), 0, "web1 runs there");
+}
+
+TEST_P(SourceGone, a_copy_whose_name_is_taken_stays_and_why_is_said) {
+  const std::string id = held();
+  ASSERT_EQ(hosts_.run("b", {"create", "web1", "--memory", "2"}).status, 0);
+  expect_says(hosts_.run("b", {"job", "resume", "--force", id}), 4, "cannot get its name");
+  EXPECT_EQ(state("b", "web1--incoming"), "paused");
+  ASSERT_EQ(hosts_.run("b", {"destroy", "web1"}).status, 0);
+  expect_says(hosts_.run("b", {"job", "resume", "--force", id}), 0, "web1 runs here");
+}
+
+TEST_P(SourceGone, nothing_is_let_run_where_nothing_is) {
+  const std::string id = held();
+  ASSERT_EQ(hosts_.run("b", {"destroy", "web1--incoming"}).status, 0);
+  expect_says(hosts_.run("b", {"job", "resume", "--force", id}), 2, "web1 is not here any more");
+  expect_says(hosts_.run("b", {"job", "abort", "--force", id}), 0, "never-ran");
+  expect_says(hosts_.run("a", {"job", "resume", id}), 0, "web1 runs here");
+}
+
+// As if its host had gone down right after it was let run.
+TEST_P(SourceGone, regression_a_job_whose_guest_may_have_run_can_be_settled_there) {
+  const std::string id = held();
+  setenv("FERRY_STATE_DIR", (hosts_.path("b.host") + ".jobs").c_str(), 1);
+  EXPECT_TRUE(within(60, [&] { return !is_worked_on(id, false); }));
+  JobJournal(find_job(id, false).value()).write(DestinationState::about_to_run);
+  unsetenv("FERRY_STATE_DIR");
+  ASSERT_EQ(hosts_.run("b", {"destroy", "web1--incoming"}).status, 0);
+  expect_says(hosts_.run("a", {"job", "resume", id}), 4, "ferry job abort --force " + id);
+  expect_says(hosts_.run("b", {"job", "abort", id}), 4, "ferry job abort --force " + id);
+  expect_says(hosts_.run("b", {"job", "abort", "--force", id}), 0, "is settled here");
+  EXPECT_TRUE(hosts_.open_jobs("b").empty());
+  expect_says(hosts_.run("a", {"job", "resume", id}), 4, "is not there any more");
+  EXPECT_EQ(state("a", "web1--migratedaway"), "suspended");
+}
+
+TEST_P(SourceGone, regression_a_damaged_journal_there_is_as_good_as_lost) {
+  const std::string id = held();
+  std::ofstream(hosts_.path("b.host.jobs") + "/" + id + ".destination") << "{}";
+  for (const char* command : {"resume", "abort"}) {
+    const auto asked = hosts_.run("a", {"job", command, id});
+    expect_says(asked, 4, "only if it surely does not, try: ferry job abort --force " + id);
+    EXPECT_NE(asked.said.find("is no journal of a job"), std::string::npos) << asked.said;
+  }
+  expect_says(hosts_.run("a", {"job", "abort", "--force", id}), 0, "web1 runs here");
+}
+
+INSTANTIATE_TEST_SUITE_P(Through, SourceGone, ::testing::Bool(),
+                         [](const auto& of) { return of.param ? "Xl" : "Simulated"; });
+
+}  // namespace
+}  // namespace ferry::test

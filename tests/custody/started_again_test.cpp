@@ -1,0 +1,113 @@
+// The guest of a job that was broken off is started again, as another domain with its uuid: by its
+// toolstack after the host was restarted, or by hand. Only one of them may run, and who decides
+// that is told which there are.
+#include "tests/custody/held_migration.h"
+
+namespace ferry::test {
+namespace {
+
+class StartedAgain : public HeldThroughBoth {
+ protected:
+  void SetUp() override {
+    HeldThroughBoth::SetUp();
+    image_ = hosts_.path("old.ferry");
+    std::filesystem::remove(image_);
+    ASSERT_EQ(hosts_.run("a", {"save", "--keep", "web1", image_}).status, 0);
+  }
+  // It is given away, and its go is lost.
+  std::string held() {
+    return broken_off(fmt::format("python3 {} 3805 {} {} | {}", GATE, hosts_.path("open"),
+                                  hosts_.path("reached"), receiver()));
+  }
+  // It runs there, and nobody here has heard so.
+  std::string unheard() {
+    const std::string id =
+        broken_off(fmt::format("{} | python3 {} {} {} {}", receiver(), GATE, kRunning,
+                               hosts_.path("open"), hosts_.path("reached")));
+    EXPECT_TRUE(within(60, [&] { return state("b") == "running"; }));
+    return id;
+  }
+  // Its memory is there, and it was not given away yet.
+  std::string sending() {
+    return broken_off(fmt::format("{} | python3 {} {} {} {}", receiver(), GATE, kReceived,
+                                  hosts_.path("open"), hosts_.path("reached")));
+  }
+  std::string broken_off(const std::string& command) {
+    command_is(command);
+    Running migration = migrate();
+    EXPECT_TRUE(is_held()) << migration.said();
+    const std::string id = job();
+    kill(migration.pid(), SIGKILL);
+    migration.wait();
+    command_is(receiver());
+    return id;
+  }
+  void start_again(const std::string& host) {
+    const TwoHosts::Result restored = hosts_.run(host, {"restore", image_});
+    ASSERT_EQ(restored.status, 0) << restored.said;
+  }
+  void do_on(const std::string& host, std::vector<std::string> arguments) {
+    const TwoHosts::Result result = hosts_.run(host, arguments);
+    ASSERT_EQ(result.status, 0) << result.said;
+  }
+  void expect_asks(const std::string& id, const std::string& command) {
+    const TwoHosts::Result asked = hosts_.run("a", {"job", command, id});
+    EXPECT_EQ(asked.status, 4) << asked.said;
+    EXPECT_NE(asked.said.find("is the same guest"), std::string::npos) << asked.said;
+  }
+  std::string image_;
+};
+
+TEST_P(StartedAgain, regression_at_the_source_before_it_was_given_away) {
+  const std::string id = sending();
+  do_on("a", {"destroy", "web1"});
+  start_again("a");
+  expect_asks(id, "resume");
+  EXPECT_EQ(hosts_.run("a", {"job", "resume", "--force", id}).status, 4);
+  EXPECT_EQ(state("b", "web1--incoming"), "paused") << "it runs twice";
+  do_on("a", {"job", "abort", "--force", id});
+  do_on("a", {"job", "resume", id});  // tells the other host
+  EXPECT_EQ(state("b", "web1--incoming"), "");
+  hosts_.expect_one_runs("the one that was started again");
+}
+
+TEST_P(StartedAgain, regression_at_the_source_after_it_was_given_away) {
+  const std::string id = held();
+  do_on("a", {"destroy", "web1--migratedaway"});
+  start_again("a");
+  for (const char* command : {"resume", "abort"}) expect_asks(id, command);
+  EXPECT_EQ(hosts_.run("a", {"job", "resume", "--force", id}).status, 4);
+  EXPECT_EQ(state("b", "web1--incoming"), "paused") << "it runs twice";
+  do_on("a", {"destroy", "web1"});
+  do_on("a", {"job", "resume", "--force", id});
+  hosts_.expect_one_runs("there");
+}
+
+TEST_P(StartedAgain, regression_at_the_source_while_it_runs_there_is_not_said_to_be_well) {
+  const std::string id = unheard();
+  do_on("a", {"destroy", "web1--migratedaway"});
+  start_again("a");
+  expect_asks(id, "resume");
+  EXPECT_EQ(job(), id);
+  do_on("a", {"destroy", "web1"});
+  do_on("a", {"job", "resume", id});
+  hosts_.expect_one_runs("there");
+}
+
+TEST_P(StartedAgain, regression_at_the_destination_in_the_place_of_what_came) {
+  const std::string id = held();
+  do_on("b", {"destroy", "web1--incoming"});
+  start_again("b");
+  for (const char* command : {"resume", "abort"}) expect_asks(id, command);
+  EXPECT_EQ(state("a"), "") << "it runs twice";
+  EXPECT_EQ(state("a", "web1--migratedaway"), "suspended");
+  do_on("b", {"destroy", "web1"});
+  do_on("a", {"job", "resume", id});
+  hosts_.expect_one_runs("taken back");
+}
+
+INSTANTIATE_TEST_SUITE_P(Through, StartedAgain, ::testing::Bool(),
+                         [](const auto& of) { return of.param ? "Xl" : "Simulated"; });
+
+}  // namespace
+}  // namespace ferry::test
