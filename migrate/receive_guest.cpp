@@ -88,8 +88,8 @@ class Receiver {
         if (hello.wants_progress()) report_progress(bytes.size());
       });
       guest_.finish();
-      note_copy();
       if (!guest_.copy()) fail(Errc::internal, "the guest arrived, and there is no domain of it");
+      note_copy_with_next_state();
       handover_.complete();
     } catch (const Error& e) {
       reason_ = e.what();
@@ -111,6 +111,13 @@ class Receiver {
   // Whoever takes the job up after us has to find it.
   void note_copy() {
     if (guest_.copy() && guest_.copy() != journal_.job().copy) journal_.write(*guest_.copy());
+  }
+
+  // The guest is suspended now: nobody waits for a write more than there has to be.
+  void note_copy_with_next_state() {
+    MigrationJob job = journal_.job();
+    job.copy = guest_.copy();
+    journal_ = JobJournal(std::move(job));
   }
 
   // All connections of the job, the first one first.

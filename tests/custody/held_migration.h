@@ -66,6 +66,19 @@ class HeldMigration : public ::testing::Test {
     const auto jobs = hosts_.open_jobs("a");
     return jobs.size() == 1 ? jobs.front() : "";
   }
+  // It is given away, its go is lost, and nobody works on it; its copy waits. Returns the job.
+  std::string held_without_go(const std::string& receiver) {
+    command_is(fmt::format("python3 {} 3805 | {}", GATE, receiver));
+    Running migration = migrate();
+    EXPECT_EQ(migration.wait(), 4) << migration.said();
+    command_is(receiver);
+    EXPECT_TRUE(within(60, [&] {
+      return hosts_.run("b", {"job", "list"}).said.find("held, broken off") != std::string::npos;
+    }));
+    EXPECT_EQ(state("b", "web1--incoming"), "paused");
+    EXPECT_EQ(state("a", "web1--migratedaway"), "suspended");
+    return job();
+  }
   // The command that the sentence names, on the first host.
   TwoHosts::Result do_as_told(const std::string& sentence) {
     const size_t at = sentence.find("try: ferry ");

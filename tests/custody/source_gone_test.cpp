@@ -8,18 +8,7 @@ namespace {
 
 class SourceGone : public HeldThroughBoth {
  protected:
-  // It is given away, and its go is lost.
-  std::string held() {
-    command_is(fmt::format("python3 {} 3805 {} {} | {}", GATE, hosts_.path("open"),
-                           hosts_.path("reached"), receiver()));
-    Running migration = migrate();
-    EXPECT_TRUE(is_held()) << migration.said();
-    const std::string id = job();
-    kill(migration.pid(), SIGKILL);
-    migration.wait();
-    command_is(receiver());
-    return id;
-  }
+  std::string held() { return held_without_go(receiver()); }
   void expect_says(const TwoHosts::Result& result, int status, const std::string& what) {
     EXPECT_EQ(result.status, status) << result.said;
     EXPECT_NE(result.said.find(what), std::string::npos) << result.said;

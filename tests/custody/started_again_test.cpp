@@ -14,11 +14,7 @@ class StartedAgain : public HeldThroughBoth {
     std::filesystem::remove(image_);
     ASSERT_EQ(hosts_.run("a", {"save", "--keep", "web1", image_}).status, 0);
   }
-  // It is given away, and its go is lost.
-  std::string held() {
-    return broken_off(fmt::format("python3 {} 3805 {} {} | {}", GATE, hosts_.path("open"),
-                                  hosts_.path("reached"), receiver()));
-  }
+  std::string held() { return held_without_go(receiver()); }
   // It runs there, and nobody here has heard so.
   std::string unheard() {
     const std::string id =

@@ -110,12 +110,16 @@ TEST_F(GivenAway, regression_nothing_is_decided_while_it_is_started_again_on_eit
     const std::string config = from_->life.config_json(domid_t{job.domid});
     Place& place = at_source ? *from_ : *to_;
     const BindThread bind(*place.host);
+    const domid_t first = place.life.create(config, "first").domid;  // has the number of the copy
     const domid_t again = place.life.create(config, "web1").domid;
+    place.life.destroy(first);
     const Ends asked = settle(job);
     EXPECT_EQ(asked.sender, Errc::needs_operator);
     EXPECT_NE(asked.sentence.find("is the same guest"), std::string::npos) << asked.sentence;
     EXPECT_EQ(from_->domains() + to_->domains(), 3u);
-    if (at_source) EXPECT_THROW(take_back_sent_guest(from_->xen, from_->life, job, true), Error);
+    if (at_source) {
+      EXPECT_THROW(take_back_sent_guest(from_->xen, from_->life, job, true), Error);
+    }
     EXPECT_TRUE(from_->running().empty());
     place.life.destroy(again);
     EXPECT_FALSE(settle(job).sender);
@@ -166,6 +170,7 @@ TEST_F(GivenAway, comes_back_when_its_name_is_taken_there) {
   KernelSpec spec;
   spec.pages = 100;
   auto other = SimKernel::create(*to_->host, spec);
+  to_->host->find_domain(other->domid())->handle[0] ^= 1;  // another guest
   to_->life.rename(domid_t{other->domid()}, "web1");
   settle(job);
   EXPECT_TRUE(open_jobs(true).empty());
