@@ -65,7 +65,7 @@ class PageBuffer {
 class GuestPages {
  public:
   // keep: records that stay decompressed, of at most 4 MiB each. Throws Error(bad_image).
-  explicit GuestPages(const ImageFile& image, size_t keep = 4);
+  explicit GuestPages(const ImageFile& image, size_t keep = 3);
 
   const ImageFile& image() const { return image_; }
   const audit::PageMap& map() const { return map_; }

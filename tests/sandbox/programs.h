@@ -42,6 +42,10 @@ class SandboxedPrograms : public testing::Test {
             {"verify", folder_},
             {"convert", "--to", "libxc", image_, other}};
   }
+  // What a command reads, as it calls it.
+  std::string read_by(const std::vector<std::string>& words) const {
+    return words.front() == "verify" ? folder_.string() : image_;
+  }
   // The audit finds something.
   static bool failed(const Outcome& outcome) {
     return outcome.exit_code != 0 && outcome.exit_code != 3;
