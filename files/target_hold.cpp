@@ -78,6 +78,9 @@ HeldName::HeldName(int folder, const std::string& name, const std::string& given
     : folder_(folder), name_(name), given_(given) {
   if (auto lock = take_soon(lock_path(folder, name))) lock_.emplace(std::move(*lock));
   before_.reset(openat(folder, name.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  // One that cannot be read is known by its number, size and time alone.
+  if (!before_ && errno != ENOENT && errno != EACCES)
+    fail_errno(Errc::io, errno, fmt::format("cannot save to {}", given));
   if (!lock_ || (before_ && !hold_opened(before_.get())))
     fail(Errc::busy, "cannot save to {}: another save writes to it", given);
   was_ = look(folder, name);
