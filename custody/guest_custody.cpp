@@ -89,7 +89,8 @@ void GuestCustody::check_untouched() {
 void GuestCustody::about_to_suspend() {
   asked_ = true;
   protection_.begin();
-  withdraw_image_of_earlier_save();  // somebody has resumed it since
+  if (!images_are_settled_) withdraw_left_image(known_);  // somebody has resumed it since
+  images_are_settled_ = true;
   leave_suspend_mark(domid(), known_.uuid, job_, was_paused_);
   may_suspend_yet_ = true;
 }
@@ -172,7 +173,11 @@ void GuestCustody::about_to_count(const NamedFile& image) {
 }
 
 void GuestCustody::withdraw_image_of_earlier_save() noexcept {
-  if (!images_are_settled_) withdraw_left_image(known_);
+  try {
+    if (!images_are_settled_) withdraw_left_image(known_);
+  } catch (const std::exception& e) {
+    say(fmt::format("ferry: {}: an image of an earlier save may be left\n", printable(e.what())));
+  }
   images_are_settled_ = true;
 }
 

@@ -1,8 +1,6 @@
 // The image of a save that was broken off when it had its name.
 #include "custody/left_image.h"
 
-#include <exception>
-
 #include <fmt/format.h>
 
 #include "custody/suspend_mark.h"
@@ -11,24 +9,20 @@
 
 namespace ferry {
 
-void withdraw_left_image(const DomainInfo& domain) noexcept {
-  try {
-    const auto image = image_in_suspend_mark(domain);
-    if (!image) return;
-    const Removed removed = remove_file(*image);
-    if (removed == Removed::yes)
-      say(
-          fmt::format("ferry: {} is removed: the save into it was broken off before the guest was "
-                      "let go, and the image is older than the guest now\n",
-                      printable(image->path)));
-    if (removed == Removed::no)
-      say(
-          fmt::format("ferry: {} has an image of the guest, of a save that was broken off: it is "
-                      "older than the guest now and must not be restored\n",
-                      printable(image->path)));
-  } catch (const std::exception&) {
-    // A note that cannot be read names nothing.
-  }
+void withdraw_left_image(const DomainInfo& domain) {
+  const auto image = image_in_suspend_mark(domain);
+  if (!image) return;
+  const Removed removed = remove_file(*image);
+  if (removed == Removed::yes)
+    say(
+        fmt::format("ferry: {} is removed: the save into it was broken off before the guest was "
+                    "let go, and the image is older than the guest now\n",
+                    printable(image->path)));
+  if (removed == Removed::no)
+    say(
+        fmt::format("ferry: {} has an image of the guest, of a save that was broken off: it is "
+                    "older than the guest now and must not be restored\n",
+                    printable(image->path)));
 }
 
 }  // namespace ferry

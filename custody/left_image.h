@@ -7,7 +7,7 @@ namespace ferry {
 
 // The guest runs on, or is elsewhere by now: an image that the note of its suspension names is
 // older, and would be a second guest. It goes if it still is that very file, and otherwise, or of a
-// device, it is said on standard error what it is.
-void withdraw_left_image(const DomainInfo& domain) noexcept;
+// device, it is said on standard error what it is. Throws Error(io) if the note cannot be read.
+void withdraw_left_image(const DomainInfo& domain);
 
 }  // namespace ferry

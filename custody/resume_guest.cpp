@@ -6,6 +6,7 @@
 #include "custody/guest_custody.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
+#include "files/target_hold.h"
 
 namespace ferry {
 
@@ -56,6 +57,7 @@ domid_t resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& 
   if (!force) refuse_unvouched(domain, claims);
   guest.take_over();
   guest.give_back();
+  remove_left_holds();
   return guest.domid();
 }
 

@@ -67,6 +67,8 @@ std::optional<NamedFile> image_in(std::string_view bytes) {
 
 std::optional<Note> read_note(domid_t domid) {
   const Descriptor file(open(mark_path(domid).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file && errno != ENOENT)
+    fail_errno(Errc::io, errno, fmt::format("cannot read {}", mark_path(domid)));
   std::string bytes(sizeof(Mark) + sizeof(ImageOfMark) + PATH_MAX, '\0');
   const ssize_t n = file ? read(file.get(), bytes.data(), bytes.size()) : -1;
   if (n < ssize_t{sizeof(Mark)}) return std::nullopt;

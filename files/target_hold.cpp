@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <exception>
+#include <filesystem>
 #include <functional>
 #include <thread>
 
@@ -22,6 +24,17 @@ std::string lock_path(int folder, const std::string& name) {
   if (fstat(folder, &status) != 0) fail_errno(Errc::io, errno, "cannot look at the folder");
   return fmt::format("{}/target-{:x}-{:x}-{:x}.lock", run_directory(), status.st_dev, status.st_ino,
                      std::hash<std::string>()(name));
+}
+
+// Whoever looks for what is left has it for a moment.
+std::optional<FileLock> take_soon(const std::string& path) {
+  constexpr unsigned kTries = 20;
+  constexpr std::chrono::milliseconds kNowAndThen{10};
+  for (unsigned n = 0; n < kTries; ++n) {
+    if (auto lock = FileLock::try_take(path)) return lock;
+    std::this_thread::sleep_for(kNowAndThen);
+  }
+  return std::nullopt;
 }
 
 std::optional<struct stat> look(int folder, const std::string& name) {
@@ -50,10 +63,24 @@ bool hold_opened(int fd) {
   return true;
 }
 
+void remove_left_holds() noexcept {
+  try {
+    for (const auto& entry : std::filesystem::directory_iterator(run_directory())) {
+      const std::string name = entry.path().filename();
+      if (name.starts_with("target-") && name.ends_with(".lock")) FileLock::try_take(entry.path());
+    }
+  } catch (const std::exception&) {
+    // They are in nobody's way.
+  }
+}
+
 HeldName::HeldName(int folder, const std::string& name, const std::string& given)
     : folder_(folder), name_(name), given_(given) {
-  if (auto lock = FileLock::try_take(lock_path(folder, name))) lock_.emplace(std::move(*lock));
+  if (auto lock = take_soon(lock_path(folder, name))) lock_.emplace(std::move(*lock));
   before_.reset(openat(folder, name.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  // One that cannot be read is known by its number, size and time alone.
+  if (!before_ && errno != ENOENT && errno != EACCES)
+    fail_errno(Errc::io, errno, fmt::format("cannot save to {}", given));
   if (!lock_ || (before_ && !hold_opened(before_.get())))
     fail(Errc::busy, "cannot save to {}: another save writes to it", given);
   was_ = look(folder, name);

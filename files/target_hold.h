@@ -16,6 +16,9 @@ namespace ferry {
 // False if another save has it. True also of what cannot be locked.
 bool hold_opened(int fd);
 
+// What killed saves have left of holding names: files in run_dir that nobody has locked.
+void remove_left_holds() noexcept;
+
 // A name in a folder that a file is to get, and what had it when this was made.
 class HeldName {
  public:

@@ -77,6 +77,15 @@ TEST_F(TargetHold, is_one_saves_however_it_is_called) {
   EXPECT_EQ(why_not(path()), "") << "nobody has it any more";
 }
 
+TEST_F(TargetHold, what_a_killed_save_has_left_goes_and_what_is_held_stays) {
+  const std::string left = folder_.path("run/target-1-2-3.lock");
+  const ImageOutput output(path(), ImageOutput::Takes::any);
+  std::ofstream(left) << "";
+  remove_left_holds();
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_NE(why_not(path()), "");
+}
+
 TEST_F(TargetHold, what_got_the_name_meanwhile_keeps_it) {
   {
     ImageOutput output(path(), ImageOutput::Takes::any);
