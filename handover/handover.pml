@@ -103,7 +103,7 @@ inline say(channel, message) {
 #ifdef NO_UNPAUSED_CHECK
 #define UNPAUSED 0
 #else
-#define UNPAUSED (destination_copy == runs_here)
+#define UNPAUSED (destination_copy != no_copy && destination_ran)  /* or was: its CPU time tells */
 #endif
 
 /* A write either works, or fails and may be on the disk all the same. */
@@ -336,8 +336,10 @@ inline let_run() {
 #else
     :: FOUND_THERE ->
 #endif
-       destination_copy = runs_here;
-       destination_ran = 1;
+       if                                  /* one that has run stays as somebody has left it */
+       :: !destination_ran -> destination_copy = runs_here; destination_ran = 1
+       :: else
+       fi;
        says = runs
 #ifdef NO_RUN_CHECK
     :: !FOUND_THERE -> says = runs
@@ -411,7 +413,14 @@ end_serve:
            fi
         fi
      :: says == about_to_run && message != forget && message != kept -> let_run()
-     :: (says == held || says == about_to_run) && (message == forget || message == kept) -> give_up()
+     :: says == about_to_run && (message == forget || message == kept) && !FOUND_THERE ->
+        write(destination, unknown);
+        says = unknown
+     :: says == about_to_run && (message == forget || message == kept) && FOUND_THERE && UNPAUSED ->
+        write(destination, runs);
+        says = runs
+     :: (says == held || says == about_to_run && FOUND_THERE && !UNPAUSED) &&
+        (message == forget || message == kept) -> give_up()
      :: says == held && message != go && message != forget && message != kept
      :: says == runs || says == will_never_run || says == unknown
      fi;
@@ -461,8 +470,7 @@ active proctype Meddler() {
         :: else
         fi
      :: destination_copy == runs_here && TROUBLES > 1 ->              /* xl pauses it */
-        destination_copy = suspended;
-        if :: unpaused_by_hand && destination != about_to_run && destination != runs -> fork_by_hand = 1 :: else fi
+        destination_copy = suspended
      :: destination_copy != no_copy && (source_copy != no_copy || destination_ran) ->  /* it is gone */
         destination_copy = no_copy;
         if

@@ -12,8 +12,8 @@ CHANGES = re.compile(
     r"|f(data)?sync|sync(fs|_file_range)?|flock|lockf|p?writev?(64|2)?|send\w*|splice|tee|copy_file_range|connect|bind|listen"
     r"|shutdown|ioctl|kill|tgkill|pidfd_\w+|f?setxattr|utime\w*|mount|umount2?"
 )
-# Bytes of an image between two pipes, which nobody else sees; a folder of a test's.
-NOT_HELD = {"splice", "tee", "mkdtemp"}
+# Bytes of an image between two pipes, which nobody else sees; a folder of a test's; when what was written goes to the disk.
+NOT_HELD = {"splice", "tee", "mkdtemp", "sync_file_range"}
 
 
 def symbols(path, which):

@@ -141,7 +141,7 @@ class Image:
             need(record.magic.major == 1, "another major version")
         elif kind == "head":
             self.head = record.head
-            need(not self.head.required_features, "a required feature is not known")
+            need(not self.head.required_features, "not known here: " + " ".join(self.head.required_features))
         elif kind == "pages":
             self.take_pages(record.pages, offset)
         elif kind == "index_part":
