@@ -1,6 +1,9 @@
 // Who is responsible for a guest on this host.
 #include "custody/guest_custody.h"
 
+#include <chrono>
+#include <thread>
+
 #include "custody/left_image.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
@@ -95,8 +98,23 @@ void GuestCustody::about_to_suspend() {
   may_suspend_yet_ = true;
 }
 
+// Xen says that a guest is suspended once all of its vCPUs are told to stop; one may be on a CPU
+// for a moment more, and as long as it is, each look finds more CPU time.
+DomainInfo GuestCustody::look_at_rest() const {
+  constexpr unsigned kMostLooks = 1000;
+  constexpr auto kBetween = std::chrono::milliseconds(1);
+  DomainInfo now = look();
+  for (unsigned looks = 0; now.suspended && looks < kMostLooks; ++looks) {
+    const DomainInfo next = look();
+    if (next.cpu_time_ns == now.cpu_time_ns) return next;
+    now = next;
+    std::this_thread::sleep_for(kBetween);
+  }
+  return now;
+}
+
 void GuestCustody::has_suspended() {
-  const DomainInfo now = look();
+  const DomainInfo now = look_at_rest();
   if (!now.suspended) return;  // whoever was asked answered too early
   may_suspend_yet_ = false;
   cpu_time_ns_ = now.cpu_time_ns;
@@ -137,6 +155,20 @@ bool GuestCustody::is_to_be_resumed() {
   }
 }
 
+// Somebody has resumed it and has had it suspended again: that is not ours to undo.
+void GuestCustody::check_left_running() {
+  if (!there()) return;
+  const DomainInfo now = look();
+  if (!now.suspended || !has_run_since(now)) return;
+  forget_note();
+  asked_ = may_suspend_yet_ = false;
+  fail(Errc::needs_operator,
+       "domain {0} has run since it was suspended, and is suspended again: somebody else has "
+       "done that, and may have it elsewhere; only if it surely does not run there, try: ferry "
+       "resume --force {0}",
+       raw(domid()));
+}
+
 void GuestCustody::resume() {
   try {
     undo_.resume(domid());
@@ -154,6 +186,7 @@ void GuestCustody::give_back() {
     if (was_paused_ && (ours || may_suspend_yet_)) pause_again();
     if (ours) resume();
     withdraw_image_of_earlier_save();
+    if (!ours) check_left_running();
   } catch (const Error& e) {
     if (e.code() == Errc::needs_operator && !job_.empty())
       fail_with_command(e, "ferry job resume " + job_);

@@ -72,7 +72,9 @@ class GuestCustody {
 
  private:
   bool has_run_since(const DomainInfo& now) const;
+  DomainInfo look_at_rest() const;
   bool is_to_be_resumed();
+  void check_left_running();
   void let_it_answer();
   void pause_again() noexcept;
   void resume();

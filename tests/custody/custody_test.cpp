@@ -72,7 +72,11 @@ TEST_F(InCustody, nor_one_that_somebody_resumed_and_suspended_again) {
     somebody_resumes();
     subject_.hooks().asked_to_suspend(domid());
   });
-  EXPECT_EQ(ended.exit_status(), 1) << ended.sentence;
+  // It runs nowhere, so it is for the operator.
+  EXPECT_EQ(ended.exit_status(), 4) << ended.sentence;
+  EXPECT_NE(ended.sentence.find("only if it surely does not run there, try: ferry resume --force"),
+            std::string::npos)
+      << ended.sentence;
   EXPECT_TRUE(exists(*host_, subject_.domid()));
   EXPECT_FALSE(runs(*host_, subject_.domid())) << "what another one has suspended was resumed";
   EXPECT_FALSE(place_.has_image());
