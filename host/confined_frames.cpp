@@ -14,7 +14,7 @@
 namespace ferry::host {
 namespace {
 
-constexpr auto kTimeToEnd = std::chrono::seconds(2);
+constexpr auto kMostWait = std::chrono::seconds(2);
 
 sandbox::Confined confinement() {
   // Of a frame both forms are there for a moment; a guest may take days to come.
@@ -54,7 +54,7 @@ ConfinedFrames::ConfinedFrames(int from) {
 ConfinedFrames::~ConfinedFrames() {
   if (!ended_by_itself()) return;
   try {
-    child_->wait(kTimeToEnd);
+    child_->wait(kMostWait);
   } catch (const Error& error) {
     complain("ferry", error.what());
   }
