@@ -205,6 +205,11 @@ void GuestCustody::about_to_count(const NamedFile& image) {
   images_are_settled_ = true;
 }
 
+void GuestCustody::keep_image_of_earlier_save() {
+  keep_left_image(look());
+  images_are_settled_ = true;
+}
+
 void GuestCustody::withdraw_image_of_earlier_save() noexcept {
   try {
     if (!images_are_settled_) withdraw_left_image(known_);

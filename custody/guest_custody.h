@@ -59,6 +59,8 @@ class GuestCustody {
   void about_to_count(const NamedFile& image);
   // The guest goes for a stream, of which nobody knows where it ends: an earlier image stays.
   void leave_image_of_earlier_save() noexcept { images_are_settled_ = true; }
+  // A delta is to be written that may build upon it: it stays, and its note goes. Throws Error(io).
+  void keep_image_of_earlier_save();
 
   // Undoes what was done: a dirty log is off, a guest that was asked to suspend runs again, or is
   // paused as it was, or its request is withdrawn, and the note is gone. Nothing happens to a guest

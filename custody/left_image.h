@@ -10,4 +10,8 @@ namespace ferry {
 // device, it is said on standard error what it is. Throws Error(io) if the note cannot be read.
 void withdraw_left_image(const DomainInfo& domain);
 
+// A delta that builds upon it, or upon what builds upon it, is about to be written: it stays, the
+// note forgets it, and it is said on standard error what it is. Throws Error(io).
+void keep_left_image(const DomainInfo& domain);
+
 }  // namespace ferry

@@ -34,6 +34,7 @@ class GuestSave {
     domain_ = guest_->look();
     if (request_.refuse_claimed) request_.refuse_claimed(domain_);
     check_can_save(xen_, domain_);
+    if (request_.base) guest_->keep_image_of_earlier_save();
     read_config();
     ImageOutput output(request_.file, ImageOutput::Takes::any);
     if (output.others_can_read())

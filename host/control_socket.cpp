@@ -16,8 +16,17 @@
 #include <nlohmann/json.hpp>
 
 #include "error/error.h"
+#include "files/run_directory.h"
 #include "host/live_settings.h"
 #include "host/live_status.h"
+
+namespace ferry {
+
+std::string control_path(domid_t domid) {
+  return fmt::format("{}/domain-{}.control", run_directory(), static_cast<unsigned>(domid));
+}
+
+}  // namespace ferry
 
 namespace ferry::helper {
 namespace {

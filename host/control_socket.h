@@ -14,7 +14,16 @@
 #include <thread>
 
 #include "io/descriptor.h"
+#include "p2m/frames.h"
 #include "save/live/control.h"
+
+namespace ferry {
+
+// Where a live save of the domain listens for whoever watches and steers it, unless it was told
+// another path: a socket in run_directory() . Throws Error(io).
+std::string control_path(domid_t domid);
+
+}  // namespace ferry
 
 namespace ferry::helper {
 

@@ -77,6 +77,7 @@ SaveEngine stoppable_engine_here(const Hypervisor& xen, Executor& executor) {
     const SignalsStop signals;
     helper::StoppableSink sink(fd, signals.event());
     save_here(xen, executor, {}, domid, fd, sink, given, callbacks, &signals.event().stopped());
+    sink.wait_until_taken();
   };
 }
 

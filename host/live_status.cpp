@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "p2m/frames.h"
+
 namespace ferry::host {
 
 std::string to_json(const LiveProgress& p) {

@@ -12,8 +12,8 @@
 
 #include "error/error.h"
 #include "files/run_directory.h"
+#include "host/control_socket.h"
 #include "io/descriptor.h"
-#include "save/live/control.h"
 
 namespace ferry::host {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +39,23 @@ void StoppableSink::write(std::span<const std::byte> bytes) {
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (n < 0) fail_errno(Errc::io, errno, "cannot write the image");
     bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+}
+
+void StoppableSink::wait_until_taken() const {
+  constexpr int kLookMs = 10;  // nothing tells of a pipe that it is empty
+  struct stat status = {};
+  if (fstat(fd_.fd(), &status) != 0 || !S_ISFIFO(status.st_mode)) return;
+  for (bool first = true;; first = false) {
+    pollfd fds[] = {{fd_.fd(), 0, 0}, {stop_.wake_fd(), POLLIN, 0}};
+    if (poll(fds, 2, first ? 0 : kLookMs) < 0 && errno != EINTR)
+      fail_errno(Errc::io, errno, "cannot write the image");
+    int left = 0;
+    if (ioctl(fd_.fd(), FIONREAD, &left) != 0 || left == 0) return;
+    if (stop_.stopped()) fail(Errc::aborted, "told to stop");
+    if (fds[0].revents & POLLERR)
+      fail(Errc::io, "cannot write the image: its reader has left {} bytes of it in the pipe",
+           left);
   }
 }
 

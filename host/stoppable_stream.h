@@ -28,11 +28,16 @@ class StoppableFd {
 
 class StoppableSink final : public ByteSink {
  public:
-  StoppableSink(int fd, const StopEvent& stop) : fd_(fd, stop) {}
+  StoppableSink(int fd, const StopEvent& stop) : fd_(fd, stop), stop_(stop) {}
   void write(std::span<const std::byte> bytes) override;
+
+  // What was written into a pipe is lost if its reader leaves: waits until that has taken all of
+  // it. Throws Error(io) if it leaves before, Error(aborted). Of anything else returns at once.
+  void wait_until_taken() const;
 
  private:
   StoppableFd fd_;
+  const StopEvent& stop_;
 };
 
 class StoppableSource final : public ByteSource {

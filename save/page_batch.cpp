@@ -55,8 +55,8 @@ bool has_table_type(PageType type) {
 
 }  // namespace
 
-PageBatch::PageBatch(BatchContext& context, PageCursor& cursor)
-    : context_(context), guest_(context.guest), memory_(context.memories.take()) {
+PageBatch::PageBatch(BatchContext& context, const Pass& pass, PageCursor& cursor)
+    : context_(context), pass_(pass), memory_(context.memories.take()) {
   collect(cursor);
   if (empty()) return;
   find_types();
@@ -64,8 +64,9 @@ PageBatch::PageBatch(BatchContext& context, PageCursor& cursor)
   map();
 }
 
-std::unique_ptr<PageBatch> PageBatch::next(BatchContext& context, PageCursor& cursor) {
-  std::unique_ptr<PageBatch> batch(new PageBatch(context, cursor));
+std::unique_ptr<PageBatch> PageBatch::next(BatchContext& context, const Pass& pass,
+                                           PageCursor& cursor) {
+  std::unique_ptr<PageBatch> batch(new PageBatch(context, pass, cursor));
   return batch->empty() ? nullptr : std::move(batch);
 }
 
@@ -76,7 +77,7 @@ void PageBatch::collect(PageCursor& cursor) {
   absent.clear();
   // What the base has beyond the guest's end is gone.
   const uint64_t all =
-      std::max(guest_->nr_pfns(), context_.base ? context_.base->nr_pfns() : uint64_t{0});
+      std::max(pass_.guest->nr_pfns(), context_.base ? context_.base->nr_pfns() : uint64_t{0});
   const pfn_t end(cursor.wanted ? cursor.wanted->nr_pfns() : all);
   uint64_t taken = 0;
   while (taken < kMaxPfnsPerRecord && absent.size() < kMostHoles && pages.size() < kPagesPerBatch) {
@@ -85,11 +86,11 @@ void PageBatch::collect(PageCursor& cursor) {
     BatchPage page;
     page.pfn = cursor.next;
     ++cursor.next;
-    if (!guest_->frame_of(page.pfn, page.mfn)) {
-      if (context_.watcher) context_.watcher->absent(page.pfn);
+    if (!pass_.guest->frame_of(page.pfn, page.mfn)) {
+      pass_.observer->absent(page.pfn);
       if (in_base(page.pfn, v1::ABSENT, nullptr)) continue;
       add_absent(absent, page.pfn, 1);
-    } else if (cursor.pass == PageCursor::Pass::all) {
+    } else if (cursor.kind == PageCursor::Kind::all) {
       pages.push_back(page);
     } else {
       continue;
@@ -139,7 +140,7 @@ void PageBatch::map() {
     page.at = frames.size();
     frames.push_back(page.mfn);
   }
-  if (!context_.running) {
+  if (!running()) {
     mapping_ =
         ForeignMapping(context_.xen, context_.domid, PROT_READ, frames, "pages of the guest");
     return;
@@ -153,54 +154,53 @@ void PageBatch::map() {
 // To pfn form, in place.
 entry_result PageBatch::convert(pfn_t pfn, v1::PageKind kind, std::byte* copy) const {
   auto& entries = *reinterpret_cast<table_page*>(copy);
-  if (is_page_table(kind)) return canonicalize_table(level_of(kind), entries, entries, *guest_);
-  if (kind == v1::P2M_LEAF) return canonicalize_p2m_leaf(entries, entries, *guest_);
-  if (pfn == context_.start_info) canonicalize_start_info(copy, guest_->nr_pfns());
+  if (is_page_table(kind))
+    return canonicalize_table(level_of(kind), entries, entries, *pass_.guest);
+  if (kind == v1::P2M_LEAF) return canonicalize_p2m_leaf(entries, entries, *pass_.guest);
+  if (pfn == pass_.start_info) canonicalize_start_info(copy, pass_.guest->nr_pfns());
   return {};
 }
 
 // What the record says of the page, and where its data comes from if it has some.
 void PageBatch::take(BatchPage& page, BatchScratch& scratch) {
-  PageWatcher* const watcher = context_.watcher;
-  const bool leaf = guest_->is_leaf(page.pfn);
+  const bool leaf = pass_.guest->is_leaf(page.pfn);
   // The guest is moving its p2m; of one that stands still page_kind() says what is wrong.
-  if (context_.running && leaf && has_table_type(page.type)) return watcher->put_off(page.pfn);
+  if (running() && leaf && has_table_type(page.type)) return pass_.observer->put_off(page.pfn);
   const v1::PageKind kind = page_kind(page.pfn, page.type, leaf);
-  if (kind == v1::ABSENT) {
-    // While the guest runs it may have lost the frame a moment ago.
-    if (!context_.running) fail_frame(page.pfn, page.mfn);
-    if (!in_base(page.pfn, v1::ABSENT, nullptr)) add_absent(memory_->part.runs, page.pfn, 1);
-    if (watcher) watcher->sent(page.pfn, page.mfn, v1::ABSENT, nullptr);
-    return;
-  }
-  if (!page.mapped) return watcher->put_off(page.pfn);
+  if (kind == v1::ABSENT) return take_absent(page);
+  if (!page.mapped) return pass_.observer->put_off(page.pfn);
   if (kind == v1::DATA && guest_page_is_zero(mapping_.page(page.at))) return take_zero(page);
   // What is compared with a base has to be what is sent.
-  if (kind != v1::DATA || page.pfn == context_.start_info || context_.base != nullptr)
+  if (kind != v1::DATA || page.pfn == pass_.start_info || context_.base != nullptr)
     return take_converted(page, kind, scratch);
   page.content = mapping_.page(page.at);
   page.part = &memory_->part;
   append_page(memory_->part.runs, page.pfn, kind);
 }
 
+// A guest that runs may have lost the frame a moment ago.
+void PageBatch::take_absent(const BatchPage& page) {
+  if (!running()) fail_frame(page.pfn, page.mfn);
+  if (!in_base(page.pfn, v1::ABSENT, nullptr)) add_absent(memory_->part.runs, page.pfn, 1);
+  pass_.observer->sent(page.pfn, page.mfn, v1::ABSENT, nullptr);
+}
+
 void PageBatch::take_zero(const BatchPage& page) {
   if (!in_base(page.pfn, v1::ZERO, nullptr)) append_page(memory_->part.runs, page.pfn, v1::ZERO);
-  if (!context_.watcher) return;
-  context_.watcher->copied(page.pfn, kZeros);
-  context_.watcher->sent(page.pfn, page.mfn, v1::DATA, kZeros);
+  pass_.observer->copied(page.pfn, kZeros);
+  pass_.observer->sent(page.pfn, page.mfn, v1::DATA, kZeros);
 }
 
 void PageBatch::take_converted(BatchPage& page, v1::PageKind kind, BatchScratch& scratch) {
-  PageWatcher* const watcher = context_.watcher;
   auto* const copy = reinterpret_cast<std::byte*>(scratch.tables.emplace_back().entries);
   copy_from_guest(mapping_.page(page.at), copy);
-  if (watcher) watcher->copied(page.pfn, copy);
+  pass_.observer->copied(page.pfn, copy);
   const entry_result r = convert(page.pfn, kind, copy);
   if (!r.ok()) {
-    if (!context_.running) fail_entry(page.pfn, kind, r);
-    return watcher->put_off(page.pfn);
+    if (!running()) fail_entry(page.pfn, kind, r);
+    return pass_.observer->put_off(page.pfn);
   }
-  if (watcher) watcher->sent(page.pfn, page.mfn, kind, copy);
+  pass_.observer->sent(page.pfn, page.mfn, kind, copy);
   if (in_base(page.pfn, kind, copy)) return;
   page.content = copy;
   page.converted = true;
@@ -231,15 +231,14 @@ void PageBatch::classify(BatchScratch& scratch) {
 // Straight into the record. What the guest writes from now on is in it or not; whoever watches is
 // told of what is.
 void PageBatch::copy(BatchPart& part, PagesEncoder& encoder) {
-  PageWatcher* const watcher = context_.watcher;
-  encoder.begin(part.record, part.sequence, context_.round, part.runs);
+  encoder.begin(part.record, part.sequence, pass_.round, part.runs);
   for (const BatchPage& page : memory_->pages) {
     if (page.part != &part) continue;
     std::byte* const copy = encoder.place();
     copy_from_guest(page.content, copy);
-    if (watcher && !page.converted) {
-      watcher->copied(page.pfn, copy);
-      watcher->sent(page.pfn, page.mfn, v1::DATA, copy);
+    if (!page.converted) {
+      pass_.observer->copied(page.pfn, copy);
+      pass_.observer->sent(page.pfn, page.mfn, v1::DATA, copy);
     }
     encoder.added();
   }
@@ -259,11 +258,8 @@ void PageBatch::consume() {
   context_.writer.write_pages(memory_->part.record.record(), memory_->part.runs);
   if (tables_apart_)
     context_.writer.write_pages(memory_->tables.record.record(), memory_->tables.runs);
-  context_.pages_done += memory_->pages.size();
+  pass_.progress->wrote(memory_->pages.size(), context_.writer.bytes_written());
   context_.memories.give_back(std::move(memory_));
-  if (context_.progress)
-    context_.progress({"saving memory", context_.pages_done, context_.pages_total,
-                       context_.writer.bytes_written()});
 }
 
 }  // namespace ferry

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "proto/record_reader.h"
+#include "save/live/limited_sink.h"
 #include "save/live/live_pages.h"
 #include "save/page_batch.h"
 #include "save/size_guess.h"
@@ -29,84 +30,90 @@ class Save {
        const SaveOptions& options, const SaveCallbacks& callbacks)
       : xen_(xen),
         domid_(domid),
-        sink_(sink),
         executor_(executor),
         options_(options),
-        callbacks_(callbacks) {}
+        callbacks_(callbacks),
+        sink_(sink, options.live ? options.live->control : nullptr, callbacks.stop) {}
 
+  // A guest that runs is sent in rounds first if the save is live; from the suspension on there is
+  // one way.
   SaveResult run() {
     const DomainInfo before = get_domain(xen_, domid_);
     check_can_save(xen_, before);
     if (!callbacks_.suspends_paused) refuse_paused(before);
-    return options_.live && !before.suspended ? run_live(before) : run_suspended(before);
-  }
-
- private:
-  SaveResult run_suspended(const DomainInfo& before) {
     const auto m2p = std::make_shared<const MachineToPhys>(xen_);
     if (!before.suspended) {
       // Everything that can be refused is refused while the guest still runs.
-      check_room(view_running_guest(xen_, before, m2p), before);
+      const auto running = view_running_guest(xen_, before, m2p);
+      check_room(running, before);
+      if (options_.live) send_while_running(before, running, m2p);
       suspend();
     }
+    sink_.lift();
     const DomainInfo domain = get_domain(xen_, domid_);
     const auto guest = std::make_shared<const GuestView>(xen_, domain, m2p);
     const std::vector<v1::Vcpu> vcpus = read_vcpus(xen_, domain, *guest);
-    const PfnSet populated = populated_pfns(*guest);
-    v1::Head head = make_head(xen_, domain, *guest, pfns_of_image(guest->nr_pfns()), populated);
-    name_base(head);
-    head.set_start_info_pfn(start_info_of(vcpus.front()).raw());
-    const uint64_t guest_bytes = head.populated_pages() * kPageSize;
-
-    RecordWriter writer(sink_, head.nr_pfns());
-    write_head(writer, head);
-    write_static_records(xen_, domain, *guest, head.nr_pfns(), populated, writer);
-    write_pages(guest, head, writer);
-    write_state(*guest, vcpus, writer);
+    const pfn_t start_info = start_info_of(vcpus.front());
+    if (live_)
+      send_the_rest(guest, start_info);
+    else
+      send_all(domain, guest, start_info);
+    write_state(*guest, vcpus);
     check_still_suspended();
-    if (options_.timeline) write_timeline(LiveReport{}, head.populated_pages(), writer);
-    writer.finish();
-    return {guest_bytes, writer.bytes_written(), microseconds(Clock::now() - suspended_at_), {}};
+    const LiveReport rounds = live_ ? live_->report() : LiveReport{};
+    if (options_.timeline) write_timeline(rounds);
+    writer_->finish();
+    SaveResult result{head_.populated_pages() * kPageSize,
+                      writer_->bytes_written(),
+                      microseconds(Clock::now() - suspended_at_),
+                      {}};
+    if (live_) result.live = rounds;
+    return result;
   }
 
-  SaveResult run_live(const DomainInfo& before) {
-    const auto m2p = std::make_shared<const MachineToPhys>(xen_);
-    auto first = view_running_guest(xen_, before, m2p);
-    check_room(first, before);
-    const std::vector<pfn_t> first_leaves = first->leaf_pfns();
-    const PfnSet populated = populated_pfns(*first);
-    v1::Head head =
-        make_head(xen_, before, *first, pfns_of_image(first->nr_pfns_with_room()), populated);
-    name_base(head);
-    head.set_live(true);
-    const uint64_t guest_bytes = head.populated_pages() * kPageSize;
-    LimitedSink sink(sink_, options_.live->control, callbacks_.stop);
-    RecordWriter writer(sink, head.nr_pfns());
-    write_head(writer, head);
-    write_static_records(xen_, before, *first, head.nr_pfns(), populated, writer);
+ private:
+  // What stands before the pages, of one look at the guest. start_info: none while it runs.
+  void begin_image(const DomainInfo& domain, const GuestView& guest, uint64_t nr_pfns,
+                   pfn_t start_info) {
+    const PfnSet populated = populated_pfns(guest);
+    head_ = make_head(xen_, domain, guest, pfns_of_image(nr_pfns), populated);
+    name_base();
+    if (start_info == kNoStartInfo)
+      head_.set_live(true);
+    else
+      head_.set_start_info_pfn(start_info.raw());
+    writer_.emplace(sink_, head_.nr_pfns());
+    batches_.reset(new BatchContext{xen_, domid_, *writer_, options_.level, options_.base});
+    write_head();
+    write_static_records(xen_, domain, guest, head_.nr_pfns(), populated, *writer_);
+  }
 
-    BatchContext context{
-        xen_, domid_, std::move(first), pfn_t(~uint64_t{0}), writer, options_.level, 0, 0, {}};
-    context.base = options_.base;
-    LivePages pages(context, head.nr_pfns(), m2p, executor_, *options_.live,
-                    [this] { check_stop(); });
-    pages.send_while_running();
-    pages.set_phase("suspending");
-    suspend();
-    sink.lift();
-    const DomainInfo domain = get_domain(xen_, domid_);
-    context.guest = std::make_shared<const GuestView>(xen_, domain, m2p);
-    const std::vector<v1::Vcpu> vcpus = read_vcpus(xen_, domain, *context.guest);
-    context.start_info = start_info_of(vcpus.front());
-    pages.send_the_rest();
-    if (context.guest->leaf_pfns() != first_leaves)
-      write_p2m_frames(*context.guest, head.nr_pfns(), writer);
-    write_state(*context.guest, vcpus, writer);
-    check_still_suspended();
-    if (options_.timeline) write_timeline(pages.report(), 0, writer);
-    writer.finish();
-    return {guest_bytes, writer.bytes_written(), microseconds(Clock::now() - suspended_at_),
-            pages.report()};
+  void send_while_running(const DomainInfo& domain, const std::shared_ptr<const GuestView>& guest,
+                          const std::shared_ptr<const MachineToPhys>& m2p) {
+    begin_image(domain, *guest, guest->nr_pfns_with_room(), kNoStartInfo);
+    first_leaves_ = guest->leaf_pfns();
+    live_.emplace(*batches_, guest, head_.nr_pfns(), m2p, executor_, *options_.live,
+                  [this] { check_stop(); });
+    live_->send_while_running();
+  }
+
+  void send_the_rest(const std::shared_ptr<const GuestView>& guest, pfn_t start_info) {
+    live_->send_the_rest(guest, start_info);
+    if (guest->leaf_pfns() != first_leaves_) write_p2m_frames(*guest, head_.nr_pfns(), *writer_);
+  }
+
+  void send_all(const DomainInfo& domain, const std::shared_ptr<const GuestView>& guest,
+                pfn_t start_info) {
+    begin_image(domain, *guest, guest->nr_pfns(), start_info);
+    PageObserver nobody;
+    PassProgress progress(head_.populated_pages(), callbacks_.progress);
+    const Pass pass{
+        .guest = guest, .start_info = start_info, .observer = &nobody, .progress = &progress};
+    PageCursor cursor;
+    executor_.run([&]() -> std::unique_ptr<Job> {
+      check_stop();
+      return PageBatch::next(*batches_, pass, cursor);
+    });
   }
 
   // A delta may have next to nothing in it.
@@ -122,11 +129,11 @@ class Save {
     return std::max(of_guest, options_.base ? options_.base->nr_pfns() : uint64_t{0});
   }
 
-  void name_base(v1::Head& head) const {
+  void name_base() {
     if (options_.base == nullptr) return;
     const BaseName name = options_.base->name();
-    head.add_required_features(kDeltaFeature);
-    v1::Base* base = head.mutable_base();
+    head_.add_required_features(kDeltaFeature);
+    v1::Base* base = head_.mutable_base();
     base->set_sha256(name.sha256.data(), name.sha256.size());
     base->set_digest_of_digests(name.digest_of_digests.data(), name.digest_of_digests.size());
     base->set_bytes(name.bytes);
@@ -154,53 +161,33 @@ class Save {
            raw(domid_));
   }
 
-  void write_head(RecordWriter& writer, const v1::Head& head) const {
+  void write_head() {
     v1::Record record;
-    *record.mutable_head() = head;
-    writer.write(std::move(record));
+    *record.mutable_head() = head_;
+    writer_->write(std::move(record));
     if (!options_.config) return;
     v1::Record config;
     *config.mutable_config() = *options_.config;
-    writer.write(std::move(config));
+    writer_->write(std::move(config));
   }
 
-  void write_pages(const std::shared_ptr<const GuestView>& guest, const v1::Head& head,
-                   RecordWriter& writer) {
-    BatchContext context{xen_,
-                         domid_,
-                         guest,
-                         pfn_t(head.start_info_pfn()),
-                         writer,
-                         options_.level,
-                         0,
-                         head.populated_pages(),
-                         callbacks_.progress};
-    context.base = options_.base;
-    PageCursor cursor;
-    executor_.run([&]() -> std::unique_ptr<Job> {
-      check_stop();
-      return PageBatch::next(context, cursor);
-    });
-  }
-
-  void write_state(const GuestView& guest, const std::vector<v1::Vcpu>& vcpus,
-                   RecordWriter& writer) const {
+  void write_state(const GuestView& guest, const std::vector<v1::Vcpu>& vcpus) {
     const TscInfo tsc = get_tsc(xen_, domid_);
     v1::Record record;
     record.mutable_tsc()->set_mode(tsc.mode);
     record.mutable_tsc()->set_nsec(tsc.nsec);
     record.mutable_tsc()->set_khz(tsc.khz);
     record.mutable_tsc()->set_incarnation(tsc.incarnation);
-    writer.write(record);
+    writer_->write(record);
     *record.mutable_shared_info() = make_shared_info(guest);
-    writer.write(record);
+    writer_->write(record);
     for (const v1::Vcpu& vcpu : vcpus) {
       *record.mutable_vcpu() = vcpu;
-      writer.write(record);
+      writer_->write(record);
     }
   }
 
-  void write_timeline(const LiveReport& rounds, uint64_t pages, RecordWriter& writer) const {
+  void write_timeline(const LiveReport& rounds) {
     const auto now = Clock::now();
     const auto wall = std::chrono::system_clock::now() - (now - started_at_);
     char host[256] = {};
@@ -214,19 +201,24 @@ class Save {
     timeline->set_host(host);
     if (rounds.round_us.empty()) {
       timeline->add_round_us(microseconds(now - started_at_));
-      timeline->add_round_pages(pages);
+      timeline->add_round_pages(head_.populated_pages());
     }
     for (uint64_t us : rounds.round_us) timeline->add_round_us(us);
     for (uint64_t sent : rounds.round_pages) timeline->add_round_pages(sent);
-    writer.write(std::move(record));
+    writer_->write(std::move(record));
   }
 
   const Hypervisor& xen_;
   const domid_t domid_;
-  ByteSink& sink_;
   Executor& executor_;
   const SaveOptions& options_;
   const SaveCallbacks& callbacks_;
+  LimitedSink sink_;
+  v1::Head head_;
+  std::optional<RecordWriter> writer_;
+  std::unique_ptr<BatchContext> batches_;
+  std::optional<LivePages> live_;
+  std::vector<pfn_t> first_leaves_;  // of the p2m, as a live image has them
   const Clock::time_point started_at_ = Clock::now();
   Clock::time_point suspended_at_ = started_at_;
 };

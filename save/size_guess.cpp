@@ -38,15 +38,6 @@ struct Counted final : ByteSink {
   uint64_t total = 0;
 };
 
-// Nothing depends on single pages here.
-struct Nobody final : PageWatcher {
-  void absent(pfn_t /*pfn*/) override {}
-  void copied(pfn_t /*pfn*/, const std::byte* /*raw*/) override {}
-  void sent(pfn_t /*pfn*/, mfn_t /*mfn*/, v1::PageKind /*kind*/,
-            const std::byte* /*canonical*/) override {}
-  void put_off(pfn_t /*pfn*/) override {}
-};
-
 }  // namespace
 
 uint64_t least_image_bytes(const Hypervisor& xen, domid_t domid,
@@ -54,13 +45,14 @@ uint64_t least_image_bytes(const Hypervisor& xen, domid_t domid,
   const PfnSet wanted = pages_to_look_at(guest->nr_pfns());
   Counted image;
   RecordWriter writer(image, guest->nr_pfns());
-  Nobody nobody;
-  BatchContext context{xen, domid, guest, pfn_t(~uint64_t{0}), writer, level, 0, 0, {}};
-  context.watcher = &nobody;
-  context.running = true;
+  BatchContext context{xen, domid, writer, level};
+  PageObserver nobody;
+  PassProgress progress;
+  Pass pass{
+      .guest = guest, .misfits = Misfits::put_off, .observer = &nobody, .progress = &progress};
   PageCursor cursor;
   cursor.wanted = &wanted;
-  while (const auto batch = PageBatch::next(context, cursor)) {
+  while (const auto batch = PageBatch::next(context, pass, cursor)) {
     batch->work();
     batch->consume();
   }

@@ -3,18 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
-#include <string>
-
-#include "io/byte_stream.h"
-#include "p2m/frames.h"
-#include "pipeline/progress.h"
 
 namespace ferry {
-
-// Where a live save of the domain listens for whoever watches and steers it, unless it was told
-// another path: a socket in run_directory() (host/control_socket.h). Throws Error(io).
-std::string control_path(domid_t domid);
 
 // Set from any thread at any time.
 struct LiveControl {
@@ -35,27 +25,6 @@ struct LiveProgress {
   uint64_t bytes_per_second = 0;        // of image [memory bandwidth]
   uint64_t expected_downtime_us = 0;    // [expected downtime]
   uint64_t elapsed_us = 0;              // [time elapsed]
-};
-
-// Lets bytes through at the rate that control says, and never waits longer than a tenth of a second
-// without looking whether it was told to stop.
-class LimitedSink final : public ByteSink {
- public:
-  LimitedSink(ByteSink& sink, const LiveControl* control, const StopFlag* stop)
-      : sink_(sink), control_(control), stop_(stop) {}
-  void write(std::span<const std::byte> bytes) override;
-
-  // The guest stands still: from here on there is no limit.
-  void lift() { lifted_ = true; }
-
- private:
-  void wait(uint64_t rate, size_t bytes);
-
-  ByteSink& sink_;
-  const LiveControl* control_;
-  const StopFlag* stop_;
-  std::atomic<bool> lifted_{false};
-  int64_t next_us_ = 0;  // when the next byte may go
 };
 
 }  // namespace ferry

@@ -10,10 +10,11 @@ namespace ferry {
 namespace {
 
 // A guest that gives memory back gets it accounted for within a second.
-constexpr uint64_t kHouseUs = 500'000;
+constexpr uint64_t kReleaseUs = 500'000;
 
-// Linux freezes its tasks and suspends its devices: what that takes where nothing was measured.
-constexpr uint64_t kSuspendUs = 60'000;
+// What the policy reckons with between asking the guest to suspend and its standing still: Linux
+// freezes its tasks and suspends its devices.
+constexpr uint64_t kExpectedSuspendUs = 60'000;
 
 uint64_t steady_us() {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
@@ -29,10 +30,14 @@ PfnSet all_of(uint64_t nr_pfns) {
 
 }  // namespace
 
-LivePages::LivePages(BatchContext& context, uint64_t nr_pfns,
-                     std::shared_ptr<const MachineToPhys> m2p, Executor& executor,
+LivePages::LivePages(BatchContext& context, std::shared_ptr<const GuestView> guest,
+                     uint64_t nr_pfns, std::shared_ptr<const MachineToPhys> m2p, Executor& executor,
                      const LiveOptions& options, std::function<void()> check)
     : context_(context),
+      pass_{.guest = std::move(guest),
+            .misfits = Misfits::put_off,
+            .observer = this,
+            .progress = nullptr},
       m2p_(std::move(m2p)),
       executor_(executor),
       options_(options),
@@ -40,17 +45,11 @@ LivePages::LivePages(BatchContext& context, uint64_t nr_pfns,
       states_(nr_pfns),
       tracking_(make_tracking(options.track, context.xen, context.domid, states_)),
       policy_(options.policy) {
-  started_us_ = kept_house_us_ = scan_began_us_ = now_us();
+  started_us_ = released_us_ = scan_began_us_ = now_us();
   report_.track = tracking_->name();
-  context_.watcher = this;
-  context_.running = true;
-  context_.progress = [this](const Progress& p) { show(p.pages_done); };
 }
 
-LivePages::~LivePages() {
-  context_.watcher = nullptr;
-  context_.progress = {};
-}
+LivePages::~LivePages() = default;
 
 uint64_t LivePages::now_us() const {
   return options_.now_us ? options_.now_us() : steady_us();
@@ -76,7 +75,7 @@ void LivePages::put_off(pfn_t pfn) {
 // The p2m may have moved. A guest in the middle of moving it has no sound one: then the old view
 // has to do for a while, and what is wrong with it shows as pages to be sent again.
 void LivePages::renew_view(bool always) {
-  if (!context_.running || (!always && context_.guest->still_published())) return;
+  if (!running() || (!always && pass_.guest->still_published())) return;
   std::shared_ptr<const GuestView> view;
   try {
     view = view_running_guest(context_.xen, get_domain(context_.xen, context_.domid), m2p_, 1);
@@ -88,59 +87,58 @@ void LivePages::renew_view(bool always) {
     fail(Errc::guest,
          "domain {} has grown from {} to {} pages while it was being saved; save it again",
          raw(context_.domid), states_.nr_pfns(), view->nr_pfns());
-  context_.guest = std::move(view);
+  pass_.guest = std::move(view);
 }
 
-void LivePages::keep_house() {
+void LivePages::between_batches() {
   check_();
-  if (!context_.running || now_us() - kept_house_us_ < kHouseUs) return;
+  if (!running() || now_us() - released_us_ < kReleaseUs) return;
   renew_view(false);
-  tracking_->release_gone(*context_.guest);
-  kept_house_us_ = now_us();
+  tracking_->release_gone(*pass_.guest);
+  released_us_ = now_us();
 }
 
 ScanResult LivePages::look(bool last) {
-  progress_.phase = last ? "last pass" : "looking";
-  renew_view(!context_.guest->published().linear());
+  enter(last ? "last pass" : "looking", 0);
+  renew_view(!pass_.guest->published().linear());
   const uint64_t began = now_us();
   round_us_ = began - scan_began_us_;
   scan_began_us_ = began;
   ScanContext context{context_.xen, context_.domid, executor_,
-                      states_,      *tracking_,     [this] { keep_house(); }};
-  return scan(context, context_.guest, last);
+                      states_,      *tracking_,     [this] { between_batches(); }};
+  return scan(context, pass_.guest, last);
 }
 
 // What has no frame goes first: the restore gives that memory back before it needs it elsewhere.
 void LivePages::send(const PfnSet& gone, const PfnSet& dirty) {
-  progress_.phase = context_.running ? "sending" : "last pass";
-  progress_.round = context_.round;
   const uint64_t began = now_us();
-  context_.pages_total = dirty.count();
-  context_.pages_done = 0;
-  PageCursor holes, pages;
-  holes.wanted = &gone;
-  holes.pass = PageCursor::Pass::gone;
-  pages.wanted = &dirty;
+  const uint64_t wanted = dirty.count();
+  progress_.round = pass_.round;
+  enter(running() ? "sending" : "last pass", wanted);
+  PassProgress progress(wanted, [&](const Progress& p) { show(p.pages_done, wanted); });
+  pass_.progress = &progress;
+  PageCursor holes{.wanted = &gone, .kind = PageCursor::Kind::gone};
+  PageCursor pages{.wanted = &dirty};
   executor_.run(
       [&]() -> std::unique_ptr<Job> {
-        keep_house();
-        if (auto batch = PageBatch::next(context_, holes)) return batch;
-        return PageBatch::next(context_, pages);
+        between_batches();
+        if (auto batch = PageBatch::next(context_, pass_, holes)) return batch;
+        return PageBatch::next(context_, pass_, pages);
       },
-      [this] { keep_house(); });
+      [this] { between_batches(); });
   send_us_ = now_us() - began;
-  sent_pages_ = context_.pages_done;
+  sent_pages_ = progress.pages_done();
   progress_.pages_sent += sent_pages_;
   report_.round_us.push_back(now_us() - started_us_);
   report_.round_pages.push_back(sent_pages_);
-  ++context_.round;
+  ++pass_.round;
 }
 
 Decision LivePages::decide(const ScanResult& found, uint64_t scan_us) {
   if (options_.control && options_.control->max_downtime_us != 0)
     policy_.set_max_downtime(options_.control->max_downtime_us);
   RoundFigures f;
-  f.round = context_.round;
+  f.round = pass_.round;
   f.dirty_bytes = found.changed * kPageSize;
   f.owed_bytes = found.owed * kPageSize;
   f.round_us = round_us_;
@@ -148,13 +146,12 @@ Decision LivePages::decide(const ScanResult& found, uint64_t scan_us) {
   f.sent_bytes = sent_pages_ * kPageSize;
   f.send_us = send_us_;
   f.elapsed_us = now_us() - started_us_;
-  f.suspend_us = kSuspendUs;
+  f.suspend_us = kExpectedSuspendUs;
   const Decision decision = policy_.decide(f);
   report_.predicted = decision.downtime;
   report_.stalled = decision.stalled;
   progress_.expected_downtime_us = decision.downtime.memory_us + decision.downtime.fixed_us;
   progress_.dirty_pages_per_second = found.changed * 1'000'000 / std::max<uint64_t>(round_us_, 1);
-  progress_.pages_left = found.changed + found.owed;
   if (options_.log) options_.log(decision.why);
   if (options_.decided) options_.decided(f, decision);
   return decision;
@@ -170,6 +167,7 @@ void LivePages::send_while_running() {
       for (pfn_t pfn = found.dirty.next(pfn_t(0)); pfn.raw() < states_.nr_pfns();
            pfn = found.dirty.next(pfn + 1))
         states_.put_off(pfn);
+      enter("suspending", found.dirty.count());
       return;
     }
     if (decision.verdict == Decision::Verdict::cancel)
@@ -187,18 +185,20 @@ void LivePages::send_while_running() {
 // before anybody knew that it is one.
 void LivePages::add_never_logged(PfnSet& dirty) const {
   mfn_t mfn;
-  if (!context_.guest->frame_of(context_.start_info, mfn)) return;
-  dirty.add(context_.start_info);
+  if (!pass_.guest->frame_of(pass_.start_info, mfn)) return;
+  dirty.add(pass_.start_info);
   ForeignMapping page(context_.xen, context_.domid, PROT_READ, {&mfn, 1}, "start_info");
   for (pfn_t ring : rings_of_start_info(page.page(0)))
-    if (context_.guest->frame_of(ring, mfn)) dirty.add(ring);
+    if (pass_.guest->frame_of(ring, mfn)) dirty.add(ring);
 }
 
-void LivePages::send_the_rest() {
-  context_.running = false;
-  if (context_.guest->nr_pfns() > states_.nr_pfns())
+void LivePages::send_the_rest(std::shared_ptr<const GuestView> guest, pfn_t start_info) {
+  pass_.guest = std::move(guest);
+  pass_.start_info = start_info;
+  pass_.misfits = Misfits::refused;
+  if (pass_.guest->nr_pfns() > states_.nr_pfns())
     fail(Errc::guest, "domain {} has grown to {} pages while it was being saved; save it again",
-         raw(context_.domid), context_.guest->nr_pfns());
+         raw(context_.domid), pass_.guest->nr_pfns());
   const uint64_t began = now_us();
   ScanResult found = look(true);
   add_never_logged(found.dirty);
@@ -209,13 +209,18 @@ void LivePages::send_the_rest() {
     if (states_.owed(pfn_t(n))) fail(Errc::internal, "page {:#x} of the guest was forgotten", n);
 }
 
-void LivePages::show(uint64_t pages_done) {
+void LivePages::enter(const char* phase, uint64_t pages_of_round) {
+  progress_.phase = phase;
+  show(0, pages_of_round);
+}
+
+void LivePages::show(uint64_t pages_done, uint64_t pages_of_round) {
   if (!options_.progress) return;
   LiveProgress p = progress_;
   p.pages_total = states_.nr_pfns();
   p.pages_sent += pages_done;
-  p.round_pages = context_.pages_total;
-  p.pages_left = context_.pages_total - std::min(pages_done, context_.pages_total);
+  p.round_pages = pages_of_round;
+  p.pages_left = pages_of_round - std::min(pages_done, pages_of_round);
   p.image_bytes = context_.writer.bytes_written();
   p.elapsed_us = now_us() - started_us_;
   p.bytes_per_second =

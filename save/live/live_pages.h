@@ -8,25 +8,23 @@
 
 namespace ferry {
 
-class LivePages final : private PageWatcher {
+class LivePages final : private PageObserver {
  public:
-  // Starts tracking. context: of all batches; its guest is the first view. check is called between
+  // Starts tracking. context: of all batches; guest: the first view of it. check is called between
   // batches and throws to stop. The image has room for nr_pfns.
-  LivePages(BatchContext& context, uint64_t nr_pfns, std::shared_ptr<const MachineToPhys> m2p,
-            Executor& executor, const LiveOptions& options, std::function<void()> check);
+  LivePages(BatchContext& context, std::shared_ptr<const GuestView> guest, uint64_t nr_pfns,
+            std::shared_ptr<const MachineToPhys> m2p, Executor& executor,
+            const LiveOptions& options, std::function<void()> check);
   ~LivePages() override;
 
   // Until the guest should be suspended. Throws Error(guest) when the policy gives up.
   void send_while_running();
 
-  // The guest is suspended, context.guest and context.start_info are its own: what differs from
-  // what was sent, until nothing does. Throws Error(guest), precisely, for a page that still does
-  // not fit together.
-  void send_the_rest();
+  // The guest is suspended, and these are its own now: what differs from what was sent, until
+  // nothing does. Throws Error(guest), precisely, for a page that still does not fit together.
+  void send_the_rest(std::shared_ptr<const GuestView> guest, pfn_t start_info);
 
   const LiveReport& report() const { return report_; }
-  // Called by whoever suspends the guest, to tell the policy what it takes.
-  void set_phase(const char* phase) { progress_.phase = phase; }
 
  private:
   void absent(pfn_t pfn) override;
@@ -36,14 +34,17 @@ class LivePages final : private PageWatcher {
 
   uint64_t now_us() const;
   void renew_view(bool always);
-  void keep_house();
+  void between_batches();
   ScanResult look(bool last);
   void send(const PfnSet& gone, const PfnSet& dirty);
   void add_never_logged(PfnSet& dirty) const;
   Decision decide(const ScanResult& found, uint64_t scan_us);
-  void show(uint64_t pages_done);
+  void enter(const char* phase, uint64_t pages_of_round);
+  void show(uint64_t pages_done, uint64_t pages_of_round);
+  bool running() const { return pass_.misfits == Misfits::put_off; }
 
   BatchContext& context_;
+  Pass pass_;  // the producing thread renews its view now and then
   std::shared_ptr<const MachineToPhys> m2p_;
   Executor& executor_;
   const LiveOptions& options_;
@@ -55,7 +56,7 @@ class LivePages final : private PageWatcher {
   LiveProgress progress_;
 
   uint64_t started_us_ = 0;
-  uint64_t kept_house_us_ = 0;
+  uint64_t released_us_ = 0;
   uint64_t scan_began_us_ = 0;  // the last scan, or the first copy
   uint64_t round_us_ = 0;       // between the last two of them
   uint64_t sent_pages_ = 0;     // in the last round

@@ -1,12 +1,15 @@
 // What somebody else does to a guest while it is saved or moved: nobody's work is undone by
 // mistake, and no guest that runs is destroyed.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
 
+#include "base_pages/base_pages.h"
 #include "custody/guest_custody.h"
 #include "custody/suspend_mark.h"
 #include "migrate/send_guest.h"
@@ -197,6 +200,69 @@ TEST_F(InCustody, one_at_a_time_has_a_guest) {
   EXPECT_FALSE(runs(*host_, subject_.domid()));
   custody.give_back();
   EXPECT_TRUE(runs(*host_, subject_.domid()));
+}
+
+// A save that was killed when its image had its name and its guest was not destroyed yet.
+class AfterABrokenSave : public InCustody {
+ protected:
+  void SetUp() override {
+    InCustody::SetUp();
+    const BindThread bind(*host_);
+    const Hypervisor xen;
+    SimLifecycle life(*host_, xen, subject_.hooks());
+    GuestCustody custody(xen, life, domid());
+    custody.suspend();
+    std::ofstream(earlier_) << "an image";
+    const Descriptor file(open(earlier_.c_str(), O_RDONLY | O_CLOEXEC));
+    custody.about_to_count(named_file(file.get(), earlier_));
+  }
+  ~AfterABrokenSave() override { std::filesystem::remove(earlier_); }
+
+  Ended save_delta(Afterwards afterwards) {
+    SaveRun run;
+    run.request.domain = "web1";
+    run.request.file = place_.image();
+    run.request.afterwards = afterwards;
+    run.request.base = base_.fd();
+    run.guests = subject_.hooks();
+    return run_save(*host_, *executor_, run);
+  }
+
+  bool earlier_is_there() const { return std::filesystem::exists(earlier_); }
+  Ended resume() {
+    return run_named(*host_, fmt::format("ferry resume {}", raw(domid())), subject_.hooks());
+  }
+
+  const std::string earlier_ = place_.image() + ".earlier";
+  BasePages base_ = [] {
+    BasePages base = BasePages::make(4096);
+    base.finish(0, {});
+    return base;
+  }();
+};
+
+TEST_F(AfterABrokenSave, its_image_goes_when_the_guest_goes_into_another) {
+  const Ended ended = save(Afterwards::destroy, {});
+  EXPECT_TRUE(ended.done()) << ended.sentence;
+  EXPECT_FALSE(earlier_is_there());
+  EXPECT_TRUE(place_.has_image());
+}
+
+// The delta would be all that is left of the guest, and cannot be read alone.
+TEST_F(AfterABrokenSave, regression_its_image_stays_when_the_guest_goes_into_a_delta_of_it) {
+  const Ended ended = save_delta(Afterwards::destroy);
+  EXPECT_TRUE(ended.done()) << ended.sentence;
+  EXPECT_TRUE(earlier_is_there());
+  EXPECT_TRUE(place_.has_image());
+}
+
+TEST_F(AfterABrokenSave, regression_nor_does_it_go_when_the_guest_is_kept_and_resumed) {
+  const Ended ended = save_delta(Afterwards::keep);
+  EXPECT_TRUE(ended.done()) << ended.sentence;
+  const Ended resumed = resume();
+  EXPECT_TRUE(resumed.done()) << resumed.sentence;
+  EXPECT_TRUE(runs(*host_, subject_.domid()));
+  EXPECT_TRUE(earlier_is_there());
 }
 
 int oom_score() {

@@ -113,5 +113,47 @@ TEST_F(StopTest, a_closed_reader_is_an_io_error_and_an_early_end_is_a_short_read
   EXPECT_EQ(StoppableSource(stream_[0], watch).read(into), 3u);
 }
 
+TEST_F(StopTest, regression_what_a_reader_leaves_in_the_pipe_was_not_saved) {
+  StopWatch watch(replies_[0]);
+  StoppableSink sink(stream_[1], watch);
+  sink.write(std::vector<std::byte>(100));
+  std::thread reader([this] {
+    std::this_thread::sleep_for(50ms);
+    char some[40];
+    EXPECT_EQ(read(stream_[0], some, sizeof some), 40);
+    close(stream_[0]);
+    stream_[0] = -1;
+  });
+  EXPECT_EQ(code_of([&] { sink.wait_until_taken(); }), Errc::io);
+  reader.join();
+}
+
+TEST_F(StopTest, what_a_reader_has_taken_before_it_left_was_saved) {
+  StopWatch watch(replies_[0]);
+  StoppableSink sink(stream_[1], watch);
+  sink.write(std::vector<std::byte>(100));
+  std::thread reader([this] {
+    std::this_thread::sleep_for(50ms);
+    char all[100];
+    EXPECT_EQ(read(stream_[0], all, sizeof all), 100);
+    close(stream_[0]);
+    stream_[0] = -1;
+  });
+  sink.wait_until_taken();
+  reader.join();
+}
+
+TEST_F(StopTest, a_reader_that_takes_nothing_is_not_waited_out) {
+  StopWatch watch(replies_[0]);
+  StoppableSink sink(stream_[1], watch);
+  sink.write(std::vector<std::byte>(100));
+  std::thread later([] {
+    std::this_thread::sleep_for(50ms);
+    kill(getpid(), SIGTERM);
+  });
+  EXPECT_EQ(code_of([&] { sink.wait_until_taken(); }), Errc::aborted);
+  later.join();
+}
+
 }  // namespace
 }  // namespace ferry::helper

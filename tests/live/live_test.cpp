@@ -246,6 +246,21 @@ TEST(Live, a_log_that_somebody_left_on_is_taken_over) {
   run.expect_untracked();
 }
 
+TEST(Live, whoever_watches_is_told_of_each_phase_as_it_begins) {
+  LiveRun run(9, Track::content);
+  std::vector<std::string> phases;
+  run.options().live->progress = [&](const LiveProgress& p) {
+    if (phases.empty() || phases.back() != p.phase) phases.emplace_back(p.phase);
+  };
+  ASSERT_TRUE(run.save().done());
+  ASSERT_GE(phases.size(), 4u) << joined(phases);
+  const std::vector<std::string> first(phases.begin(), phases.begin() + 2);
+  const std::vector<std::string> last(phases.end() - 3, phases.end());
+  EXPECT_EQ(first, (std::vector<std::string>{"sending", "looking"})) << joined(phases);
+  EXPECT_EQ(last, (std::vector<std::string>{"looking", "suspending", "last pass"}))
+      << joined(phases);
+}
+
 TEST(Live, a_guest_that_writes_too_fast_is_left_running_if_that_was_asked) {
   LiveRun run(8, Track::content);
   run.options().live->policy.max_downtime_us = 1;

@@ -191,6 +191,7 @@ class SaveJob {
     if (arguments_.flags & kLive) options.live = watched.live_options();
     file_.emplace(under_ferry_ ? -1 : arguments_.io_fd);  // ferry has none of that name yet
     const auto on_the_disk = [&] {
+      stream.wait_until_taken();
       if (uncached) uncached->finish();
       sync_file(arguments_.io_fd);
       if (uncached) uncached->drop();

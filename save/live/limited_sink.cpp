@@ -1,12 +1,11 @@
-// What can be changed about a live save while it runs.
-#include "save/live/control.h"
+// The rate at which a live save may write while the guest runs.
+#include "save/live/limited_sink.h"
 
 #include <algorithm>
 #include <chrono>
 #include <thread>
 
 #include "error/error.h"
-#include "files/run_directory.h"
 
 namespace ferry {
 namespace {
@@ -21,10 +20,6 @@ int64_t now_us() {
 }
 
 }  // namespace
-
-std::string control_path(domid_t domid) {
-  return fmt::format("{}/domain-{}.control", run_directory(), static_cast<unsigned>(domid));
-}
 
 void LimitedSink::write(std::span<const std::byte> bytes) {
   const uint64_t rate = control_ && !lifted_ ? control_->bytes_per_second.load() : 0;
