@@ -54,10 +54,6 @@ class Claimed : public HeldMigration {
     return fmt::format("{}.host.jobs/{}.{}", hosts_.path(host), id,
                        host == "a" ? "source" : "destination");
   }
-  void expect_says(const TwoHosts::Result& result, int status, const std::string& what) {
-    EXPECT_EQ(result.status, status) << result.said;
-    EXPECT_NE(result.said.find(what), std::string::npos) << result.said;
-  }
   // Everything that would read the guest, or move it.
   void expect_refused(const std::string& host, const std::string& name, const std::string& why) {
     const std::string image = hosts_.path("taken.ferry");

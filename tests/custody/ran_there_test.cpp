@@ -26,10 +26,6 @@ class RanThere : public HeldThroughBoth {
   TwoHosts::Result on_source(std::initializer_list<std::string> arguments) {
     return hosts_.run("a", arguments);
   }
-  void expect_says(const TwoHosts::Result& result, int status, const std::string& what) {
-    EXPECT_EQ(result.status, status) << result.said;
-    EXPECT_NE(result.said.find(what), std::string::npos) << result.said;
-  }
 };
 
 TEST_P(RanThere, regression_and_is_gone_there_since_its_copy_here_is_not_dropped_unasked) {

@@ -9,10 +9,6 @@ namespace {
 class SourceGone : public HeldThroughBoth {
  protected:
   std::string held() { return held_without_go(receiver()); }
-  void expect_says(const TwoHosts::Result& result, int status, const std::string& what) {
-    EXPECT_EQ(result.status, status) << result.said;
-    EXPECT_NE(result.said.find(what), std::string::npos) << result.said;
-  }
 };
 
 TEST_P(SourceGone, regression_its_copy_can_be_let_run_by_an_operator) {
