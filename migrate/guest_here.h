@@ -30,6 +30,11 @@ class GuestHere final : public SourceGuest {
   void destroy() override;
 
   void suspend() { custody_->suspend(); }
+  // What it had had of the CPUs when it was known to be suspended.
+  std::optional<uint64_t> suspended_with() const { return custody_->suspended_with(); }
+  // One that runs, by look(), though it is suspended: somebody else has resumed it and suspended
+  // it.
+  bool was_suspended_again() { return present() && custody_->look().suspended; }
 
  private:
   std::string away_name() const { return name_ + "--migratedaway"; }

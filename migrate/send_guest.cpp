@@ -56,6 +56,16 @@ void check_alone_here(Lifecycle& life, const MigrationJob& job, bool sent_one_is
        job.name, job.id, which, job.peer.text, raw(other->domid));
 }
 
+// A job that was settled has no say any more in what somebody else has suspended since.
+void check_goes_on(const GuestCustody& custody) {
+  const DomainInfo now = custody.look();
+  if (now.suspended)
+    fail(Errc::needs_operator,
+         "domain {0} is suspended here, and was by somebody else: it may run elsewhere; only if it "
+         "surely does not, try: ferry resume --force {0}",
+         raw(now.domid));
+}
+
 // Nothing has happened to the guest: it is only that nobody should wait for ever.
 uint32_t greet_in_time(Link& link, const v1::MigrateHello& hello, MigrationJob& job) {
   constexpr std::chrono::minutes kAnswersWithin{2};
@@ -120,6 +130,8 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
   if (job.source_state() == SourceState::done) return Settled::was_given_away;
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
   check_alone_here(life, job, custody.has_value());
+  // An operator who gives up what is here does so whether or not it has run since.
+  if (custody && wanted != Wanted::there_by_force) custody->was_suspended_with(job.cpu_time_ns);
   Sender sender(life, custody, nullptr, job, limits);
   if (wanted == Wanted::there_by_force) sender.handover().force_give_away();
   sender.handover().restarted();  // a guest that was never given away runs here, whoever answers
@@ -150,7 +162,10 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
   }
   if (sender.handover().state() == SourceState::done)
     return sender.runs_there() ? Settled::runs_there : Settled::given_up;
-  if (custody && custody->there()) return Settled::runs_here;
+  if (custody && custody->there()) {
+    check_goes_on(*custody);
+    return Settled::runs_here;
+  }
   if (job.settled())  // the guest may have been started again since
     return same_guest_here(life, job) ? Settled::runs_here : Settled::was_taken_back;
   fail(Errc::needs_operator,
@@ -210,7 +225,10 @@ void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const Migratio
   refuse_second_copy(life, job, *custody);
   check_alone_here(life, job, true);
   GuestHere guest(life, job, custody);
-  SourceHandover(job.source_state(), journal, guest, nobody).force_take_back();
+  SourceHandover handover(job.source_state(), journal, guest, nobody);
+  if (!force) custody->was_suspended_with(job.cpu_time_ns);
+  force ? handover.force_take_back() : handover.restarted();
+  check_goes_on(*custody);
 }
 
 }  // namespace ferry

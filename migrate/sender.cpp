@@ -87,6 +87,7 @@ void Sender::stream(const StreamEngine& engine, const StreamOrder& order,
 void Sender::hand_over() {
   while (!handover_.settled()) {
     const auto frame = next_frame();
+    if (handover_.state() == SourceState::sending) note_suspension();
     if (!frame) {
       // Only what comes from there may be cut off: it hears of it if it still can.
       if (handover_.state() == SourceState::sending) handover_.cancel();
@@ -128,6 +129,11 @@ bool Sender::is_given_up_unknown(const Error& unknown, bool theirs_by_force) {
        "{}; {}; look there for {}: if it runs there, xl destroy {} here and ferry job resume "
        "--force {}; only if it surely does not, try: ferry job abort --force {}",
        unknown.what(), what_is_here(), name(), job.domid, job.id, job.id);
+}
+
+// Whoever settles the job later tells by that whether it has run.
+void Sender::note_suspension() {
+  if (const auto cpu_time_ns = guest_.suspended_with()) journal_.note_suspended_with(*cpu_time_ns);
 }
 
 bool Sender::suspend() {
@@ -191,7 +197,10 @@ std::string Sender::what_is_here() {
   try {
     switch (guest_.look()) {
       case SourceCopy::runs:
-        return "it runs here again, and the job is still open";
+        return fmt::format("it {}, and the job is still open",
+                           guest_.was_suspended_again()
+                               ? "has run since here, and is suspended again by somebody else"
+                               : "runs here again");
       case SourceCopy::gone:
         return "it is not here any more: somebody has destroyed it, or this host was restarted";
       case SourceCopy::suspended:
@@ -240,10 +249,7 @@ void Sender::fail_unknown() {
   const MigrationJob& job = journal_.job();
   switch (guest_.look()) {
     case SourceCopy::runs:
-      fail(Errc::needs_operator,
-           "{} runs on {}, and here somebody has resumed it: two copies destroy its disks; the "
-           "one there is the one that was to go on; try: xl destroy {}",
-           name(), job.peer.text, job.domid);
+      fail_resumed_here();
     case SourceCopy::gone:
       fail(Errc::needs_operator,
            "{} is not here any more, though no migration has destroyed it; the copy on {} may be "
@@ -264,6 +270,29 @@ void Sender::fail_unknown() {
        "{} was about to run on {} when that host went down: look there whether it wrote to its "
        "disks; only if it surely did not, try: ferry job abort --force {}",
        name(), job.peer.text, job.id);
+}
+
+// Nobody but an operator says which of the two copies goes.
+void Sender::fail_resumed_here() {
+  const MigrationJob& job = journal_.job();
+  const std::string since =
+      fmt::format("what is here of it (domain {}) has run since it was given away", job.domid);
+  if (!runs_there_)
+    fail(
+        Errc::needs_operator,
+        "{} may have run on {}{}, and {}: look at its disks; only if the one here is to go on, and "
+        "no other one runs, try: ferry job abort --force {}",
+        name(), job.peer.text,
+        refusal_.empty() ? "" : fmt::format(", which says that {}", refusal_), since, job.id);
+  if (guest_.was_suspended_again())
+    fail(Errc::needs_operator,
+         "{} runs on {}, and {}, and was suspended again by somebody else; the one there is the "
+         "one that was to go on; to give up the one here, try: ferry job resume --force {}",
+         name(), job.peer.text, since, job.id);
+  fail(Errc::needs_operator,
+       "{} runs on {}, and here somebody has resumed it: two copies destroy its disks; the "
+       "one there is the one that was to go on; here, try: xl destroy {}",
+       name(), job.peer.text, job.domid);
 }
 
 void Sender::fail_refused() {

@@ -73,6 +73,7 @@ class Sender {
 
  private:
   bool suspend();
+  void note_suspension();
 
   void cut() const;
 
@@ -93,6 +94,7 @@ class Sender {
   [[noreturn]] void fail_gone(std::string_view why);
   // What the handover leaves to an operator.
   [[noreturn]] void fail_unknown();
+  [[noreturn]] void fail_resumed_here();
   [[noreturn]] void fail_refused();
 
   Link* link_ = nullptr;

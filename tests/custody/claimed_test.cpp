@@ -102,7 +102,7 @@ TEST_F(Claimed, regression_one_of_another_version_of_ferry_is_left_to_that) {
   const std::string path = journal("a", id);
   std::string text;
   std::getline(std::ifstream(path), text);
-  text.replace(text.find("\"version\":3"), 11, "\"version\":9");
+  text.replace(text.find("\"version\":4"), 11, "\"version\":9");
   std::ofstream(path) << text << "\n";
   expect_refused("a", "web1--migratedaway", "settle it with that one");
   expect_says(hosts_.run("a", {"job", "resume", id}), 4, "settle it with that one");
