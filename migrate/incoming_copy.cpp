@@ -65,8 +65,8 @@ std::optional<DomainHere> IncomingCopy::what_goes_on() {
 std::string IncomingCopy::where() {
   const auto now = what_goes_on();
   if (!now) return {};
-  return fmt::format("on that host it is domain {0} ({1}): xl destroy {0}", raw(now->domid),
-                     now->name);
+  return fmt::format("on that host it is domain {0} ({1}){2}: xl destroy {0}", raw(now->domid),
+                     now->name, now->runs() ? "" : ", and does not run now");
 }
 
 void IncomingCopy::whole() {

@@ -215,6 +215,10 @@ std::optional<MigrationJob> find_job(const std::string& id, bool source) {
   return job;
 }
 
+std::string source_of(const MigrationJob& job) {
+  return job.peer.names.empty() ? "the source" : "the source, " + job.peer.names.front();
+}
+
 std::optional<FileLock> lock_job(const std::string& id, bool source) {
   return FileLock::try_take(path_of(id, source) + ".lock");
 }

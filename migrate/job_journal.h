@@ -72,6 +72,8 @@ std::string jobs_folder();
 
 // Of this host, the unsettled ones or all; those whose file makes no sense too, with their problem.
 std::vector<MigrationJob> list_jobs(bool all);
+// For people: "the source", with the name that its certificate vouches for, if it has one.
+std::string source_of(const MigrationJob& job);
 // To work on it. Throws Error(io) for a file that makes no sense, and Error(unsupported) for one of
 // another version of ferry.
 std::optional<MigrationJob> find_job(const std::string& id, bool source);

@@ -68,6 +68,8 @@ class Sender {
 
   SourceHandover& handover() { return handover_; }
   bool runs_there() const { return runs_there_; }  // as its host said
+  // And how, for people: "runs there", "is there, paused, as domain 3 (web1)".
+  std::string how_it_is_there() const;
   uint64_t bytes() const { return image_ ? image_->bytes() : 0; }
   Clock::time_point suspended_at() const { return suspended_at_; }
 
@@ -88,6 +90,7 @@ class Sender {
 
   std::string name() const { return journal_.job().name; }
   std::string what_is_here();
+  std::string what_is_there() const;
   [[noreturn]] void fail_given_away(const std::string& why);
   [[noreturn]] void fail_unfinished(const std::string& why);
   [[noreturn]] void fail_broken();

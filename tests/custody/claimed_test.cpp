@@ -124,7 +124,7 @@ TEST_F(Claimed, regression_a_copy_that_waits_for_its_source_is_nobody_elses) {
 TEST_F(Claimed, regression_a_copy_that_runs_though_its_source_kept_the_guest_is_told) {
   const std::string id = taken_back();
   ASSERT_EQ(hosts_.run("b", {"unpause", "web1--incoming"}).status, 0);
-  expect_says(hosts_.run("a", {"job", "resume", id}), 4, "says that it runs there too");
+  expect_says(hosts_.run("a", {"job", "resume", id}), 4, "says that it has run there too");
   expect_says(hosts_.run("a", {"job", "resume", id}), 4, "on that host it is domain ");
   ASSERT_EQ(hosts_.run("b", {"destroy", "web1--incoming"}).status, 0);
   hosts_.expect_one_runs("the other copy destroyed");

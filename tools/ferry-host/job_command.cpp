@@ -74,11 +74,14 @@ std::optional<MigrationJob> readable_job(const std::string& id, bool source) {
 
 MigrationJob source_job(const std::string& id) {
   if (auto job = readable_job(id, true)) return std::move(*job);
-  if (readable_job(id, false))
+  if (const auto received = readable_job(id, false))
     fail(Errc::usage,
-         "job {0} came to this host; it is settled on the host that sent it; only if that is gone "
-         "for good, and the guest surely runs nowhere else, try: ferry job resume --force {0}",
-         id);
+         "job {0} came to this host; it is settled on {1}: there, ferry job resume {0}; only if "
+         "that is "
+         "gone for good, and the guest surely runs nowhere else: here, try: ferry job resume "
+         "--force "
+         "{0}",
+         id, source_of(*received));
   fail(Errc::usage, "there is no job {}; ferry job list shows those there are", id);
 }
 
@@ -106,7 +109,8 @@ Stands as_it_stands(ThisHost& host, const MigrationJob& job) {
     // Xen cannot be asked: then nobody knows.
   }
   if (stands == Stands::runs || (stands == Stands::gone && job.settled())) throw;
-  fail(Errc::needs_operator, "{}; {}; once that is put right, try: ferry job resume {}", why.what(),
+  fail(Errc::needs_operator, "{}; {}; once that is put right, here, try: ferry job resume {}",
+       why.what(),
        stands == Stands::gone
            ? fmt::format("{} is not here any more, and the copy on {} may be the "
                          "only one",
@@ -127,11 +131,11 @@ void settling(ThisHost& host, const MigrationJob& job, const std::function<void(
   }
 }
 
-std::string sentence(Settled settled, const MigrationJob& job) {
+std::string sentence(const SettledJob& settled, const MigrationJob& job) {
   const std::string name = printable(job.name), peer = printable(job.peer.text);
-  switch (settled) {
+  switch (settled.what) {
     case Settled::runs_there:
-      return fmt::format("{} runs there", name);
+      return fmt::format("{} {}", name, printable(settled.there));
     case Settled::runs_here:
       return fmt::format("{} runs here", name);
     case Settled::given_up:
@@ -154,8 +158,8 @@ void settle(ThisHost& host, const MigrationJob& job, Wanted wanted) {
     return other->link();
   };
   settling(host, job, [&] {
-    const Settled settled = settle_sent_guest(host.xen(), host.life(), connect, job, wanted,
-                                              handover_limits(settings_of_environment()));
+    const SettledJob settled = settle_sent_guest(host.xen(), host.life(), connect, job, wanted,
+                                                 handover_limits(settings_of_environment()));
     fmt::print("{}\n", sentence(settled, job));
   });
 }
@@ -206,8 +210,8 @@ void run_received(ThisHost& host, const std::string& id) {
   handover.on(HandoverMessage::go);
   if (handover.state() != DestinationState::runs)
     fail(Errc::needs_operator,
-         "{} could not be let run, and stays as it is: {}; once that is mended, try: ferry job "
-         "resume --force {}",
+         "{} could not be let run, and stays as it is: {}; once that is mended, here, try: ferry "
+         "job resume --force {}",
          job.name, guest->why().empty() ? people.why : guest->why(), id);
   fmt::print("{} {}\n", printable(job.name), printable(guest->how_it_is()));
 }
@@ -233,8 +237,7 @@ void tell_look_alike(Lifecycle& life, const MigrationJob& job) {
   if (!alike || is_copy_of_another_job(*alike, job)) return;
   fail(Errc::needs_operator,
        "job {} is {}; domain {} ({}) has the uuid of {}, and nothing here says that the job made "
-       "it: "
-       "it is left as it is; only if it surely is nobody's, try: xl destroy {}",
+       "it: it is left as it is; here, only if it surely is nobody's, try: xl destroy {}",
        job.id, job.state_name(), raw(alike->domid), alike->name, job.name, raw(alike->domid));
 }
 
@@ -243,9 +246,9 @@ void tell_given_up(const MigrationJob& job, IncomingGuest& guest) {
   if (job.destination_state() == DestinationState::may_have_run)
     fail(Errc::needs_operator,
          "{0} is not here any more, and was let run here, or was about to be: nobody knows whether "
-         "it ran; look at its disks, then settle job {1} on its source; there, try: ferry job "
-         "resume {1} (only if that host is gone for good: ferry job abort --force {1}, here)",
-         job.name, job.id);
+         "it ran; look at its disks, then settle job {1} on {2}; there, try: ferry job resume {1} "
+         "(only if that host is gone for good: ferry job abort --force {1}, here)",
+         job.name, job.id, source_of(job));
   fmt::print("job {} is {}{}\n", job.id, job.state_name(),
              job.destination_state() == DestinationState::runs
                  ? fmt::format(": {} has run here, and {}", printable(job.name),
@@ -267,11 +270,11 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
   if (state != DestinationState::receiving && !only_noted && !force)
     fail(
         Errc::usage,
-        "{0} is here as a whole, and its source may have given it away for good: settle job {1} "
-        "there, with ferry job resume {1} (here, --force destroys this copy, which may be the only "
+        "{0} is here as a whole, and its source may have given it away for good: settle job {1} on "
+        "{2}, with ferry job resume {1} (here, --force destroys this copy, which may be the only "
         "one); only if that host is gone for good, and {0} surely runs nowhere else, let it run "
         "here: ferry job resume --force {1}",
-        job.name, job.id);
+        job.name, job.id, source_of(job));
   JobJournal journal(job);
   if (state == DestinationState::may_have_run && force) {
     journal.write(DestinationState::runs);  // whoever asks hears that it is gone since
