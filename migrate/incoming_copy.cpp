@@ -81,10 +81,7 @@ bool IncomingCopy::has_run() {
 std::string IncomingCopy::how_it_is() {
   const auto now = what_goes_on();
   if (!now) return "is not here any more";
-  const std::string as = fmt::format("as domain {} ({})", raw(now->domid), now->name);
-  if (now->ended) return "is here, suspended or shut down, " + as;
-  if (now->paused) return "is here, paused, " + as;
-  return now->name == job_.name ? "runs here" : "runs here, " + as;
+  return ferry::how_it_is(*now, job_.name);
 }
 
 // One that was unpaused and is paused again is not as it was built. Where nobody noted what it had

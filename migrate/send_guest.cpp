@@ -44,10 +44,8 @@ void check_alone_here(Lifecycle& life, const MigrationJob& job, bool sent_one_is
     fail(Errc::needs_operator,
          "{0} is still here as job {1} sends it, as domain {2}, and {3} here is the same guest: "
          "only one may run; here, if {3} is to go on, and {0} surely does not run on {4}: xl "
-         "destroy "
-         "{2}, and then ferry job abort --force {1}; if not, here too: xl destroy {5}, and then, "
-         "try: "
-         "ferry job resume {1}",
+         "destroy {2}, and then ferry job abort --force {1}; if not, here too: xl destroy {5}, and "
+         "then, try: ferry job resume {1}",
          job.name, job.id, job.domid, which, job.peer.text, raw(other->domid));
   fail(
       Errc::needs_operator,
@@ -58,14 +56,24 @@ void check_alone_here(Lifecycle& life, const MigrationJob& job, bool sent_one_is
       job.name, job.id, which, job.peer.text, raw(other->domid));
 }
 
-// A job that was settled has no say any more in what somebody else has suspended since.
-void check_goes_on(const GuestCustody& custody) {
+// For people. A job that was settled has no say any more in what somebody else has suspended since.
+std::string how_it_goes_on(Lifecycle& life, const MigrationJob& job, const GuestCustody& custody) {
   const DomainInfo now = custody.look();
   if (now.suspended)
     fail(Errc::needs_operator,
          "domain {0} is suspended here, and was by somebody else: it may run elsewhere; only if it "
-         "surely does not, try: ferry resume --force {0}",
+         "surely does not: here, try: ferry resume --force {0}",
          raw(now.domid));
+  for (const DomainHere& one : life.with_uuid(job.uuid))
+    if (one.domid == now.domid) return how_it_is(one, job.name);
+  return "runs here";
+}
+
+SettledJob settled_before(Lifecycle& life, const MigrationJob& job) {
+  const auto again = same_guest_here(life, job);
+  if (again) return {Settled::runs_here, how_it_is(*again, job.name)};
+  return {Settled::was_taken_back,
+          "is not here any more" + tell_namesake(life, job.name, job.uuid)};
 }
 
 // Nothing has happened to the guest: it is only that nobody should wait for ever.
@@ -167,16 +175,13 @@ SettledJob settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Conne
   if (sender.handover().state() == SourceState::done)
     return sender.runs_there() ? SettledJob{Settled::runs_there, sender.how_it_is_there()}
                                : SettledJob{Settled::given_up, {}};
-  if (custody && custody->there()) {
-    check_goes_on(*custody);
-    return {Settled::runs_here, {}};
-  }
+  if (custody && custody->there()) return {Settled::runs_here, how_it_goes_on(life, job, *custody)};
   if (job.settled())  // the guest may have been started again since
-    return {same_guest_here(life, job) ? Settled::runs_here : Settled::was_taken_back, {}};
+    return settled_before(life, job);
   fail(Errc::needs_operator,
-       "{} did not run on {}, and it is not here any more either: somebody has destroyed it, or "
+       "{} did not run on {}, and it is not here any more either{}: somebody has destroyed it, or "
        "this host was restarted; here, try: xl create, with its configuration",
-       job.name, job.peer.text);
+       job.name, job.peer.text, tell_namesake(life, job.name, job.uuid));
 }
 
 SettledJob settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
@@ -187,12 +192,11 @@ SettledJob settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
 
 namespace {
 
-[[noreturn]] void fail_gone_here(const MigrationJob& job) {
-  fail(
-      Errc::needs_operator,
-      "{} is not here any more: somebody has destroyed it, or this host was restarted; the copy on "
-      "{} may be the only one; if it is to run there: here, try: ferry job resume --force {}",
-      job.name, job.peer.text, job.id);
+[[noreturn]] void fail_gone_here(Lifecycle& life, const MigrationJob& job) {
+  fail(Errc::needs_operator,
+       "{} is not here any more{}: somebody has destroyed it, or this host was restarted; the copy "
+       "on {} may be the only one; if it is to run there: here, try: ferry job resume --force {}",
+       job.name, tell_namesake(life, job.name, job.uuid), job.peer.text, job.id);
 }
 
 // Somebody may have sent the guest to the host that it was on, or back to it by another way.
@@ -207,8 +211,8 @@ void refuse_second_copy(Lifecycle& life, const MigrationJob& job, const GuestCus
 
 }  // namespace
 
-void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& known,
-                          bool force) {
+std::string take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& known,
+                                 bool force) {
   const FileLock lock = lock_for_us(known.id);
   const MigrationJob job = read_again(known);
   if (job.source_state() == SourceState::done)
@@ -225,8 +229,9 @@ void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const Migratio
   JobJournal journal(job);
   if (!custody) {
     // An operator says that this one counts: the copy on the other host goes when that is told.
-    if (!force || job.settled() || !same_guest_here(life, job)) fail_gone_here(job);
-    return journal.write(SourceState::taken_back);
+    if (!force || job.settled() || !same_guest_here(life, job)) fail_gone_here(life, job);
+    journal.write(SourceState::taken_back);
+    return settled_before(life, job).how;
   }
   refuse_second_copy(life, job, *custody);
   check_alone_here(life, job, true);
@@ -234,7 +239,8 @@ void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const Migratio
   SourceHandover handover(job.source_state(), journal, guest, nobody);
   if (!force) custody->was_suspended_with(job.cpu_time_ns);
   force ? handover.force_take_back() : handover.restarted();
-  check_goes_on(*custody);
+  if (!custody->there()) fail_gone_here(life, job);
+  return how_it_goes_on(life, job, *custody);
 }
 
 }  // namespace ferry

@@ -64,8 +64,9 @@ enum class Settled {
 
 struct SettledJob {
   Settled what;
-  std::string there;  // of runs_there, for people, as the other host says: "runs there", "is there,
-                      // paused, as domain 3 (web1)"
+  // For people; of runs_there as the other host says: "runs there", "is there, paused, as domain 3
+  // (web1)", "runs here".
+  std::string how;
 };
 
 // Connects to the other host of a job. Throws Error(io).
@@ -88,8 +89,9 @@ SettledJob settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Conne
 // Over a link that is there.
 SettledJob settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
                              const MigrationJob& job, Wanted wanted);
-// Without the other side: only before the guest was given away, or by force.
-void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job,
-                          bool force);
+// Without the other side: only before the guest was given away, or by force. How it is here then,
+// for people, as in SettledJob.
+std::string take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job,
+                                 bool force);
 
 }  // namespace ferry

@@ -215,7 +215,9 @@ std::string Sender::what_is_here() {
                                ? "has run since here, and is suspended again by somebody else"
                                : "runs here again");
       case SourceCopy::gone:
-        return "it is not here any more: somebody has destroyed it, or this host was restarted";
+        return fmt::format(
+            "it is not here any more{}: somebody has destroyed it, or this host was restarted",
+            guest_.namesake());
       case SourceCopy::suspended:
         break;
     }
@@ -253,9 +255,9 @@ void Sender::fail_broken() {
 
 void Sender::fail_gone(std::string_view why) {
   fail(Errc::needs_operator,
-       "{}; and {} is not here any more: somebody has destroyed it, or this host was restarted; "
+       "{}; and {} is not here any more{}: somebody has destroyed it, or this host was restarted; "
        "here, try: xl create, with its configuration",
-       why, name());
+       why, name(), guest_.namesake());
 }
 
 void Sender::fail_unknown() {
@@ -265,10 +267,10 @@ void Sender::fail_unknown() {
       fail_resumed_here();
     case SourceCopy::gone:
       fail(Errc::needs_operator,
-           "{} is not here any more, though no migration has destroyed it; the copy on {} may be "
+           "{} is not here any more{}, though no migration has destroyed it; the copy on {} may be "
            "the only one, and is left as it is{}; if it is to run there: here, try: ferry job "
            "resume --force {}",
-           name(), job.peer.text,
+           name(), guest_.namesake(), job.peer.text,
            refusal_.empty() ? "" : fmt::format(", and could not be let run: {}", refusal_), job.id);
     case SourceCopy::suspended:
       break;

@@ -17,6 +17,7 @@
 #include "settings/environment.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
+#include "tools/ferry-host/damaged_journal.h"
 #include "tools/ferry-host/running_command.h"
 
 namespace ferry::host {
@@ -59,28 +60,23 @@ void list(const Arguments& arguments) {
 }
 
 // A guest may be suspended for a job that cannot be worked on.
-std::optional<MigrationJob> readable_job(const std::string& id, bool source) {
+std::optional<MigrationJob> readable_job(const std::string& id, bool source, const OpenHost& open) {
   try {
     return find_job(id, source);
   } catch (const Error& e) {
     if (e.code() == Errc::unsupported) fail(Errc::needs_operator, "{}", e.what());
     if (e.code() != Errc::io) throw;
-    fail(Errc::needs_operator,
-         "{}; only if the guest is suspended here and surely runs nowhere else, try: ferry resume "
-         "--force, with its name",
-         e.what());
+    fail_damaged_journal(*open(), id, source, e);
   }
 }
 
-MigrationJob source_job(const std::string& id) {
-  if (auto job = readable_job(id, true)) return std::move(*job);
-  if (const auto received = readable_job(id, false))
+MigrationJob source_job(const std::string& id, const OpenHost& open) {
+  if (auto job = readable_job(id, true, open)) return std::move(*job);
+  if (const auto received = readable_job(id, false, open))
     fail(Errc::usage,
          "job {0} came to this host; it is settled on {1}: there, ferry job resume {0}; only if "
-         "that is "
-         "gone for good, and the guest surely runs nowhere else: here, try: ferry job resume "
-         "--force "
-         "{0}",
+         "that is gone for good, and the guest surely runs nowhere else: here, try: ferry job "
+         "resume --force {0}",
          id, source_of(*received));
   fail(Errc::usage, "there is no job {}; ferry job list shows those there are", id);
 }
@@ -112,8 +108,7 @@ Stands as_it_stands(ThisHost& host, const MigrationJob& job) {
   fail(Errc::needs_operator, "{}; {}; once that is put right, here, try: ferry job resume {}",
        why.what(),
        stands == Stands::gone
-           ? fmt::format("{} is not here any more, and the copy on {} may be the "
-                         "only one",
+           ? fmt::format("{} is not here any more, and the copy on {} may be the only one",
                          job.name, job.peer.text)
            : fmt::format("{} is suspended here and does not run", job.name),
        job.id);
@@ -135,9 +130,8 @@ std::string sentence(const SettledJob& settled, const MigrationJob& job) {
   const std::string name = printable(job.name), peer = printable(job.peer.text);
   switch (settled.what) {
     case Settled::runs_there:
-      return fmt::format("{} {}", name, printable(settled.there));
     case Settled::runs_here:
-      return fmt::format("{} runs here", name);
+      return fmt::format("{} {}", name, printable(settled.how));
     case Settled::given_up:
       return fmt::format("{} is given up here; nobody has said that it runs on {}", name, peer);
     case Settled::was_given_away:
@@ -145,8 +139,8 @@ std::string sentence(const SettledJob& settled, const MigrationJob& job) {
     case Settled::was_taken_back:
       break;
   }
-  return fmt::format("job {} is settled: {} was taken back, and is not here any more", job.id,
-                     name);
+  return fmt::format("job {} is settled: {} was taken back, and {}", job.id, name,
+                     printable(settled.how));
 }
 
 void settle(ThisHost& host, const MigrationJob& job, Wanted wanted) {
@@ -217,9 +211,10 @@ void run_received(ThisHost& host, const std::string& id) {
 }
 
 void resume(const Arguments& arguments, const OpenHost& open) {
-  if (arguments.force && !readable_job(arguments.id, true) && readable_job(arguments.id, false))
+  if (arguments.force && !readable_job(arguments.id, true, open) &&
+      readable_job(arguments.id, false, open))
     return run_received(*open(), arguments.id);
-  const MigrationJob job = source_job(arguments.id);
+  const MigrationJob job = source_job(arguments.id, open);
   settle(*open(), job, arguments.force ? Wanted::there_by_force : Wanted::anywhere);
 }
 
@@ -294,16 +289,17 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
 
 void abort_job(const Arguments& arguments, const OpenHost& open) {
   // A guest that this host sent is settled by what the source knows, whatever else has that ID.
-  if (!readable_job(arguments.id, true))
-    if (const auto received = readable_job(arguments.id, false))
+  if (!readable_job(arguments.id, true, open))
+    if (const auto received = readable_job(arguments.id, false, open))
       return give_up_received(*open(), received->id, arguments.force);
-  const MigrationJob job = source_job(arguments.id);
+  const MigrationJob job = source_job(arguments.id, open);
   const auto host = open();
   if (!arguments.force && job.source_state() == SourceState::given_away)
     return settle(*host, job, Wanted::here);
-  settling(*host, job,
-           [&] { take_back_sent_guest(host->xen(), host->life(), job, arguments.force); });
-  fmt::print("{} runs here\n", printable(job.name));
+  settling(*host, job, [&] {
+    const std::string how = take_back_sent_guest(host->xen(), host->life(), job, arguments.force);
+    fmt::print("{} {}\n", printable(job.name), printable(how));
+  });
 }
 
 }  // namespace
