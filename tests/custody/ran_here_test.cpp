@@ -91,7 +91,8 @@ TEST_P(RanHere, regression_and_is_not_destroyed_unasked_for_one_that_runs_there)
     EXPECT_EQ(state("b"), "running");
     EXPECT_EQ(job(), id);
     expect_says(do_as_told(asked.said), 0, "web1 runs there");
-    EXPECT_EQ(state("a", kAway), "");
+    const std::string left = state("a", kAway);  // some of its pages are mapped by the killed save
+    EXPECT_TRUE(left.empty() || left == "dying") << left;
     hosts_.expect_one_runs("there");
   }
 }
