@@ -47,6 +47,12 @@ void GuestCustody::take_over() {
   was_paused_ = was_paused_ || was_paused_by_suspend_mark(known_);
 }
 
+void GuestCustody::was_suspended_with(std::optional<uint64_t> cpu_time_ns) {
+  if (!known_.suspended) return;
+  if (cpu_time_ns) cpu_time_ns_ = cpu_time_ns;
+  is_anothers_ = has_suspend_mark(known_) && job_in_suspend_mark(known_) != job_;
+}
+
 DomainInfo GuestCustody::look() const {
   const DomainInfo now = get_domain(xen_, domid());
   if (now.uuid != known_.uuid)
@@ -71,7 +77,7 @@ bool GuestCustody::there() const {
 }
 
 bool GuestCustody::has_run_since(const DomainInfo& now) const {
-  return cpu_time_ns_ && now.cpu_time_ns > *cpu_time_ns_ + kBookedLateNs;
+  return is_anothers_ || (cpu_time_ns_ && now.cpu_time_ns > *cpu_time_ns_ + kBookedLateNs);
 }
 
 bool GuestCustody::untouched() const {
@@ -163,10 +169,11 @@ void GuestCustody::check_left_running() {
   forget_note();
   asked_ = may_suspend_yet_ = false;
   fail(Errc::needs_operator,
-       "domain {0} has run since it was suspended, and is suspended again: somebody else has "
-       "done that, and may have it elsewhere; only if it surely does not run there, try: ferry "
-       "resume --force {0}",
-       raw(domid()));
+       "domain {} has run since it was suspended, and is suspended again: somebody else has "
+       "done that, and may have it elsewhere; only if it surely does not run there, try: {}",
+       raw(domid()),
+       job_.empty() ? fmt::format("ferry resume --force {}", raw(domid()))
+                    : fmt::format("ferry job abort --force {}", job_));
 }
 
 void GuestCustody::resume() {
@@ -181,17 +188,18 @@ void GuestCustody::resume() {
 void GuestCustody::give_back() {
   if (log_may_be_on_) stop_log_dirty(xen_, domid());
   if (!asked_) return;
+  bool ours = false;
   try {
-    const bool ours = is_to_be_resumed();
+    ours = is_to_be_resumed();
     if (was_paused_ && (ours || may_suspend_yet_)) pause_again();
     if (ours) resume();
     withdraw_image_of_earlier_save();
-    if (!ours) check_left_running();
   } catch (const Error& e) {
     if (e.code() == Errc::needs_operator && !job_.empty())
       fail_with_command(e, "ferry job resume " + job_);
     throw;
   }
+  if (!ours) check_left_running();
   forget_note();
   asked_ = may_suspend_yet_ = false;
   protection_.end();

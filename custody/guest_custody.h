@@ -32,6 +32,10 @@ class GuestCustody {
   void belongs_to(const std::string& job) { job_ = job; }
   // Somebody who is gone now may have asked it to suspend, and may have left a dirty log on.
   void take_over();
+  // Its job (belongs_to()) was broken off: had it so much CPU time when the job had suspended it?
+  // Nothing: nobody noted that. It has been resumed since, too, where somebody else has noted that
+  // he has suspended it.
+  void was_suspended_with(std::optional<uint64_t> cpu_time_ns);
   // An engine starts to read its memory, maybe with a dirty log.
   void reading() { log_may_be_on_ = true; }
 
@@ -41,6 +45,8 @@ class GuestCustody {
   bool there() const;
   // Suspended, and nobody has resumed it since this knew it to be. Throws if Xen cannot be asked.
   bool untouched() const;
+  // What it had had of the CPUs when it was known to be; nothing for one that runs.
+  std::optional<uint64_t> suspended_with() const { return cpu_time_ns_; }
   // Right before a step that depends on that and cannot be taken back. Throws Error(guest).
   void check_untouched();
 
@@ -93,6 +99,7 @@ class GuestCustody {
   bool may_suspend_yet_ = false;  // it was, and nobody has seen it do so
   bool log_may_be_on_ = false;
   bool images_are_settled_ = false;      // no image that a note names is older than the guest
+  bool is_anothers_ = false;             // somebody else has suspended it since
   std::optional<uint64_t> cpu_time_ns_;  // when it was known to be suspended
   OomProtection protection_;             // while it may be suspended
 };

@@ -48,6 +48,12 @@ int code_of(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+// Of ferry job resume: the guest is the other host's, paused or not.
+bool says_it_is_there(const std::string& out) {
+  return out.ends_with(" runs there\n") || out.find(" runs there, ") != std::string::npos ||
+         out.find(" is there, ") != std::string::npos;
+}
+
 class MigrateChild final : public Move {
  public:
   MigrateChild(host::ThisHost& host, const MoveOrder& order, const LocalGuest& guest,
@@ -109,7 +115,7 @@ class MigrateChild final : public Move {
     if (!end) return std::nullopt;
     const std::string complaint = complaint_in(end->complaints);
     if (code_of(end->status) != 0) return MoveEnd{Fate::needs_operator, complaint, {}};
-    if (end->out.ends_with(" runs there\n")) return MoveEnd{Fate::moved, {}, {}};
+    if (says_it_is_there(end->out)) return MoveEnd{Fate::moved, {}, {}};
     return MoveEnd{Fate::stays, "the evacuation was told to stop", {}};
   }
 

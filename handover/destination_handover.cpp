@@ -64,8 +64,9 @@ void DestinationHandover::link_lost() {
 void DestinationHandover::drop() {
   guest_.check_alone();
   if (state_ == DestinationState::about_to_run) {
-    if (!guest_.present()) return note(DestinationState::may_have_run);
+    // In this order: one that ran, and vanishes between the two looks, is not said to be here.
     if (guest_.has_run()) return note(DestinationState::runs);
+    if (!guest_.present()) return note(DestinationState::may_have_run);
   }
   give_up();
 }

@@ -154,20 +154,20 @@ void tell(const ReceiveReport& report) {
            report.reason.empty() ? "its source keeps it" : report.reason);
     case Received::held:
       fail(Errc::needs_operator,
-           "{} is whole and paused here, but {}; it is settled when the source calls again; on the "
-           "source, try: ferry job resume {}",
+           "{} is whole and paused here, but {}; it is settled when its source calls again; on {}, "
+           "try: ferry job resume {}",
            name,
            report.reason.empty() ? "the link broke before its source gave it away"
                                  : fmt::format("cannot be let run: {}", report.reason),
-           report.job.id);
+           source_of(report.job), report.job.id);
     case Received::asked:
       return;
     case Received::unknown:
-      fail(
-          Errc::needs_operator,
-          "{} was about to run here when this host went down: nobody knows whether it did; look at "
-          "its disks, then settle job {} on its source",
-          name, report.job.id);
+      fail(Errc::needs_operator,
+           "{0} was about to run here when this host went down: nobody knows whether it did; look "
+           "at "
+           "its disks, then settle job {1}: on {2}, try: ferry job resume {1}",
+           name, report.job.id, source_of(report.job));
   }
 }
 

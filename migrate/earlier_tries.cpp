@@ -33,9 +33,8 @@ bool can_go(const MigrationJob& earlier, const TakenBack& taken_back) {
 
 [[noreturn]] void fail_open(const MigrationJob& earlier) {
   fail(Errc::unsupported,
-       "{} is here from an earlier migration, job {}: settle that on its source, with ferry job "
-       "resume {}",
-       earlier.name, earlier.id, earlier.id);
+       "{} is here from an earlier migration, job {}: settle that on {}, with ferry job resume {}",
+       earlier.name, earlier.id, source_of(earlier), earlier.id);
 }
 
 }  // namespace

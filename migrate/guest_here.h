@@ -6,6 +6,7 @@
 
 #include "custody/guest_custody.h"
 #include "handover/source_handover.h"
+#include "migrate/guest_names.h"
 #include "migrate/job_journal.h"
 
 namespace ferry {
@@ -21,7 +22,7 @@ std::optional<GuestCustody> custody_of_job(const Hypervisor& xen, Lifecycle& lif
 class GuestHere final : public SourceGuest {
  public:
   GuestHere(Lifecycle& life, const MigrationJob& job, std::optional<GuestCustody>& custody)
-      : life_(life), custody_(custody), name_(job.name) {}
+      : life_(life), custody_(custody), name_(job.name), uuid_(job.uuid) {}
 
   bool present() override { return custody_ && custody_->there(); }
   SourceCopy look() override;
@@ -30,6 +31,13 @@ class GuestHere final : public SourceGuest {
   void destroy() override;
 
   void suspend() { custody_->suspend(); }
+  // What it had had of the CPUs when it was known to be suspended.
+  std::optional<uint64_t> suspended_with() const { return custody_->suspended_with(); }
+  // Behind a sentence that it is not here any more, for people.
+  std::string namesake() { return tell_namesake(life_, name_, uuid_); }
+  // One that runs, by look(), though it is suspended: somebody else has resumed it and suspended
+  // it.
+  bool was_suspended_again() { return present() && custody_->look().suspended; }
 
  private:
   std::string away_name() const { return name_ + "--migratedaway"; }
@@ -37,7 +45,7 @@ class GuestHere final : public SourceGuest {
 
   Lifecycle& life_;
   std::optional<GuestCustody>& custody_;
-  std::string name_;
+  std::string name_, uuid_;
 };
 
 }  // namespace ferry

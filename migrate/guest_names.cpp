@@ -55,4 +55,22 @@ std::optional<DomainHere> find_named(Lifecycle& life, const std::string& name,
   return std::nullopt;
 }
 
+std::string how_it_is(const DomainHere& guest, const std::string& name) {
+  const std::string as = fmt::format("as domain {} ({})", raw(guest.domid), guest.name);
+  if (guest.ended) return "is here, suspended or shut down, " + as;
+  if (guest.paused) return "is here, paused, " + as;
+  return guest.name == name ? "runs here" : "runs here, " + as;
+}
+
+std::string tell_namesake(Lifecycle& life, const std::string& name, const std::string& uuid) {
+  try {
+    const auto domid = life.find_if_there(name);
+    // What is asked for may be a number, too.
+    if (!domid || life.name(*domid) != name || find_named(life, name, uuid)) return {};
+    return fmt::format(" (domain {}, which has its name here, is another guest)", raw(*domid));
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 }  // namespace ferry

@@ -26,4 +26,11 @@ void check_names_here(Lifecycle& life, const std::string& name, const std::strin
 std::optional<DomainHere> find_named(Lifecycle& life, const std::string& name,
                                      const std::string& uuid);
 
+// For people: "runs here", "is here, paused, as domain 3 (web1--migratedaway)".
+std::string how_it_is(const DomainHere& guest, const std::string& name);
+
+// For people, behind a sentence about a guest that is not here any more: that a domain with its
+// name is another guest. Empty if there is none, or the toolstack does not answer.
+std::string tell_namesake(Lifecycle& life, const std::string& name, const std::string& uuid);
+
 }  // namespace ferry

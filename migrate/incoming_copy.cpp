@@ -65,8 +65,8 @@ std::optional<DomainHere> IncomingCopy::what_goes_on() {
 std::string IncomingCopy::where() {
   const auto now = what_goes_on();
   if (!now) return {};
-  return fmt::format("on that host it is domain {0} ({1}): xl destroy {0}", raw(now->domid),
-                     now->name);
+  return fmt::format("on that host it is domain {0} ({1}){2}: xl destroy {0}", raw(now->domid),
+                     now->name, now->runs() ? "" : ", and does not run now");
 }
 
 void IncomingCopy::whole() {
@@ -81,10 +81,7 @@ bool IncomingCopy::has_run() {
 std::string IncomingCopy::how_it_is() {
   const auto now = what_goes_on();
   if (!now) return "is not here any more";
-  const std::string as = fmt::format("as domain {} ({})", raw(now->domid), now->name);
-  if (now->ended) return "is here, suspended or shut down, " + as;
-  if (now->paused) return "is here, paused, " + as;
-  return now->name == job_.name ? "runs here" : "runs here, " + as;
+  return ferry::how_it_is(*now, job_.name);
 }
 
 // One that was unpaused and is paused again is not as it was built. Where nobody noted what it had

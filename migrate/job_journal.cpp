@@ -85,6 +85,7 @@ void fill(MigrationJob& job, const Json& json) {
   job.pid_since = json.value("pid_since", uint64_t{0});
   job.domid = json.value("domid", uint16_t{0});
   job.boot = json.value("boot", std::string());
+  if (json.contains("cpu_time_ns")) job.cpu_time_ns = json["cpu_time_ns"].get<uint64_t>();
   job.source_secret = unhex(json.value("source_secret", ""));
   job.destination_secret = unhex(json.value("destination_secret", ""));
   job.paused = json.value("paused", false);
@@ -214,6 +215,10 @@ std::optional<MigrationJob> find_job(const std::string& id, bool source) {
   return job;
 }
 
+std::string source_of(const MigrationJob& job) {
+  return job.peer.names.empty() ? "the source" : "the source, " + job.peer.names.front();
+}
+
 std::optional<FileLock> lock_job(const std::string& id, bool source) {
   return FileLock::try_take(path_of(id, source) + ".lock");
 }
@@ -279,6 +284,7 @@ void JobJournal::keep(MigrationJob next) {
                {"pid_since", process_start(getpid())},
                {"domid", next.domid},
                {"boot", next.boot}};
+  if (next.cpu_time_ns) json["cpu_time_ns"] = *next.cpu_time_ns;
   if (next.paused) json["paused"] = true;
   if (next.copy)
     json["copy"] = {{"domid", raw(next.copy->domid)},

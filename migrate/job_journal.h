@@ -25,7 +25,7 @@ struct Peer {
 };
 
 // Of this file's contents. Journals of another version are listed, and nothing else.
-inline constexpr unsigned kJournalVersion = 3;
+inline constexpr unsigned kJournalVersion = 4;
 
 // The destination's copy, as soon as there is one.
 struct CopyNumber {
@@ -51,6 +51,9 @@ struct MigrationJob {
   // Of a source: the domain that it is, in one run of the host (custody/host_boot.h).
   uint16_t domid = 0;
   std::string boot;  // empty in a journal of an earlier version
+  // What it had had of the CPUs when the job had suspended it; nothing until it is given away. One
+  // that has had more since was resumed by somebody else.
+  std::optional<uint64_t> cpu_time_ns = {};
   unsigned version = kJournalVersion;
   // What only the two ends know, 32 bytes each: the source's, and the destination's.
   std::string source_secret, destination_secret;
@@ -69,6 +72,8 @@ std::string jobs_folder();
 
 // Of this host, the unsettled ones or all; those whose file makes no sense too, with their problem.
 std::vector<MigrationJob> list_jobs(bool all);
+// For people: "the source", with the name that its certificate vouches for, if it has one.
+std::string source_of(const MigrationJob& job);
 // To work on it. Throws Error(io) for a file that makes no sense, and Error(unsupported) for one of
 // another version of ferry.
 std::optional<MigrationJob> find_job(const std::string& id, bool source);
@@ -103,6 +108,8 @@ class JobJournal final : public HandoverJournal<SourceState>,
   void write(DestinationState state) override { write_number(static_cast<unsigned>(state)); }
   // The copy's number, beside the state that was written last.
   void write(const CopyNumber& copy);
+  // Of a source's guest that is suspended; it goes into the journal with the next state.
+  void note_suspended_with(uint64_t cpu_time_ns) { job_.cpu_time_ns = cpu_time_ns; }
   const MigrationJob& job() const { return job_; }
 
  private:

@@ -33,9 +33,9 @@ bool is_waiting_copy_of(const MigrationJob& job, const DomainInfo& domain) {
   if (!lock_job(job.id, true))
     fail(Errc::busy, "{} is in the hands of migration job {}{}", job.name, job.id,
          given_away ? fmt::format(", and was given to {}", job.peer.text)
-                    : fmt::format("; it can be told to stop: ferry job cancel {}", job.id));
+                    : fmt::format("; it can be told to stop, here: ferry job cancel {}", job.id));
   fail(Errc::needs_operator,
-       "{} belongs to migration job {}, which was broken off ({}); try: ferry job resume {}",
+       "{} belongs to migration job {}, which was broken off ({}); here, try: ferry job resume {}",
        job.name, job.id, job.state_name(), job.id);
 }
 
@@ -46,10 +46,10 @@ bool is_waiting_copy_of(const MigrationJob& job, const DomainInfo& domain) {
          job.id);
   fail(Errc::needs_operator,
        "this is the copy of {} that migration job {} brought from {} ({}): its source has the "
-       "guest, or has given it away, and must be asked; on the source, try: ferry job resume {} "
-       "(only if that host is gone for good, and {} surely runs nowhere else: ferry job resume "
-       "--force {}, here)",
-       job.name, job.id, job.peer.text, job.state_name(), job.id, job.name, job.id);
+       "guest, or has given it away, and must be asked; on {}, try: ferry job resume {} (only if "
+       "that host is gone for good, and {} surely runs nowhere else: ferry job resume --force {}, "
+       "here)",
+       job.name, job.id, job.peer.text, job.state_name(), source_of(job), job.id, job.name, job.id);
 }
 
 }  // namespace

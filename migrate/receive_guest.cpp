@@ -42,11 +42,12 @@ void tell_refusal(Link& link, const Error& reason) {
 // What the handover says; the reason goes before what says that the guest does not run here.
 class ReceiverOutbox final : public HandoverOutbox {
  public:
-  ReceiverOutbox(Link& link, const IncomingGuest& guest) : link_(&link), guest_(guest) {}
+  ReceiverOutbox(Link& link, IncomingGuest& guest) : link_(&link), guest_(guest) {}
   void send(HandoverMessage message) override {
     const bool explained =
         message != HandoverMessage::received && message != HandoverMessage::running;
     if (explained && !why().empty()) tell_refusal(*link_, Error(Errc::internal, why()));
+    if (message == HandoverMessage::running && new_.empty()) new_ = how_it_is_there();
     if (message == HandoverMessage::running && !new_.empty())
       tell_refusal(*link_, Error(Errc::internal, new_));
     new_.clear();
@@ -56,8 +57,19 @@ class ReceiverOutbox final : public HandoverOutbox {
   const std::string& why() const { return guest_.why().empty() ? why_ : guest_.why(); }
 
  private:
+  // In the words of its source; nothing of one that simply runs.
+  std::string how_it_is_there() {
+    try {
+      std::string how = guest_.how_it_is();
+      if (how == "runs here") return {};
+      return how.replace(how.find("here"), 4, "there");
+    } catch (const std::exception&) {
+      return {};
+    }
+  }
+
   Link* const link_;
-  const IncomingGuest& guest_;
+  IncomingGuest& guest_;
   LinkOutbox out_{link_};
   std::string why_, new_;  // new_: of the next message only
 };

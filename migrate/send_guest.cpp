@@ -41,19 +41,39 @@ void check_alone_here(Lifecycle& life, const MigrationJob& job, bool sent_one_is
   if (!other) return;
   const std::string which = fmt::format("domain {} ({})", raw(other->domid), other->name);
   if (sent_one_is_here)
-    fail(
-        Errc::needs_operator,
-        "{0} is still here as job {1} sends it, as domain {2}, and {3} here is the same guest: "
-        "only "
-        "one may run; if {3} is to go on, and {0} surely does not run on {4}: xl destroy {2}, and "
-        "then ferry job abort --force {1}; if not: xl destroy {5}, and then, try: ferry job resume "
-        "{1}",
-        job.name, job.id, job.domid, which, job.peer.text, raw(other->domid));
-  fail(Errc::needs_operator,
-       "{0} is not here any more as job {1} sends it, and {2} here is the same guest: only one may "
-       "run; if it is to go on on {3}: xl destroy {4}, and then ferry job resume --force {1}; only "
-       "if {2} is to go on, and {0} surely does not run on {3}, try: ferry job abort --force {1}",
-       job.name, job.id, which, job.peer.text, raw(other->domid));
+    fail(Errc::needs_operator,
+         "{0} is still here as job {1} sends it, as domain {2}, and {3} here is the same guest: "
+         "only one may run; here, if {3} is to go on, and {0} surely does not run on {4}: xl "
+         "destroy {2}, and then ferry job abort --force {1}; if not, here too: xl destroy {5}, and "
+         "then, try: ferry job resume {1}",
+         job.name, job.id, job.domid, which, job.peer.text, raw(other->domid));
+  fail(
+      Errc::needs_operator,
+      "{0} is not here any more as job {1} sends it, and {2} here is the same guest: only one may "
+      "run; here, if it is to go on on {3}: xl destroy {4}, and then ferry job resume --force {1}; "
+      "here too, only if {2} is to go on, and {0} surely does not run on {3}, try: ferry job abort "
+      "--force {1}",
+      job.name, job.id, which, job.peer.text, raw(other->domid));
+}
+
+// For people. A job that was settled has no say any more in what somebody else has suspended since.
+std::string how_it_goes_on(Lifecycle& life, const MigrationJob& job, const GuestCustody& custody) {
+  const DomainInfo now = custody.look();
+  if (now.suspended)
+    fail(Errc::needs_operator,
+         "domain {0} is suspended here, and was by somebody else: it may run elsewhere; only if it "
+         "surely does not: here, try: ferry resume --force {0}",
+         raw(now.domid));
+  for (const DomainHere& one : life.with_uuid(job.uuid))
+    if (one.domid == now.domid) return how_it_is(one, job.name);
+  return "runs here";
+}
+
+SettledJob settled_before(Lifecycle& life, const MigrationJob& job) {
+  const auto again = same_guest_here(life, job);
+  if (again) return {Settled::runs_here, how_it_is(*again, job.name)};
+  return {Settled::was_taken_back,
+          "is not here any more" + tell_namesake(life, job.name, job.uuid)};
 }
 
 // Nothing has happened to the guest: it is only that nobody should wait for ever.
@@ -110,16 +130,20 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
     sender.hand_over();
   });
   const std::chrono::duration<double> away = Clock::now() - sender.suspended_at();
-  return {info.domid, job.name, sender.bytes(), info.nr_pages * kPageSize, away.count()};
+  return {info.domid,   job.name,      sender.bytes(), info.nr_pages * kPageSize,
+          away.count(), hello.paused()};
 }
 
-Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect& connect,
-                          const MigrationJob& known, Wanted wanted, const HandoverLimits& limits) {
+SettledJob settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect& connect,
+                             const MigrationJob& known, Wanted wanted,
+                             const HandoverLimits& limits) {
   const FileLock lock = lock_for_us(known.id);
   const MigrationJob job = read_again(known);
-  if (job.source_state() == SourceState::done) return Settled::was_given_away;
+  if (job.source_state() == SourceState::done) return {Settled::was_given_away, {}};
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
   check_alone_here(life, job, custody.has_value());
+  // An operator who gives up what is here does so whether or not it has run since.
+  if (custody && wanted != Wanted::there_by_force) custody->was_suspended_with(job.cpu_time_ns);
   Sender sender(life, custody, nullptr, job, limits);
   if (wanted == Wanted::there_by_force) sender.handover().force_give_away();
   sender.handover().restarted();  // a guest that was never given away runs here, whoever answers
@@ -149,30 +173,30 @@ Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect&
                                           job.peer.text, e.what()))));
   }
   if (sender.handover().state() == SourceState::done)
-    return sender.runs_there() ? Settled::runs_there : Settled::given_up;
-  if (custody && custody->there()) return Settled::runs_here;
+    return sender.runs_there() ? SettledJob{Settled::runs_there, sender.how_it_is_there()}
+                               : SettledJob{Settled::given_up, {}};
+  if (custody && custody->there()) return {Settled::runs_here, how_it_goes_on(life, job, *custody)};
   if (job.settled())  // the guest may have been started again since
-    return same_guest_here(life, job) ? Settled::runs_here : Settled::was_taken_back;
+    return settled_before(life, job);
   fail(Errc::needs_operator,
-       "{} did not run on {}, and it is not here any more either: somebody has destroyed it, or "
-       "this host was restarted; try: xl create, with its configuration",
-       job.name, job.peer.text);
+       "{} did not run on {}, and it is not here any more either{}: somebody has destroyed it, or "
+       "this host was restarted; here, try: xl create, with its configuration",
+       job.name, job.peer.text, tell_namesake(life, job.name, job.uuid));
 }
 
-Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
-                          const MigrationJob& job, Wanted wanted) {
+SettledJob settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
+                             const MigrationJob& job, Wanted wanted) {
   return settle_sent_guest(
       xen, life, [&]() -> Link& { return link; }, job, wanted);
 }
 
 namespace {
 
-[[noreturn]] void fail_gone_here(const MigrationJob& job) {
-  fail(
-      Errc::needs_operator,
-      "{} is not here any more: somebody has destroyed it, or this host was restarted; the copy on "
-      "{} may be the only one; if it is to run there, try: ferry job resume --force {}",
-      job.name, job.peer.text, job.id);
+[[noreturn]] void fail_gone_here(Lifecycle& life, const MigrationJob& job) {
+  fail(Errc::needs_operator,
+       "{} is not here any more{}: somebody has destroyed it, or this host was restarted; the copy "
+       "on {} may be the only one; if it is to run there: here, try: ferry job resume --force {}",
+       job.name, tell_namesake(life, job.name, job.uuid), job.peer.text, job.id);
 }
 
 // Somebody may have sent the guest to the host that it was on, or back to it by another way.
@@ -181,36 +205,42 @@ void refuse_second_copy(Lifecycle& life, const MigrationJob& job, const GuestCus
     if (copy.domid != custody.domid() && copy.runs())
       fail(Errc::needs_operator,
            "a copy of {} runs here already, as domain {} ({}), and would share its disks with the "
-           "one that was given away (domain {}); try: ferry job resume {}",
+           "one that was given away (domain {}); here, try: ferry job resume {}",
            job.name, raw(copy.domid), copy.name, raw(custody.domid()), job.id);
 }
 
 }  // namespace
 
-void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& known,
-                          bool force) {
+std::string take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& known,
+                                 bool force) {
   const FileLock lock = lock_for_us(known.id);
   const MigrationJob job = read_again(known);
   if (job.source_state() == SourceState::done)
     fail(Errc::usage, "job {} is settled: {} was given to {}", job.id, job.name, job.peer.text);
   if (job.source_state() == SourceState::given_away && !force)
-    fail(Errc::usage,
-         "{} was given to {}, where it may run: only that host can say; ferry job abort asks it "
-         "(--force resumes the guest here all the same, and if it runs there too, both copies "
-         "destroy its disks)",
-         job.name, job.peer.text);
+    fail(
+        Errc::usage,
+        "{} was given to {}, where it may run: only that host can say; ferry job abort, here, asks "
+        "it (--force resumes the guest here all the same, and if it runs there too, both copies "
+        "destroy its disks)",
+        job.name, job.peer.text);
   NobodyListens nobody;
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
   JobJournal journal(job);
   if (!custody) {
     // An operator says that this one counts: the copy on the other host goes when that is told.
-    if (!force || job.settled() || !same_guest_here(life, job)) fail_gone_here(job);
-    return journal.write(SourceState::taken_back);
+    if (!force || job.settled() || !same_guest_here(life, job)) fail_gone_here(life, job);
+    journal.write(SourceState::taken_back);
+    return settled_before(life, job).how;
   }
   refuse_second_copy(life, job, *custody);
   check_alone_here(life, job, true);
   GuestHere guest(life, job, custody);
-  SourceHandover(job.source_state(), journal, guest, nobody).force_take_back();
+  SourceHandover handover(job.source_state(), journal, guest, nobody);
+  if (!force) custody->was_suspended_with(job.cpu_time_ns);
+  force ? handover.force_take_back() : handover.restarted();
+  if (!custody->there()) fail_gone_here(life, job);
+  return how_it_goes_on(life, job, *custody);
 }
 
 }  // namespace ferry

@@ -43,6 +43,7 @@ struct SendReport {
   uint64_t stream_bytes = 0;
   uint64_t guest_bytes = 0;
   double away_seconds = 0;  // from the guest's suspension until it was said to run there
+  bool paused = false;      // as it was here: there it does not run until somebody lets it
 };
 
 // Moves a guest over the link. When this returns the guest runs at the other end and is destroyed
@@ -61,6 +62,13 @@ enum class Settled {
   was_taken_back,  // before this, and it is not here any more
 };
 
+struct SettledJob {
+  Settled what;
+  // For people; of runs_there as the other host says: "runs there", "is there, paused, as domain 3
+  // (web1)", "runs here".
+  std::string how;
+};
+
 // Connects to the other host of a job. Throws Error(io).
 using Connect = std::function<Link&()>;
 
@@ -75,14 +83,15 @@ enum class Wanted {
 // Settles a job of this host over a new link. What can be settled without the other side is settled
 // first, so a guest that was never given away runs here whether or not it answers. Throws
 // Error(needs_operator) if it cannot be settled now, naming the command to try again.
-Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect& connect,
-                          const MigrationJob& job, Wanted wanted,
-                          const HandoverLimits& limits = {});
+SettledJob settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect& connect,
+                             const MigrationJob& job, Wanted wanted,
+                             const HandoverLimits& limits = {});
 // Over a link that is there.
-Settled settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
-                          const MigrationJob& job, Wanted wanted);
-// Without the other side: only before the guest was given away, or by force.
-void take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job,
-                          bool force);
+SettledJob settle_sent_guest(const Hypervisor& xen, Lifecycle& life, Link& link,
+                             const MigrationJob& job, Wanted wanted);
+// Without the other side: only before the guest was given away, or by force. How it is here then,
+// for people, as in SettledJob.
+std::string take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const MigrationJob& job,
+                                 bool force);
 
 }  // namespace ferry

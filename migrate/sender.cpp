@@ -87,6 +87,7 @@ void Sender::stream(const StreamEngine& engine, const StreamOrder& order,
 void Sender::hand_over() {
   while (!handover_.settled()) {
     const auto frame = next_frame();
+    if (handover_.state() == SourceState::sending) note_suspension();
     if (!frame) {
       // Only what comes from there may be cut off: it hears of it if it still can.
       if (handover_.state() == SourceState::sending) handover_.cancel();
@@ -121,13 +122,19 @@ bool Sender::is_given_up_unknown(const Error& unknown, bool theirs_by_force) {
   if (!guest_.present()) {
     if (theirs_by_force) return true;
     fail(Errc::needs_operator,
-         "{}; {}; look there for {}, and to give it up here, try: ferry job resume --force {}",
+         "{}; {}; look there for {}, and to give it up: here, try: ferry job resume --force {}",
          unknown.what(), what_is_here(), name(), job.id);
   }
-  fail(Errc::needs_operator,
-       "{}; {}; look there for {}: if it runs there, xl destroy {} here and ferry job resume "
-       "--force {}; only if it surely does not, try: ferry job abort --force {}",
-       unknown.what(), what_is_here(), name(), job.domid, job.id, job.id);
+  fail(
+      Errc::needs_operator,
+      "{}; {}; look there for {}: if it runs there, here: xl destroy {}, and then ferry job resume "
+      "--force {}; here too, only if it surely does not, try: ferry job abort --force {}",
+      unknown.what(), what_is_here(), name(), job.domid, job.id, job.id);
+}
+
+// Whoever settles the job later tells by that whether it has run.
+void Sender::note_suspension() {
+  if (const auto cpu_time_ns = guest_.suspended_with()) journal_.note_suspended_with(*cpu_time_ns);
 }
 
 bool Sender::suspend() {
@@ -177,9 +184,8 @@ void Sender::hear_of_its_copy() {
   }
   if (!runs_there_) return;
   fail(Errc::needs_operator,
-       "{} runs here, and {} says that it runs there too: two copies destroy its disks; the one "
-       "here "
-       "is the one that was to go on; {}",
+       "{} runs here, and {} says that it has run there too: two copies destroy its disks; the one "
+       "here is the one that was to go on; {}",
        name(), journal_.job().peer.text,
        refusal_.empty() ? fmt::format("there, where it is called {0} unless somebody has renamed "
                                       "it, try: xl destroy {0}",
@@ -187,13 +193,31 @@ void Sender::hear_of_its_copy() {
                         : refusal_);
 }
 
+// Other words that came before are of something else.
+std::string Sender::how_it_is_there() const {
+  const bool said = refusal_.starts_with("is there, ") || refusal_.starts_with("runs there, ");
+  return said ? refusal_ : "runs there";
+}
+
+// The same with the other host's name.
+std::string Sender::what_is_there() const {
+  std::string how = how_it_is_there();
+  how.replace(how.find("there"), 5, "on " + journal_.job().peer.text);
+  return fmt::format("{} {}", name(), how);
+}
+
 std::string Sender::what_is_here() {
   try {
     switch (guest_.look()) {
       case SourceCopy::runs:
-        return "it runs here again, and the job is still open";
+        return fmt::format("it {}, and the job is still open",
+                           guest_.was_suspended_again()
+                               ? "has run since here, and is suspended again by somebody else"
+                               : "runs here again");
       case SourceCopy::gone:
-        return "it is not here any more: somebody has destroyed it, or this host was restarted";
+        return fmt::format(
+            "it is not here any more{}: somebody has destroyed it, or this host was restarted",
+            guest_.namesake());
       case SourceCopy::suspended:
         break;
     }
@@ -205,16 +229,16 @@ std::string Sender::what_is_here() {
 
 void Sender::fail_given_away(const std::string& why) {
   fail(Errc::needs_operator,
-       "{} was given to {} and nobody has said that it runs there ({}); {}; try: ferry job "
+       "{} was given to {} and nobody has said that it runs there ({}); {}; here, try: ferry job "
        "resume {}",
        name(), journal_.job().peer.text, why, what_is_here(), journal_.job().id);
 }
 
 void Sender::fail_unfinished(const std::string& why) {
   fail(Errc::needs_operator,
-       "{} runs on {}, and this host could not finish: {}; what is here of it never runs by "
-       "itself; once that is mended, try: ferry job resume {}",
-       name(), journal_.job().peer.text, why, journal_.job().id);
+       "{}, and this host could not finish: {}; what is here of it never runs by itself; once that "
+       "is mended, here, try: ferry job resume {}",
+       what_is_there(), why, journal_.job().id);
 }
 
 void Sender::fail_broken() {
@@ -224,33 +248,29 @@ void Sender::fail_broken() {
   fail(Errc::io, "the link to {} broke{}{}", job.peer.text,
        patience_.ended() ? fmt::format(": {}", why) : "",
        all_sent_ ? fmt::format("; it may hold a copy that never ran, which goes when the guest "
-                               "comes again, or by: ferry job resume {}",
+                               "comes again, or, here, by: ferry job resume {}",
                                job.id)
                  : "");
 }
 
 void Sender::fail_gone(std::string_view why) {
   fail(Errc::needs_operator,
-       "{}; and {} is not here any more: somebody has destroyed it, or this host was restarted; "
-       "try: xl create, with its configuration",
-       why, name());
+       "{}; and {} is not here any more{}: somebody has destroyed it, or this host was restarted; "
+       "here, try: xl create, with its configuration",
+       why, name(), guest_.namesake());
 }
 
 void Sender::fail_unknown() {
   const MigrationJob& job = journal_.job();
   switch (guest_.look()) {
     case SourceCopy::runs:
-      fail(Errc::needs_operator,
-           "{} runs on {}, and here somebody has resumed it: two copies destroy its disks; the "
-           "one there is the one that was to go on; try: xl destroy {}",
-           name(), job.peer.text, job.domid);
+      fail_resumed_here();
     case SourceCopy::gone:
       fail(Errc::needs_operator,
-           "{} is not here any more, though no migration has destroyed it; the copy on {} may be "
-           "the only one, and is left as it is{}; if it is to run there, try: ferry job resume "
-           "--force "
-           "{}",
-           name(), job.peer.text,
+           "{} is not here any more{}, though no migration has destroyed it; the copy on {} may be "
+           "the only one, and is left as it is{}; if it is to run there: here, try: ferry job "
+           "resume --force {}",
+           name(), guest_.namesake(), job.peer.text,
            refusal_.empty() ? "" : fmt::format(", and could not be let run: {}", refusal_), job.id);
     case SourceCopy::suspended:
       break;
@@ -258,12 +278,35 @@ void Sender::fail_unknown() {
   if (!refusal_.empty())
     fail(Errc::needs_operator,
          "{0} is not there any more: {1} says that {2}; what is here of it is suspended and "
-         "older than its disks; to give that up, try: ferry job resume --force {3}",
+         "older than its disks; to give that up, here, try: ferry job resume --force {3}",
          name(), job.peer.text, refusal_, job.id);
   fail(Errc::needs_operator,
        "{} was about to run on {} when that host went down: look there whether it wrote to its "
-       "disks; only if it surely did not, try: ferry job abort --force {}",
+       "disks; only if it surely did not: here, try: ferry job abort --force {}",
        name(), job.peer.text, job.id);
+}
+
+// Nobody but an operator says which of the two copies goes.
+void Sender::fail_resumed_here() {
+  const MigrationJob& job = journal_.job();
+  const std::string since =
+      fmt::format("what is here of it (domain {}) has run since it was given away", job.domid);
+  if (!runs_there_)
+    fail(
+        Errc::needs_operator,
+        "{} may have run on {}{}, and {}: look at its disks; only if the one here is to go on, and "
+        "no other one runs, try: ferry job abort --force {}",
+        name(), job.peer.text,
+        refusal_.empty() ? "" : fmt::format(", which says that {}", refusal_), since, job.id);
+  if (guest_.was_suspended_again())
+    fail(Errc::needs_operator,
+         "{}, and {}, and was suspended again by somebody else; the one there is the one that was "
+         "to go on; to give up the one here, try: ferry job resume --force {}",
+         what_is_there(), since, job.id);
+  fail(Errc::needs_operator,
+       "{}, and here somebody has resumed it: two copies destroy its disks; the one there is the "
+       "one that was to go on; here, try: xl destroy {}",
+       what_is_there(), job.domid);
 }
 
 void Sender::fail_refused() {

@@ -68,11 +68,14 @@ class Sender {
 
   SourceHandover& handover() { return handover_; }
   bool runs_there() const { return runs_there_; }  // as its host said
+  // And how, for people: "runs there", "is there, paused, as domain 3 (web1)".
+  std::string how_it_is_there() const;
   uint64_t bytes() const { return image_ ? image_->bytes() : 0; }
   Clock::time_point suspended_at() const { return suspended_at_; }
 
  private:
   bool suspend();
+  void note_suspension();
 
   void cut() const;
 
@@ -87,12 +90,14 @@ class Sender {
 
   std::string name() const { return journal_.job().name; }
   std::string what_is_here();
+  std::string what_is_there() const;
   [[noreturn]] void fail_given_away(const std::string& why);
   [[noreturn]] void fail_unfinished(const std::string& why);
   [[noreturn]] void fail_broken();
   [[noreturn]] void fail_gone(std::string_view why);
   // What the handover leaves to an operator.
   [[noreturn]] void fail_unknown();
+  [[noreturn]] void fail_resumed_here();
   [[noreturn]] void fail_refused();
 
   Link* link_ = nullptr;

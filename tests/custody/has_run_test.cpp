@@ -45,10 +45,6 @@ class HasRun : public HeldThroughBoth {
     std::filesystem::rename(hosts_.path("aside"), journal);
     EXPECT_NE(state("b", name), "running");
   }
-  void expect_says(const TwoHosts::Result& result, int status, const std::string& what) {
-    EXPECT_EQ(result.status, status) << result.said;
-    EXPECT_NE(result.said.find(what), std::string::npos) << result.said;
-  }
   std::string journal_on_b(const std::string& id) {
     std::istringstream lines(hosts_.run("b", {"job", "list", "--all"}).said);
     for (std::string line; std::getline(lines, line);)

@@ -66,6 +66,10 @@ class HeldMigration : public ::testing::Test {
     const auto jobs = hosts_.open_jobs("a");
     return jobs.size() == 1 ? jobs.front() : "";
   }
+  static void expect_says(const TwoHosts::Result& result, int status, const std::string& what) {
+    EXPECT_EQ(result.status, status) << result.said;
+    EXPECT_NE(result.said.find(what), std::string::npos) << result.said;
+  }
   // It is given away, its go is lost, and nobody works on it; its copy waits. Returns the job.
   std::string held_without_go(const std::string& receiver) {
     command_is(fmt::format("python3 {} 3805 | {}", GATE, receiver));

@@ -14,10 +14,6 @@ class LooksLikeACopy : public HeldThroughBoth {
     std::filesystem::remove(image_);
     ASSERT_EQ(hosts_.run("a", {"save", "--keep", "web1", image_}).status, 0);
   }
-  void expect_says(const TwoHosts::Result& result, int status, const std::string& what) {
-    EXPECT_EQ(result.status, status) << result.said;
-    EXPECT_NE(result.said.find(what), std::string::npos) << result.said;
-  }
   TwoHosts::Result migrated() {
     command_is(receiver());
     Running migration = migrate();

@@ -26,10 +26,6 @@ class RanThere : public HeldThroughBoth {
   TwoHosts::Result on_source(std::initializer_list<std::string> arguments) {
     return hosts_.run("a", arguments);
   }
-  void expect_says(const TwoHosts::Result& result, int status, const std::string& what) {
-    EXPECT_EQ(result.status, status) << result.said;
-    EXPECT_NE(result.said.find(what), std::string::npos) << result.said;
-  }
 };
 
 TEST_P(RanThere, regression_and_is_gone_there_since_its_copy_here_is_not_dropped_unasked) {
@@ -129,6 +125,38 @@ TEST_P(RanThere, regression_one_that_is_paused_or_gone_is_not_said_to_run) {
   ASSERT_EQ(hosts_.run("b", {"destroy", "web1"}).status, 0);
   const auto gone = on_source({"job", "resume", id});
   EXPECT_NE(gone.said.find("web1 is not here any more"), std::string::npos) << gone.said;
+}
+
+// "web1 runs there" was all that was said.
+TEST_P(RanThere, regression_one_that_is_paused_there_is_said_to_be_that_at_the_source) {
+  for (const char* command : {"resume", "abort"}) {
+    SCOPED_TRACE(command);
+    hosts_.fresh();
+    const std::string id = unheard();
+    setenv("FERRY_STATE_DIR", (hosts_.path("b.host") + ".jobs").c_str(), 1);
+    EXPECT_TRUE(within(60, [&] { return !is_worked_on(id, false); }));
+    unsetenv("FERRY_STATE_DIR");
+    ASSERT_EQ(hosts_.run("b", {"save", "--pause", "web1", hosts_.path("paused.ferry")}).status, 0);
+    std::filesystem::remove(hosts_.path("paused.ferry"));
+    const auto told = on_source({"job", command, id});
+    expect_says(told, 0, "web1 is there, ");
+    EXPECT_EQ(told.said.find("runs there"), std::string::npos) << told.said;
+    EXPECT_EQ(state("a", "web1--migratedaway"), "");
+    EXPECT_EQ(job(), "");
+  }
+}
+
+// Its copy here ran again meanwhile: an operator hears how the other one is.
+TEST_P(RanThere, regression_one_that_is_paused_there_is_not_said_to_run_beside_one_here) {
+  const std::string id = unheard();
+  setenv("FERRY_STATE_DIR", (hosts_.path("b.host") + ".jobs").c_str(), 1);
+  EXPECT_TRUE(within(60, [&] { return !is_worked_on(id, false); }));
+  unsetenv("FERRY_STATE_DIR");
+  ASSERT_EQ(hosts_.run("b", {"save", "--pause", "web1", hosts_.path("paused.ferry")}).status, 0);
+  ASSERT_EQ(on_source({"job", "abort", "--force", id}).status, 0);
+  const auto two = on_source({"job", "resume", id});
+  expect_says(two, 4, "does not run now: xl destroy ");
+  EXPECT_EQ(two.said.find("runs there too"), std::string::npos) << two.said;
 }
 
 TEST_P(RanThere, regression_a_guest_that_is_gone_here_is_taken_back_by_no_force) {

@@ -31,10 +31,6 @@ class Settling : public HeldMigration {
   }
   std::string jobs_folder() const { return hosts_.path("a.host.jobs"); }
   std::string journal(const std::string& id) const { return jobs_folder() + "/" + id + ".source"; }
-  void expect_says(const TwoHosts::Result& result, int status, const std::string& what) {
-    EXPECT_EQ(result.status, status) << result.said;
-    EXPECT_NE(result.said.find(what), std::string::npos) << result.said;
-  }
 };
 
 TEST_F(Settling, regression_a_damaged_journal_of_the_other_side_is_in_nobodys_way) {

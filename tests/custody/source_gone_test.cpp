@@ -9,10 +9,6 @@ namespace {
 class SourceGone : public HeldThroughBoth {
  protected:
   std::string held() { return held_without_go(receiver()); }
-  void expect_says(const TwoHosts::Result& result, int status, const std::string& what) {
-    EXPECT_EQ(result.status, status) << result.said;
-    EXPECT_NE(result.said.find(what), std::string::npos) << result.said;
-  }
 };
 
 TEST_P(SourceGone, regression_its_copy_can_be_let_run_by_an_operator) {
@@ -70,6 +66,46 @@ TEST_P(SourceGone, regression_a_damaged_journal_there_is_as_good_as_lost) {
     EXPECT_NE(asked.said.find("is no journal of a job"), std::string::npos) << asked.said;
   }
   expect_says(hosts_.run("a", {"job", "abort", "--force", id}), 0, "web1 runs here");
+}
+
+// "ferry resume --force", which does nothing for a copy that is paused, was all that was named.
+TEST_P(SourceGone, regression_a_damaged_journal_there_names_what_settles_its_copy) {
+  for (const bool source_is_there : {true, false}) {
+    hosts_.fresh();
+    const std::string id = held();
+    EXPECT_TRUE(within(60, [&] { return state("b", "web1--incoming") == "paused"; }));
+    std::ofstream(hosts_.path("b.host.jobs") + "/" + id + ".destination") << "{}";
+    for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+             {"job", "abort", id}, {"job", "abort", "--force", id}, {"job", "resume", id}}) {
+      const auto asked = hosts_.run("b", command);
+      expect_says(asked, 4, "is no journal of a job");
+      expect_says(asked, 4, "on the source, try: ferry job resume " + id);
+      EXPECT_EQ(asked.said.find("ferry resume"), std::string::npos) << asked.said;
+      expect_says(asked, 4, source_is_there ? "xl destroy 2, here" : "xl unpause 2, here");
+    }
+    if (source_is_there) {
+      const auto at_source = do_as_told(hosts_.run("b", {"job", "abort", id}).said);
+      expect_says(at_source, 4, "only if it surely does not, try: ferry job abort --force " + id);
+      expect_says(do_as_told(at_source.said), 0, "web1 runs here");
+      ASSERT_EQ(hosts_.run("b", {"destroy", "2"}).status, 0);
+      hosts_.expect_one_runs("taken back");
+    } else {
+      ASSERT_EQ(hosts_.run("b", {"unpause", "2"}).status, 0);
+      EXPECT_EQ(state("b", "web1--incoming"), "running");
+    }
+  }
+}
+
+// By the note of its suspension: another guest may have its name.
+TEST_P(SourceGone, regression_a_damaged_journal_here_names_the_very_guest) {
+  const std::string id = held();
+  ASSERT_EQ(hosts_.run("a", {"create", "web1", "--memory", "2"}).status, 0);
+  std::ofstream(hosts_.path("a.host.jobs") + "/" + id + ".source") << "{}";
+  const auto asked = hosts_.run("a", {"job", "abort", id});
+  expect_says(asked, 4, "try: ferry resume --force 1\n");
+  ASSERT_EQ(hosts_.run("b", {"destroy", "web1--incoming"}).status, 0);
+  expect_says(do_as_told(asked.said), 0, "runs again");
+  EXPECT_EQ(state("a", "web1--migratedaway"), "running");
 }
 
 INSTANTIATE_TEST_SUITE_P(Through, SourceGone, ::testing::Bool(),

@@ -7,6 +7,7 @@
 
 #include <fstream>
 
+#include "host/stop_signals.h"
 #include "tests/engine/promises.h"
 #include "tests/engine/real_helper_fixture.h"
 
@@ -37,6 +38,9 @@ TEST_P(RealHelperOfFerry, can_be_killed_at_every_call) {
     SCOPED_TRACE(fmt::format("killed at call {}", n));
     const Ended ended = save(Afterwards::keep, live, real_engine(file_, n));
     const Result result = judge(Afterwards::keep, ended);
+    // Whoever ends this test, or hangs up its terminal, has the engine stop: it says so, and is
+    // killed while it cleans up.
+    ASSERT_FALSE(host::a_stop_signal_came()) << "this test was told to stop: " << ended.sentence;
     if (result == Result::done) break;
     EXPECT_EQ(result, Result::failed) << "nothing but the engine failed";
     EXPECT_NE(ended.sentence.find("signal 9"), std::string::npos) << ended.sentence;

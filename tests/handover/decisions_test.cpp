@@ -51,6 +51,25 @@ TEST(Handover, a_destination_host_that_went_down_while_the_guest_was_about_to_ru
   EXPECT_EQ(ends.w.at_source, Copy::running);
 }
 
+// "Is it here?", and then "has it run?", of which the second was answered with no.
+TEST(Handover, regression_a_copy_that_vanishes_while_it_is_given_up_is_not_said_to_have_never_run) {
+  for (unsigned step = 0; step < 3; ++step) {
+    SCOPED_TRACE(step);
+    Ends ends;
+    ends.given_away_and_held();
+    ends.w.troubles = 1;
+    ends.w.destination = ends.w.destination_says = DestinationState::about_to_run;
+    ends.w.at_destination = Copy::running;
+    ends.w.destination_ran = true;
+    const Troubles vanishing{.most = 1, .vanishing = true};
+    Steps steps{ends.w, {Twist::meddled, step, Meddler::vanishes}, vanishing, ends.remedies};
+    DestinationSide side{steps};
+    DestinationHandover{ends.w.destination, side, side, side}.on(HandoverMessage::forget);
+    EXPECT_TRUE(steps.disturbed);
+    EXPECT_NE(ends.w.destination, DestinationState::never_ran);
+  }
+}
+
 TEST(Handover, an_operator_who_saw_the_guest_write_there_gives_it_away_for_good) {
   Ends ends;
   ends.w.source = SourceState::given_away;

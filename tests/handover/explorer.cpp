@@ -327,9 +327,16 @@ void Explorer::given_up_there(const World& w, size_t from) {
   --next.troubles;
   destination_starts(next);
   next.linked = false;
-  if (w.at_source == Copy::none && !w.destination_ran) next.lost_by_hand = true;
-  destination_does(next, {"destination: given up by its operator"}, from,
-                   [](DestinationHandover& d) { d.on(HandoverMessage::forget); });
+  const auto forget = [](DestinationHandover& d) { d.on(HandoverMessage::forget); };
+  disturbed(next, {"destination: given up by its operator"}, from,
+            [&](World& after, Disturbance disturbance, bool& did) {
+              const unsigned steps =
+                  destination_event(after, disturbance, troubles_, remedies_, forget, &did);
+              // Also if somebody destroyed the other one in that very moment.
+              if (after.at_source == Copy::none && !after.destination_ran)
+                after.lost_by_hand = true;
+              return steps;
+            });
 }
 
 // It has a certificate of the same authority, and knows the job's number.

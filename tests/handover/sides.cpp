@@ -5,8 +5,10 @@ namespace ferry {
 namespace {
 
 bool holds_a_copy(const World& w) {
-  return w.at_destination != Copy::none && w.destination_says != DestinationState::receiving &&
-         w.destination_says != DestinationState::never_ran;
+  // Of a program that is gone, the journal counts.
+  const DestinationState state = w.destination_up ? w.destination_says : w.destination;
+  return w.at_destination != Copy::none && state != DestinationState::receiving &&
+         state != DestinationState::never_ran;
 }
 
 // Nothing here says that a go came: if the copy has run, it was by hand.

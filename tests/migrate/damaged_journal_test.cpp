@@ -18,6 +18,7 @@ class DamagedJournal : public Migrate {
     job_.uuid = std::string(16, '\x5a');
     job_.peer = {"host2.lab:7787", false, {"host2.lab"}};
     job_.source_secret = new_secret();
+    job_.cpu_time_ns = 12'345'678'901;
     JobJournal(job_).write(SourceState::given_away);
     path_ = folder_ + "/jobs/" + job_.id + ".source";
     std::ifstream file(path_);
@@ -47,6 +48,7 @@ TEST_F(DamagedJournal, regression_no_byte_with_a_flipped_bit_is_believed) {
     EXPECT_EQ(job->source_state(), SourceState::given_away) << text;
     EXPECT_EQ(job->name, job_.name) << text;
     EXPECT_EQ(job->uuid, job_.uuid) << text;
+    EXPECT_EQ(job->cpu_time_ns, job_.cpu_time_ns) << text;
     EXPECT_EQ(job->peer.text, job_.peer.text) << text;
     EXPECT_EQ(job->peer.names, job_.peer.names) << text;
     EXPECT_TRUE(same_secret(job->source_secret, job_.source_secret)) << text;

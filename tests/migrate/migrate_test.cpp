@@ -121,7 +121,7 @@ TEST_F(Migrate, a_guest_that_is_wanted_back_comes_back_if_it_never_ran) {
   EXPECT_THROW(take_back_sent_guest(from_->xen, from_->life, open[0], false), Error);
   std::optional<Settled> settled;
   const Ends again = meet(kNeverCut, kNeverCut, [&](Link& link) {
-    settled = settle_sent_guest(from_->xen, from_->life, link, open[0], Wanted::here);
+    settled = settle_sent_guest(from_->xen, from_->life, link, open[0], Wanted::here).what;
   });
   EXPECT_FALSE(again.sender) << again.sentence;
   // A status that came first may have been answered with a go; either way one runs.
@@ -143,7 +143,7 @@ TEST_F(Migrate, regression_a_job_whose_sender_died_while_it_sent_settles_at_once
   from_->life.suspend(domid);
   std::optional<Settled> settled;
   const Ends ends = meet(kNeverCut, kNeverCut, [&](Link& link) {
-    settled = settle_sent_guest(from_->xen, from_->life, link, job, Wanted::anywhere);
+    settled = settle_sent_guest(from_->xen, from_->life, link, job, Wanted::anywhere).what;
   });
   EXPECT_FALSE(ends.sender) << ends.sentence;
   EXPECT_EQ(settled, Settled::runs_here);

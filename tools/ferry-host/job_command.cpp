@@ -17,6 +17,7 @@
 #include "settings/environment.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
+#include "tools/ferry-host/damaged_journal.h"
 #include "tools/ferry-host/running_command.h"
 
 namespace ferry::host {
@@ -59,26 +60,24 @@ void list(const Arguments& arguments) {
 }
 
 // A guest may be suspended for a job that cannot be worked on.
-std::optional<MigrationJob> readable_job(const std::string& id, bool source) {
+std::optional<MigrationJob> readable_job(const std::string& id, bool source, const OpenHost& open) {
   try {
     return find_job(id, source);
   } catch (const Error& e) {
     if (e.code() == Errc::unsupported) fail(Errc::needs_operator, "{}", e.what());
     if (e.code() != Errc::io) throw;
-    fail(Errc::needs_operator,
-         "{}; only if the guest is suspended here and surely runs nowhere else, try: ferry resume "
-         "--force, with its name",
-         e.what());
+    fail_damaged_journal(*open(), id, source, e);
   }
 }
 
-MigrationJob source_job(const std::string& id) {
-  if (auto job = readable_job(id, true)) return std::move(*job);
-  if (readable_job(id, false))
+MigrationJob source_job(const std::string& id, const OpenHost& open) {
+  if (auto job = readable_job(id, true, open)) return std::move(*job);
+  if (const auto received = readable_job(id, false, open))
     fail(Errc::usage,
-         "job {0} came to this host; it is settled on the host that sent it; only if that is gone "
-         "for good, and the guest surely runs nowhere else, try: ferry job resume --force {0}",
-         id);
+         "job {0} came to this host; it is settled on {1}: there, ferry job resume {0}; only if "
+         "that is gone for good, and the guest surely runs nowhere else: here, try: ferry job "
+         "resume --force {0}",
+         id, source_of(*received));
   fail(Errc::usage, "there is no job {}; ferry job list shows those there are", id);
 }
 
@@ -106,10 +105,10 @@ Stands as_it_stands(ThisHost& host, const MigrationJob& job) {
     // Xen cannot be asked: then nobody knows.
   }
   if (stands == Stands::runs || (stands == Stands::gone && job.settled())) throw;
-  fail(Errc::needs_operator, "{}; {}; once that is put right, try: ferry job resume {}", why.what(),
+  fail(Errc::needs_operator, "{}; {}; once that is put right, here, try: ferry job resume {}",
+       why.what(),
        stands == Stands::gone
-           ? fmt::format("{} is not here any more, and the copy on {} may be the "
-                         "only one",
+           ? fmt::format("{} is not here any more, and the copy on {} may be the only one",
                          job.name, job.peer.text)
            : fmt::format("{} is suspended here and does not run", job.name),
        job.id);
@@ -127,13 +126,12 @@ void settling(ThisHost& host, const MigrationJob& job, const std::function<void(
   }
 }
 
-std::string sentence(Settled settled, const MigrationJob& job) {
+std::string sentence(const SettledJob& settled, const MigrationJob& job) {
   const std::string name = printable(job.name), peer = printable(job.peer.text);
-  switch (settled) {
+  switch (settled.what) {
     case Settled::runs_there:
-      return fmt::format("{} runs there", name);
     case Settled::runs_here:
-      return fmt::format("{} runs here", name);
+      return fmt::format("{} {}", name, printable(settled.how));
     case Settled::given_up:
       return fmt::format("{} is given up here; nobody has said that it runs on {}", name, peer);
     case Settled::was_given_away:
@@ -141,8 +139,8 @@ std::string sentence(Settled settled, const MigrationJob& job) {
     case Settled::was_taken_back:
       break;
   }
-  return fmt::format("job {} is settled: {} was taken back, and is not here any more", job.id,
-                     name);
+  return fmt::format("job {} is settled: {} was taken back, and {}", job.id, name,
+                     printable(settled.how));
 }
 
 void settle(ThisHost& host, const MigrationJob& job, Wanted wanted) {
@@ -154,8 +152,8 @@ void settle(ThisHost& host, const MigrationJob& job, Wanted wanted) {
     return other->link();
   };
   settling(host, job, [&] {
-    const Settled settled = settle_sent_guest(host.xen(), host.life(), connect, job, wanted,
-                                              handover_limits(settings_of_environment()));
+    const SettledJob settled = settle_sent_guest(host.xen(), host.life(), connect, job, wanted,
+                                                 handover_limits(settings_of_environment()));
     fmt::print("{}\n", sentence(settled, job));
   });
 }
@@ -206,16 +204,17 @@ void run_received(ThisHost& host, const std::string& id) {
   handover.on(HandoverMessage::go);
   if (handover.state() != DestinationState::runs)
     fail(Errc::needs_operator,
-         "{} could not be let run, and stays as it is: {}; once that is mended, try: ferry job "
-         "resume --force {}",
+         "{} could not be let run, and stays as it is: {}; once that is mended, here, try: ferry "
+         "job resume --force {}",
          job.name, guest->why().empty() ? people.why : guest->why(), id);
   fmt::print("{} {}\n", printable(job.name), printable(guest->how_it_is()));
 }
 
 void resume(const Arguments& arguments, const OpenHost& open) {
-  if (arguments.force && !readable_job(arguments.id, true) && readable_job(arguments.id, false))
+  if (arguments.force && !readable_job(arguments.id, true, open) &&
+      readable_job(arguments.id, false, open))
     return run_received(*open(), arguments.id);
-  const MigrationJob job = source_job(arguments.id);
+  const MigrationJob job = source_job(arguments.id, open);
   settle(*open(), job, arguments.force ? Wanted::there_by_force : Wanted::anywhere);
 }
 
@@ -233,8 +232,7 @@ void tell_look_alike(Lifecycle& life, const MigrationJob& job) {
   if (!alike || is_copy_of_another_job(*alike, job)) return;
   fail(Errc::needs_operator,
        "job {} is {}; domain {} ({}) has the uuid of {}, and nothing here says that the job made "
-       "it: "
-       "it is left as it is; only if it surely is nobody's, try: xl destroy {}",
+       "it: it is left as it is; here, only if it surely is nobody's, try: xl destroy {}",
        job.id, job.state_name(), raw(alike->domid), alike->name, job.name, raw(alike->domid));
 }
 
@@ -243,9 +241,9 @@ void tell_given_up(const MigrationJob& job, IncomingGuest& guest) {
   if (job.destination_state() == DestinationState::may_have_run)
     fail(Errc::needs_operator,
          "{0} is not here any more, and was let run here, or was about to be: nobody knows whether "
-         "it ran; look at its disks, then settle job {1} on its source; there, try: ferry job "
-         "resume {1} (only if that host is gone for good: ferry job abort --force {1}, here)",
-         job.name, job.id);
+         "it ran; look at its disks, then settle job {1} on {2}; there, try: ferry job resume {1} "
+         "(only if that host is gone for good: ferry job abort --force {1}, here)",
+         job.name, job.id, source_of(job));
   fmt::print("job {} is {}{}\n", job.id, job.state_name(),
              job.destination_state() == DestinationState::runs
                  ? fmt::format(": {} has run here, and {}", printable(job.name),
@@ -267,11 +265,11 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
   if (state != DestinationState::receiving && !only_noted && !force)
     fail(
         Errc::usage,
-        "{0} is here as a whole, and its source may have given it away for good: settle job {1} "
-        "there, with ferry job resume {1} (here, --force destroys this copy, which may be the only "
+        "{0} is here as a whole, and its source may have given it away for good: settle job {1} on "
+        "{2}, with ferry job resume {1} (here, --force destroys this copy, which may be the only "
         "one); only if that host is gone for good, and {0} surely runs nowhere else, let it run "
         "here: ferry job resume --force {1}",
-        job.name, job.id);
+        job.name, job.id, source_of(job));
   JobJournal journal(job);
   if (state == DestinationState::may_have_run && force) {
     journal.write(DestinationState::runs);  // whoever asks hears that it is gone since
@@ -291,16 +289,17 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
 
 void abort_job(const Arguments& arguments, const OpenHost& open) {
   // A guest that this host sent is settled by what the source knows, whatever else has that ID.
-  if (!readable_job(arguments.id, true))
-    if (const auto received = readable_job(arguments.id, false))
+  if (!readable_job(arguments.id, true, open))
+    if (const auto received = readable_job(arguments.id, false, open))
       return give_up_received(*open(), received->id, arguments.force);
-  const MigrationJob job = source_job(arguments.id);
+  const MigrationJob job = source_job(arguments.id, open);
   const auto host = open();
   if (!arguments.force && job.source_state() == SourceState::given_away)
     return settle(*host, job, Wanted::here);
-  settling(*host, job,
-           [&] { take_back_sent_guest(host->xen(), host->life(), job, arguments.force); });
-  fmt::print("{} runs here\n", printable(job.name));
+  settling(*host, job, [&] {
+    const std::string how = take_back_sent_guest(host->xen(), host->life(), job, arguments.force);
+    fmt::print("{} {}\n", printable(job.name), printable(how));
+  });
 }
 
 }  // namespace

@@ -38,8 +38,9 @@ void print(const Arguments& arguments, const SendReport& report) {
                                            {"away_seconds", report.away_seconds}};
     fmt::print("{}\n", json_text(result));
   } else if (!arguments.quiet) {
-    fmt::print("migrated {}: {} bytes sent, {:.2f} s from its suspension until it ran there\n",
-               printable(report.name), report.stream_bytes, report.away_seconds);
+    fmt::print("migrated {}: {} bytes sent, {:.2f} s from its suspension until it {} there\n",
+               printable(report.name), report.stream_bytes, report.away_seconds,
+               report.paused ? "was paused" : "ran");
   }
 }
 
