@@ -39,10 +39,16 @@ helper::StopEvent& work_event() {
 }
 
 void catch_signals() {
-  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP}) signal(signal_number, on_signal);
+  for (const int signal_number : {SIGINT, SIGTERM}) signal(signal_number, on_signal);
+  if (!hang_up_is_ignored()) signal(SIGHUP, on_signal);
 }
 
 }  // namespace
+
+bool hang_up_is_ignored() {
+  struct sigaction now = {};
+  return sigaction(SIGHUP, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
 
 bool a_stop_signal_came() {
   return came;

@@ -7,6 +7,10 @@
 
 namespace ferry::host {
 
+// SIGHUP means nothing to a program that nohup(1) has started: what is said of it here does not
+// hold then.
+bool hang_up_is_ignored();
+
 // Whether one came since any of these was first made.
 bool a_stop_signal_came();
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "error/error.h"
+#include "host/stop_signals.h"
 
 namespace ferry::helper {
 
@@ -17,7 +18,7 @@ StopWatch::StopWatch(int replies_fd) {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGHUP);
+  if (!host::hang_up_is_ignored()) sigaddset(&set, SIGHUP);
   sigprocmask(SIG_BLOCK, &set, &mask_before_);
   signals_ = signalfd(-1, &set, SFD_CLOEXEC);
   end_ = eventfd(0, EFD_CLOEXEC);

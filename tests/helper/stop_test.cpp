@@ -55,6 +55,17 @@ TEST_F(StopTest, each_signal_stops) {
   }
 }
 
+TEST_F(StopTest, regression_a_hang_up_is_nothing_to_a_helper_whose_xl_nohup_started) {
+  signal(SIGHUP, SIG_IGN);
+  {
+    StopWatch watch(replies_[0]);
+    kill(getpid(), SIGHUP);
+    std::this_thread::sleep_for(50ms);
+    EXPECT_FALSE(watch.stopped());
+  }
+  signal(SIGHUP, SIG_DFL);
+}
+
 TEST_F(StopTest, a_reply_does_not_stop_but_a_hang_up_does) {
   StopWatch watch(replies_[0]);
   ASSERT_EQ(write(replies_[1], "1234", 4), 4);
