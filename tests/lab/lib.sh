@@ -116,7 +116,8 @@ mode_of() { stat -c %a "$1"; }
 # Guests ---------------------------------------------------------------------------------------------
 
 # start_guest NAME VCPUS MIB [EXTRA_CONFIG_LINE…]: a PV guest whose workload checks WORKLOAD_MIB or a sixth of its
-# memory: with more, small guests run out of it now and then. Beside that a worker for each vCPU, or WORKLOAD_WORKERS.
+# memory: with more, small guests run out of it now and then. Beside that a worker for each vCPU, or WORKLOAD_WORKERS;
+# WORKLOAD_STILL=still changes none of that memory.
 start_guest() {
   guest_config "$@" >$work/"$1".cfg
   xl create -q $work/"$1".cfg
@@ -130,7 +131,7 @@ name = "$name"
 type = "pv"
 kernel = "/lab/guest/vmlinuz"
 ramdisk = "/lab/guest/initrd"
-extra = "console=hvc0 quiet panic=1 nowatchdog workload=\"${WORKLOAD_MIB:-$((mib / 6))} ${WORKLOAD_WORKERS:-$vcpus}\""
+extra = "console=hvc0 quiet panic=1 nowatchdog workload=\"${WORKLOAD_MIB:-$((mib / 6))} ${WORKLOAD_WORKERS:-$vcpus} ${WORKLOAD_STILL-}\""
 memory = $mib
 vcpus = $vcpus
 on_poweroff = "destroy"
@@ -233,9 +234,13 @@ destroy_all() {
 
 # processes PATTERN: ids of the processes whose command line matches, this script's own aside.
 processes() {
-  local dir
+  local dir words
   for dir in /proc/[0-9]*; do
     [ "${dir#/proc/}" != $$ ] || continue
+    # Most are the kernel's own; a program is started only for the others.
+    words=
+    { read -r words <$dir/cmdline; } 2>/dev/null
+    [ -n "$words" ] || continue
     { tr '\0' ' ' <$dir/cmdline; } 2>/dev/null | grep -qE "^[^ ]*$1" && echo "${dir#/proc/}"
   done
 }
