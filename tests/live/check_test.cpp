@@ -6,6 +6,7 @@
 #include "pipeline/seeded_executor.h"
 #include "sim/builder/compare.h"
 #include "sim/seam/binding.h"
+#include "tests/engine/toolstack.h"
 #include "tests/live/busy_guest.h"
 
 namespace ferry::sim {
@@ -46,6 +47,7 @@ class Looked : public ::testing::Test {
   }
   host::CheckResult check() { return host::check_guest(xen_, *life_, "guest"); }
 
+  Workplace place_;  // a check looks for open jobs
   std::unique_ptr<Host> host_ = Host::create({.seed = 3, .frames = 8192, .shadow_paging = false});
   BindThread bind_{*host_};
   Hypervisor xen_;
