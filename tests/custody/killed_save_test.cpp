@@ -39,7 +39,7 @@ TEST_F(KilledSave, regression_and_was_given_away_it_is_the_jobs_also_without_its
   EXPECT_EQ(state("a", kAway), "suspended") << "it runs twice";
 }
 
-TEST_F(KilledSave, and_was_given_away_its_job_is_settled_as_ever) {
+TEST_F(KilledSave, regression_and_was_given_away_its_job_is_settled_as_ever) {
   hold(kRunning);
   Running migration = migrate();
   ASSERT_TRUE(is_held()) << migration.said();
