@@ -98,7 +98,7 @@ void GuestCustody::check_untouched() {
 void GuestCustody::about_to_suspend() {
   asked_ = true;
   protection_.begin();
-  if (!images_are_settled_) withdraw_left_image(known_);  // somebody has resumed it since
+  if (!images_are_settled_) withdraw_left_images(known_);  // somebody has resumed it since
   images_are_settled_ = true;
   leave_suspend_mark(domid(), known_.uuid, job_, was_paused_);
   may_suspend_yet_ = true;
@@ -187,7 +187,7 @@ void GuestCustody::resume() {
 
 void GuestCustody::give_back() {
   if (log_may_be_on_) stop_log_dirty(xen_, domid());
-  if (!asked_) return;
+  if (!asked_) return leave_note_as_it_was();
   bool ours = false;
   try {
     ours = is_to_be_resumed();
@@ -205,30 +205,62 @@ void GuestCustody::give_back() {
   protection_.end();
 }
 
+void GuestCustody::about_to_give_away() {
+  const DomainInfo now = look();
+  const std::string before = job_in_suspend_mark(now);
+  if (before == job_) return;
+  note_job(now, job_);
+  if (!job_before_) job_before_ = before;
+}
+
 void GuestCustody::about_to_count(const NamedFile& image) {
   const DomainInfo now = look();
-  const auto earlier = image_in_suspend_mark(now);
-  if (earlier && earlier->path != image.path) withdraw_left_image(now);
-  note_image(now, image);
+  images_before_ = images_in_suspend_mark(now);
+  std::vector<NamedFile> images{image};
+  for (const NamedFile& one : *images_before_) {
+    const bool same = one.path == image.path && one.inode == image.inode;  // a device
+    if (!same && images.size() < kMostImagesNoted) images.push_back(one);
+  }
+  note_images(now, images);
+  image_ = image;
   images_are_settled_ = true;
 }
 
 void GuestCustody::keep_image_of_earlier_save() {
-  keep_left_image(look());
+  keep_left_images(look());
   images_are_settled_ = true;
 }
 
 void GuestCustody::withdraw_image_of_earlier_save() noexcept {
   try {
-    if (!images_are_settled_) withdraw_left_image(known_);
+    if (!images_are_settled_) withdraw_left_images(known_);
   } catch (const std::exception& e) {
     say(fmt::format("ferry: {}: an image of an earlier save may be left\n", printable(e.what())));
   }
   images_are_settled_ = true;
 }
 
+// It stays suspended as it was found; what a save of it has written is withdrawn by now.
+void GuestCustody::leave_note_as_it_was() noexcept {
+  try {
+    if (job_before_) note_job(known_, *job_before_);
+    if (images_before_) note_images(known_, *images_before_);
+  } catch (const std::exception& e) {
+    say(fmt::format("ferry: {}\n", printable(e.what())));
+  }
+}
+
+void GuestCustody::replace_images_of_earlier_saves() noexcept {
+  try {
+    if (images_before_) replace_left_images(*images_before_, image_);
+  } catch (const std::exception& e) {
+    say(fmt::format("ferry: {}: an image of an earlier save may be left\n", printable(e.what())));
+  }
+}
+
 void GuestCustody::destroy() {
   withdraw_image_of_earlier_save();
+  replace_images_of_earlier_saves();
   forget_note();  // whoever destroys it counts on something else
   life_->destroy(domid());
 }

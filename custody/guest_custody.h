@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "custody/domain_lock.h"
 #include "custody/oom_protection.h"
@@ -30,6 +31,9 @@ class GuestCustody {
 
   // It is a migration's: only the job's own commands resume it (32 hex digits).
   void belongs_to(const std::string& job) { job_ = job; }
+  // Before such a guest is given away: the note says so, also if a save that was broken off had
+  // left it and suspended the guest. Throws Error(io).
+  void about_to_give_away();
   // Somebody who is gone now may have asked it to suspend, and may have left a dirty log on.
   void take_over();
   // Its job (belongs_to()) was broken off: had it so much CPU time when the job had suspended it?
@@ -60,9 +64,11 @@ class GuestCustody {
   void has_suspended();
   bool asked_to_suspend() const { return asked_; }
   // Right before an image gets its name that the guest is to be destroyed for: whoever takes the
-  // guest back after a crash finds it in the note. That of an earlier save that was broken off
-  // goes. Throws Error(io).
+  // guest back after a crash finds it in the note, beside those of earlier saves that were broken
+  // off. Throws Error(io).
   void about_to_count(const NamedFile& image);
+  // Once that image has its name, and nobody has resumed the guest: those of earlier saves go.
+  void replace_images_of_earlier_saves() noexcept;
   // The guest goes for a stream, of which nobody knows where it ends: an earlier image stays.
   void leave_image_of_earlier_save() noexcept { images_are_settled_ = true; }
   // A delta is to be written that may build upon it: it stays, and its note goes. Throws Error(io).
@@ -70,7 +76,8 @@ class GuestCustody {
 
   // Undoes what was done: a dirty log is off, a guest that was asked to suspend runs again, or is
   // paused as it was, or its request is withdrawn, and the note is gone. Nothing happens to a guest
-  // that was never asked, or that somebody else has resumed. Throws Error(needs_operator), naming
+  // that was never asked, or that somebody else has resumed; the note of one that was suspended
+  // before says again what it said. Throws Error(needs_operator), naming
   // the command that brings it back; the note is still there then.
   void give_back();
   // After check_untouched(). Throws Error(needs_operator).
@@ -87,6 +94,7 @@ class GuestCustody {
   void pause_again() noexcept;
   void resume();
   void withdraw_image_of_earlier_save() noexcept;
+  void leave_note_as_it_was() noexcept;
 
   const Hypervisor& xen_;
   SuspendUndo& undo_;
@@ -94,6 +102,9 @@ class GuestCustody {
   DomainLock lock_;
   DomainInfo known_;
   std::string job_;
+  std::optional<std::string> job_before_;                // in the note, if it named another one
+  std::optional<std::vector<NamedFile>> images_before_;  // in the note, of earlier saves
+  NamedFile image_;                                      // of this one
   bool was_paused_ = false;
   bool asked_ = false;            // to suspend
   bool may_suspend_yet_ = false;  // it was, and nobody has seen it do so

@@ -1,5 +1,7 @@
-// The image of a save that was broken off when it had its name.
+// The images of saves that were broken off when each had its name.
 #include "custody/left_image.h"
+
+#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -10,6 +12,15 @@
 namespace ferry {
 namespace {
 
+// Whether it ever had its name nobody has noted.
+void tell_that_it_is_gone(const NamedFile& image) {
+  say(
+      fmt::format("ferry: {}: an image of the guest, of a save that was broken off, was there or "
+                  "about to be, and is not any more: wherever it is, it is older than the guest "
+                  "now and must not be restored\n",
+                  printable(image.path)));
+}
+
 void tell_that_it_stays(const NamedFile& image) {
   say(
       fmt::format("ferry: {} has an image of the guest, of a save that was broken off: it is "
@@ -17,25 +28,46 @@ void tell_that_it_stays(const NamedFile& image) {
                   printable(image.path)));
 }
 
-}  // namespace
-
-void withdraw_left_image(const DomainInfo& domain) {
-  const auto image = image_in_suspend_mark(domain);
-  if (!image) return;
-  const Removed removed = remove_file(*image);
-  if (removed == Removed::yes)
-    say(
-        fmt::format("ferry: {} is removed: the save into it was broken off before the guest was "
-                    "let go, and the image is older than the guest now\n",
-                    printable(image->path)));
-  if (removed == Removed::no) tell_that_it_stays(*image);
+// What has the path of one that is not there may be another of them.
+bool is_there(const std::vector<NamedFile>& images, const std::string& path) {
+  return std::any_of(images.begin(), images.end(),
+                     [&](const NamedFile& one) { return one.path == path && has_its_path(one); });
 }
 
-void keep_left_image(const DomainInfo& domain) {
-  const auto image = image_in_suspend_mark(domain);
-  if (!image) return;
-  note_image(domain, {});
-  tell_that_it_stays(*image);
+void withdraw(const std::vector<NamedFile>& images, const std::string& why) {
+  std::vector<NamedFile> gone = images;
+  std::erase_if(gone, [&](const NamedFile& one) { return is_there(images, one.path); });
+  for (const NamedFile& image : images) {
+    const Removed removed = remove_file(image);
+    if (removed == Removed::yes)
+      say(fmt::format("ferry: {} is removed: {}\n", printable(image.path), printable(why)));
+    if (removed == Removed::no) tell_that_it_stays(image);
+  }
+  for (const NamedFile& image : gone) tell_that_it_is_gone(image);
+}
+
+}  // namespace
+
+void withdraw_left_images(const DomainInfo& domain) {
+  withdraw(images_in_suspend_mark(domain),
+           "the save into it was broken off before the guest was let go, and the image is older "
+           "than the guest now");
+}
+
+void replace_left_images(const std::vector<NamedFile>& earlier, const NamedFile& by) {
+  std::vector<NamedFile> others = earlier;
+  std::erase_if(others, [&](const NamedFile& one) { return one.path == by.path; });
+  withdraw(others, fmt::format("the save into it was broken off before the guest was let go, and "
+                               "the guest is in {} now",
+                               by.path));
+}
+
+void keep_left_images(const DomainInfo& domain) {
+  const std::vector<NamedFile> images = images_in_suspend_mark(domain);
+  if (images.empty()) return;
+  note_images(domain, {});
+  for (const NamedFile& image : images)
+    has_its_path(image) ? tell_that_it_stays(image) : tell_that_it_is_gone(image);
 }
 
 }  // namespace ferry

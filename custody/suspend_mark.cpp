@@ -6,7 +6,9 @@
 //   | 8 device | 8 inode | 8 bytes | 8 changed, ns | 4 length of path | 4 zeros | path            |
 //   +----------+---------+---------+---------------+------------------+---------+-----------------+
 //
-// The second line, of the image (files/named_file.h), is not in the notes of earlier versions.
+// The second line, of an image (files/named_file.h), is not in the notes of earlier versions. It
+// comes once for each save that was broken off since the guest has run; a path of no length ends
+// them.
 // boot: of this host (custody/host_boot.h); job: zeros for none; bits: 1 if the guest was paused,
 // and is to be again; CPU time: the domain's.
 #include "custody/suspend_mark.h"
@@ -18,6 +20,7 @@
 #include <climits>
 #include <cstring>
 #include <optional>
+#include <string_view>
 
 #include "custody/host_boot.h"
 #include "error/error.h"
@@ -42,7 +45,7 @@ struct ImageOfMark {
 
 struct Note {
   Mark mark;
-  std::optional<NamedFile> image;
+  std::vector<NamedFile> images;
 };
 
 uint32_t this_process() {
@@ -55,42 +58,43 @@ std::string mark_path(domid_t domid) {
   return fmt::format("{}/domain-{}.suspended", run_directory(), static_cast<unsigned>(domid));
 }
 
-std::optional<NamedFile> image_in(std::string_view bytes) {
+// The next one; takes it off the bytes.
+std::optional<NamedFile> image_in(std::string_view& bytes) {
   ImageOfMark image;
   if (bytes.size() < sizeof image) return std::nullopt;
   std::memcpy(&image, bytes.data(), sizeof image);
   bytes.remove_prefix(sizeof image);
   if (image.path_length == 0 || image.path_length > bytes.size()) return std::nullopt;
-  return NamedFile{std::string(bytes.substr(0, image.path_length)), image.device, image.inode,
-                   image.bytes, image.changed_ns};
+  const std::string path(bytes.substr(0, image.path_length));
+  bytes.remove_prefix(image.path_length);
+  return NamedFile{path, image.device, image.inode, image.bytes, image.changed_ns};
 }
 
 std::optional<Note> read_note(domid_t domid) {
   const Descriptor file(open(mark_path(domid).c_str(), O_RDONLY | O_CLOEXEC));
   if (!file && errno != ENOENT)
     fail_errno(Errc::io, errno, fmt::format("cannot read {}", mark_path(domid)));
-  std::string bytes(sizeof(Mark) + sizeof(ImageOfMark) + PATH_MAX, '\0');
+  std::string bytes(sizeof(Mark) + kMostImagesNoted * (sizeof(ImageOfMark) + PATH_MAX), '\0');
   const ssize_t n = file ? read(file.get(), bytes.data(), bytes.size()) : -1;
   if (n < ssize_t{sizeof(Mark)}) return std::nullopt;
   bytes.resize(static_cast<size_t>(n));
   Note note;
   std::memcpy(&note.mark, bytes.data(), sizeof note.mark);
-  note.image = image_in(std::string_view(bytes).substr(sizeof note.mark));
+  std::string_view rest = std::string_view(bytes).substr(sizeof note.mark);
+  while (auto image = image_in(rest)) note.images.push_back(std::move(*image));
   return note;
 }
 
 std::string bytes_of(const Note& note) {
   std::string bytes(reinterpret_cast<const char*>(&note.mark), sizeof note.mark);
-  ImageOfMark image;
-  if (note.image)
-    image = {note.image->device,
-             note.image->inode,
-             note.image->bytes,
-             note.image->changed_ns,
-             static_cast<uint32_t>(note.image->path.size()),
-             0};
-  bytes.append(reinterpret_cast<const char*>(&image), sizeof image);
-  return note.image ? bytes + note.image->path : bytes;
+  for (const NamedFile& one : note.images) {
+    const ImageOfMark image = {
+        one.device, one.inode, one.bytes, one.changed_ns, static_cast<uint32_t>(one.path.size()),
+        0};
+    bytes.append(reinterpret_cast<const char*>(&image), sizeof image).append(one.path);
+  }
+  const ImageOfMark end;
+  return bytes.append(reinterpret_cast<const char*>(&end), sizeof end);
 }
 
 // Over what is there: at no moment is there none. What a longer one leaves behind it means nothing.
@@ -174,15 +178,22 @@ std::string job_in_suspend_mark(const DomainInfo& domain) {
   return job;
 }
 
-std::optional<NamedFile> image_in_suspend_mark(const DomainInfo& domain) {
+std::vector<NamedFile> images_in_suspend_mark(const DomainInfo& domain) {
   const auto note = note_of(domain);
-  return note ? note->image : std::nullopt;
+  return note ? note->images : std::vector<NamedFile>();
 }
 
-void note_image(const DomainInfo& domain, const std::optional<NamedFile>& image) {
+void note_job(const DomainInfo& domain, const std::string& job) {
   auto note = note_of(domain);
   if (!note) return;
-  note->image = image;
+  note->mark.job = job.empty() ? DomainUuid{} : uuid_of(job);
+  write_note(domain.domid, *note);
+}
+
+void note_images(const DomainInfo& domain, const std::vector<NamedFile>& images) {
+  auto note = note_of(domain);
+  if (!note) return;
+  note->images = images;
   write_note(domain.domid, *note);
 }
 

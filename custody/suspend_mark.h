@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "files/named_file.h"
 #include "xen/domain.h"
@@ -38,10 +39,15 @@ bool was_paused_by_suspend_mark(const DomainInfo& domain);
 // The migration job that it names; empty for none.
 std::string job_in_suspend_mark(const DomainInfo& domain);
 
-// The image that its guest is to be destroyed for, once that has its name; nothing: none. It goes
-// into the note that there is. Throws Error(io).
-void note_image(const DomainInfo& domain, const std::optional<NamedFile>& image);
-// The one that the note names.
-std::optional<NamedFile> image_in_suspend_mark(const DomainInfo& domain);
+// From now on it is that migration job's, whoever made it; empty: none's. Does nothing where there
+// is none. Throws Error(io).
+void note_job(const DomainInfo& domain, const std::string& job);
+
+// The images that its guest was to be destroyed for, once each had its name; the newest first, at
+// most kMostImagesNoted. They go into the note that there is. Throws Error(io).
+inline constexpr size_t kMostImagesNoted = 8;
+void note_images(const DomainInfo& domain, const std::vector<NamedFile>& images);
+// Those that the note names.
+std::vector<NamedFile> images_in_suspend_mark(const DomainInfo& domain);
 
 }  // namespace ferry

@@ -26,6 +26,12 @@ NamedFile named_file(int fd, const std::string& path) {
           static_cast<uint64_t>(status.st_size), changed_ns(status)};
 }
 
+bool has_its_path(const NamedFile& file) noexcept {
+  struct stat now = {};
+  return lstat(file.path.c_str(), &now) == 0 && now.st_dev == file.device &&
+         now.st_ino == file.inode;
+}
+
 Removed remove_file(const NamedFile& file) noexcept {
   struct stat now = {};
   if (lstat(file.path.c_str(), &now) != 0 || now.st_dev != file.device || now.st_ino != file.inode)

@@ -15,6 +15,9 @@ struct NamedFile {
 // What fd is open on, which has that path or is to get it. Throws Error(io).
 NamedFile named_file(int fd, const std::string& path);
 
+// Whether it still has its path, whatever was written to it.
+bool has_its_path(const NamedFile& file) noexcept;
+
 enum class Removed {
   yes,
   none,  // nothing has that path, or another file

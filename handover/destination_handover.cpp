@@ -52,6 +52,8 @@ void DestinationHandover::complete() {
 void DestinationHandover::failed() {
   if (state_ != DestinationState::receiving) return;
   give_up();
+  if (state_ == DestinationState::never_ran)  // no go has been sent yet, whatever else is here
+    return outbox_.send(HandoverMessage::never_ran);
   answer();
 }
 
@@ -116,8 +118,10 @@ void DestinationHandover::let_run() {
 void DestinationHandover::on(HandoverMessage message) {
   if (state_ == DestinationState::receiving) return failed();  // nothing is said before the end
   if (state_ == DestinationState::runs) return on_after_it_ran(message);
+  const bool kept = message == HandoverMessage::kept;
+  if (state_ == DestinationState::never_ran && !kept) return say_never_ran();
   const bool open = state_ == DestinationState::held || state_ == DestinationState::about_to_run;
-  const bool dropped = message == HandoverMessage::forget || message == HandoverMessage::kept;
+  const bool dropped = message == HandoverMessage::forget || kept;
   if (state_ == DestinationState::held && message == HandoverMessage::go) return run();
   if (state_ == DestinationState::about_to_run && !dropped) let_run();
   if (open && dropped) drop();
@@ -126,11 +130,21 @@ void DestinationHandover::on(HandoverMessage message) {
 
 // A source that runs its own has to be told which one is to go.
 void DestinationHandover::on_after_it_ran(HandoverMessage message) {
-  if (guest_.lives_on()) {
-    if (message == HandoverMessage::kept) outbox_.because(guest_.where());
+  const bool kept = message == HandoverMessage::kept;
+  if (kept ? guest_.lives_on() : guest_.present()) {
+    if (kept) outbox_.because(guest_.where());
     return answer();
   }
-  outbox_.because("it ran here, and is not here any more");
+  const std::string other = guest_.same_guest();
+  outbox_.because(other.empty() ? "it ran here, and is not here any more" : other);
+  outbox_.send(HandoverMessage::may_have_run);
+}
+
+// To a source that would take its own for the only one then.
+void DestinationHandover::say_never_ran() {
+  const std::string other = guest_.same_guest();
+  if (other.empty()) return outbox_.send(HandoverMessage::never_ran);
+  outbox_.because(other);
   outbox_.send(HandoverMessage::may_have_run);
 }
 

@@ -21,8 +21,12 @@
 //
 // Who asks later whether it runs hears what is true then. One that ran and is gone since
 // may_have_run: its source keeps what it has of it until an operator says what shall become of
-// that.
+// that. Another domain that is the same guest is no copy of this job's: nobody knows whether it is
+// newer than what the source has. So it is not said to be the one that ran; and whatever the
+// journal says, which may be an old one, never_ran is not said beside it.
 #pragma once
+
+#include <string>
 
 #include "handover/message.h"
 
@@ -53,7 +57,9 @@ class DestinationGuest {
   virtual bool has_run() { return false; }
   // Throws if another domain here is this guest, too: then nobody can say what has become of it.
   virtual void check_alone() {}
-  // Of one that ran: it does so still, if in another domain since, restarted or restored here.
+  // Another domain here that is this guest, too, for people; empty: there is none.
+  virtual std::string same_guest() { return {}; }
+  // Of one that ran: it is here still, or another domain that is this guest.
   virtual bool lives_on() { return present(); }
   // Of the same, for people at its source: under which number and name.
   virtual std::string where() { return {}; }
@@ -87,6 +93,7 @@ class DestinationHandover {
   void drop();
   void give_up();
   void on_after_it_ran(HandoverMessage message);
+  void say_never_ran();
   void note(DestinationState state);
   void answer();
   void write(DestinationState state);

@@ -55,6 +55,17 @@ std::optional<GuestCustody> custody_of_job(const Hypervisor& xen, Lifecycle& lif
   return custody;
 }
 
+std::string stays_here(const DomainInfo& domain, const std::string& name) {
+  if (!domain.suspended) return name + " runs on here";
+  return fmt::format(
+      "{} is suspended here, as it was before; to let it go on, here, try: ferry resume {}", name,
+      raw(domain.domid));
+}
+
+std::string GuestHere::stays_here() {
+  return ferry::stays_here(custody_->look(), name_);
+}
+
 SourceCopy GuestHere::look() {
   if (!present()) return SourceCopy::gone;
   return custody_->untouched() ? SourceCopy::suspended : SourceCopy::runs;
@@ -64,8 +75,10 @@ SourceCopy GuestHere::look() {
 void GuestHere::set_aside() {
   if (!custody_) fail(Errc::no_domain, "{} is not here any more", name_);
   custody_->check_untouched();
+  custody_->about_to_give_away();
   for (unsigned n = 1;; ++n) {
-    const std::string name = n == 1 ? away_name() : fmt::format("{}-{}", away_name(), n);
+    const std::string away = away_name(name_);
+    const std::string name = n == 1 ? away : fmt::format("{}-{}", away, n);
     if (n < kMostNames && life_.find_if_there(name)) continue;
     return life_.rename(custody_->domid(), name);
   }
@@ -79,7 +92,7 @@ void GuestHere::resume() {
 }
 
 void GuestHere::give_its_name_back() {
-  if (!life_.name(custody_->domid()).starts_with(away_name())) return;
+  if (!life_.name(custody_->domid()).starts_with(away_name(name_))) return;
   try {
     life_.rename(custody_->domid(), name_);
   } catch (const Error& e) {

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "custody/host_boot.h"
 #include "error/error.h"
+#include "migrate/job_journal.h"
 #include "text/printable.h"
 #include "xen/hypervisor.h"
 
@@ -11,6 +13,10 @@ namespace ferry {
 
 std::string incoming_name(const std::string& name) {
   return name + "--incoming";
+}
+
+std::string away_name(const std::string& name) {
+  return name + "--migratedaway";
 }
 
 // A name travels as text, becomes part of others and of paths in xenstore, and is what people call
@@ -24,6 +30,21 @@ void check_name(const std::string& name) {
          "has control characters or a slash: give it another one first (xl rename)",
          kLongest);
 }
+
+namespace {
+
+// For people, behind a sentence about a domain that an open job of this host is sending.
+std::string tell_open_job_of(const DomainHere& domain, const std::string& uuid) {
+  for (const MigrationJob& job : list_jobs(false))
+    if (job.source && job.uuid == uuid && job.boot == host_boot() && job.domid == raw(domain.domid))
+      return fmt::format(
+          ", and belongs to migration job {0} of that host, which is open ({1}); on the "
+          "destination, try: ferry job resume {0}",
+          job.id, job.state_name());
+  return {};
+}
+
+}  // namespace
 
 void check_names_here(Lifecycle& life, const std::string& name, const std::string& uuid,
                       bool source_is_here, const std::vector<domid_t>& going) {
@@ -39,7 +60,7 @@ void check_names_here(Lifecycle& life, const std::string& name, const std::strin
                  ? fmt::format("; if no job of that host knows of that copy (ferry job list "
                                "--all), it can go; on the destination, try: xl destroy {}",
                                raw(one.domid))
-                 : "");
+                 : tell_open_job_of(one, uuid));
   for (const std::string& wanted : {name, incoming_name(name)}) {
     const auto there = life.find_if_there(wanted);
     if (!there || goes(*there)) continue;

@@ -13,6 +13,9 @@ namespace ferry {
 // As xl calls a guest that arrives, until it runs.
 std::string incoming_name(const std::string& name);
 
+// As xl and ferry call one that is given away, until it is destroyed.
+std::string away_name(const std::string& name);
+
 // Of the name alone, at either end. Throws Error(unsupported).
 void check_name(const std::string& name);
 

@@ -53,6 +53,19 @@ void IncomingCopy::check_alone() {
       which, first, job_.id, raw(other->domid));
 }
 
+std::string IncomingCopy::same_guest() {
+  const auto other = same_guest_here(life_, job_);
+  if (!other) return {};
+  const bool was_it = job_.copy && job_.copy->domid == other->domid;  // before a restart
+  return fmt::format(
+      "domain {} ({}) there {}, though nothing there says that this job brought it{}",
+      raw(other->domid), other->name, kIsSameGuest,
+      !job_.copy || was_it ? std::string()
+                           : fmt::format(", and what came as domain {} is not there "
+                                         "any more",
+                                         raw(job_.copy->domid)));
+}
+
 bool IncomingCopy::lives_on() {
   return what_goes_on().has_value();
 }

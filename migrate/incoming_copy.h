@@ -37,7 +37,9 @@ class IncomingCopy {
   // Throws Error(needs_operator), saying what is to be done on which host, if another domain here
   // is this guest, too (same_guest.h).
   void check_alone();
-  // Once it ran: it, or what has become of it here, in another domain.
+  // For people at its source: that other domain. Empty: there is none.
+  std::string same_guest();
+  // Once it ran: it, or another domain that is this guest.
   bool lives_on();
   // It is whole, and has not been let run: what it has used of the CPUs until now is noted.
   void whole();

@@ -3,11 +3,15 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "migrate/job_journal.h"
 #include "xen/lifecycle.h"
 
 namespace ferry {
+
+// In what one host says of such a domain, by which the other one knows what it is about.
+inline constexpr std::string_view kIsSameGuest = "is the same guest";
 
 // A domain of this host with the uuid of the job's guest that is neither what the job sends from
 // here nor what it brought here. As long as there is one, nobody can say that the guest is not

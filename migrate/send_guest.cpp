@@ -5,6 +5,7 @@
 
 #include "custody/host_boot.h"
 #include "custody/leaving.h"
+#include "custody/suspend_mark.h"
 #include "error/error.h"
 #include "migrate/earlier_tries.h"
 #include "migrate/greeting.h"
@@ -56,9 +57,34 @@ void check_alone_here(Lifecycle& life, const MigrationJob& job, bool sent_one_is
       job.name, job.id, which, job.peer.text, raw(other->domid));
 }
 
+// The journal says so from here on, before anything depends on it.
+MigrationJob as_far_as_it_may_be(Lifecycle& life, const MigrationJob& job) {
+  if (job.source_state() != SourceState::sending || !may_be_given_away(life, job)) return job;
+  JobJournal journal(job);
+  journal.write(SourceState::given_away);
+  return journal.job();
+}
+
+// What fails before the job has begun has done nothing to the guest.
+template <typename Step>
+auto before_it_begins(const GuestCustody& custody, const std::string& name, Step step) {
+  try {
+    return step();
+  } catch (const Error& e) {
+    if (e.code() == Errc::needs_operator || !custody.look().suspended) throw;
+    throw Error(e.code(), fmt::format("{}; {}", e.what(), stays_here(custody.look(), name)),
+                e.os_errno());
+  }
+}
+
 // For people. A job that was settled has no say any more in what somebody else has suspended since.
 std::string how_it_goes_on(Lifecycle& life, const MigrationJob& job, const GuestCustody& custody) {
   const DomainInfo now = custody.look();
+  if (now.suspended && has_suspend_mark(now) && job_in_suspend_mark(now).empty())
+    fail(Errc::needs_operator,
+         "domain {0} is suspended here, by a save that was broken off; to let it go on, here, try: "
+         "ferry resume {0}",
+         raw(now.domid));
   if (now.suspended)
     fail(Errc::needs_operator,
          "domain {0} is suspended here, and was by somebody else: it may run elsewhere; only if it "
@@ -94,12 +120,13 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   const DomainInfo info = custody->look();
   refuse_claimed(info);
   check_can_save(xen, info);
-  const Leaving leaving = look_at_leaving(life, info);
-  tell_notes(life.name(info.domid), leaving);
   MigrationJob job;
   job.id = request.job;
   job.state = static_cast<unsigned>(SourceState::sending);
   job.name = life.name(info.domid);
+  const Leaving leaving =
+      before_it_begins(*custody, job.name, [&] { return look_at_leaving(life, info); });
+  tell_notes(job.name, leaving);
   check_name(job.name);
   job.uuid.assign(reinterpret_cast<const char*>(info.uuid.data()), info.uuid.size());
   job.peer = request.peer;
@@ -117,8 +144,10 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   const FileLock lock = lock_for_us(job.id);
   std::shared_ptr<void> greeting =
       request.while_greeting ? request.while_greeting(info.domid) : nullptr;
-  const uint32_t streams = greet_in_time(link, hello, job);
-  const std::vector<Link*> links = open_streams(link, request, job, streams);
+  const std::vector<Link*> links = before_it_begins(*custody, job.name, [&] {
+    const uint32_t streams = greet_in_time(link, hello, job);
+    return open_streams(link, request, job, streams);
+  });
   greeting.reset();
 
   Sender sender(life, custody, &link, job, request.limits);
@@ -134,11 +163,19 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
           away.count(), hello.paused()};
 }
 
+bool may_be_given_away(Lifecycle& life, const MigrationJob& job) {
+  if (job.source_state() == SourceState::given_away) return true;
+  if (job.source_state() != SourceState::sending || job.boot != host_boot()) return false;
+  for (const DomainHere& one : life.with_uuid(job.uuid))
+    if (raw(one.domid) == job.domid) return one.name.starts_with(away_name(job.name));
+  return false;
+}
+
 SettledJob settle_sent_guest(const Hypervisor& xen, Lifecycle& life, const Connect& connect,
                              const MigrationJob& known, Wanted wanted,
                              const HandoverLimits& limits) {
   const FileLock lock = lock_for_us(known.id);
-  const MigrationJob job = read_again(known);
+  const MigrationJob job = as_far_as_it_may_be(life, read_again(known));
   if (job.source_state() == SourceState::done) return {Settled::was_given_away, {}};
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
   check_alone_here(life, job, custody.has_value());
@@ -217,7 +254,7 @@ std::string take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const M
   const MigrationJob job = read_again(known);
   if (job.source_state() == SourceState::done)
     fail(Errc::usage, "job {} is settled: {} was given to {}", job.id, job.name, job.peer.text);
-  if (job.source_state() == SourceState::given_away && !force)
+  if (may_be_given_away(life, job) && !force)
     fail(
         Errc::usage,
         "{} was given to {}, where it may run: only that host can say; ferry job abort, here, asks "
@@ -227,9 +264,12 @@ std::string take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const M
   NobodyListens nobody;
   std::optional<GuestCustody> custody = custody_of_job(xen, life, job);
   JobJournal journal(job);
+  if (!custody && job.settled())
+    fail(Errc::usage, "job {} is settled: {} was taken back, and {}", job.id, job.name,
+         settled_before(life, job).how);
   if (!custody) {
     // An operator says that this one counts: the copy on the other host goes when that is told.
-    if (!force || job.settled() || !same_guest_here(life, job)) fail_gone_here(life, job);
+    if (!force || !same_guest_here(life, job)) fail_gone_here(life, job);
     journal.write(SourceState::taken_back);
     return settled_before(life, job).how;
   }

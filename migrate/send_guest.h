@@ -80,6 +80,10 @@ enum class Wanted {
                    // so
 };
 
+// Whether a go may have been sent: its journal says so, or that is older than what has happened
+// (it comes from a backup, say) and its guest was set aside. The other host is asked first then.
+bool may_be_given_away(Lifecycle& life, const MigrationJob& job);
+
 // Settles a job of this host over a new link. What can be settled without the other side is settled
 // first, so a guest that was never given away runs here whether or not it answers. Throws
 // Error(needs_operator) if it cannot be settled now, naming the command to try again.

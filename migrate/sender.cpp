@@ -2,6 +2,7 @@
 #include "migrate/sender.h"
 
 #include "migrate/guest_names.h"
+#include "migrate/same_guest.h"
 
 namespace ferry {
 namespace {
@@ -42,6 +43,7 @@ void Sender::use(Link& link) {
 void Sender::stream(const StreamEngine& engine, const StreamOrder& order,
                     std::vector<Link*> links) {
   links_ = links;
+  if (guest_.stood_still_before()) stands_still();
   image_.emplace(links, patience_);
   answer_->wait([this] { image_->stop(); });
   std::exception_ptr link_failure, engine_failure;
@@ -135,6 +137,11 @@ bool Sender::is_given_up_unknown(const Error& unknown, bool theirs_by_force) {
 // Whoever settles the job later tells by that whether it has run.
 void Sender::note_suspension() {
   if (const auto cpu_time_ns = guest_.suspended_with()) journal_.note_suspended_with(*cpu_time_ns);
+}
+
+void Sender::stands_still() {
+  suspended_at_ = Clock::now();
+  patience_.arm();
 }
 
 bool Sender::suspend() {
@@ -275,6 +282,13 @@ void Sender::fail_unknown() {
     case SourceCopy::suspended:
       break;
   }
+  if (refusal_.find(kIsSameGuest) != std::string::npos)
+    fail(Errc::needs_operator,
+         "nobody knows whether {0} goes on on {1}, which says that {2}; what was given away of it "
+         "is suspended here (domain {3}) and may be the newer one; only one may run: if the one "
+         "there is to go on: here, ferry job resume --force {4}; if not: there, xl destroy that "
+         "one, and then here, try: ferry job abort --force {4}",
+         name(), job.peer.text, refusal_, job.domid, job.id);
   if (!refusal_.empty())
     fail(Errc::needs_operator,
          "{0} is not there any more: {1} says that {2}; what is here of it is suspended and "

@@ -46,7 +46,7 @@ class Sender {
       if (handover_.state() == SourceState::given_away) fail_given_away(e.what());
       if (!guest_.present()) fail_gone(e.what());
       if (std::string_view(e.what()).ends_with(" here")) throw;
-      throw Error(e.code(), fmt::format("{}; {} runs on here", e.what(), name()), e.os_errno());
+      throw Error(e.code(), fmt::format("{}; {}", e.what(), guest_.stays_here()), e.os_errno());
     } catch (const std::exception& e) {
       if (handover_.state() != SourceState::given_away) throw;
       fail_given_away(e.what());
@@ -74,6 +74,7 @@ class Sender {
   Clock::time_point suspended_at() const { return suspended_at_; }
 
  private:
+  void stands_still();
   bool suspend();
   void note_suspension();
 

@@ -27,6 +27,7 @@ class SimIncoming final : public IncomingGuest {
   std::string how_it_is() override { return copy_.how_it_is(); }
   std::string where() override { return copy_.where(); }
   void check_alone() override { copy_.check_alone(); }
+  std::string same_guest() override { return copy_.same_guest(); }
   bool lives_on() override { return copy_.lives_on(); }
   bool has_run() override { return copy_.has_run(); }
   bool run() override { return copy_.run(); }

@@ -265,6 +265,78 @@ TEST_F(AfterABrokenSave, regression_nor_does_it_go_when_the_guest_is_kept_and_re
   EXPECT_TRUE(earlier_is_there());
 }
 
+// It was removed first; where the other one then got no name, none was left.
+TEST_F(AfterABrokenSave, regression_its_image_stays_until_the_next_one_has_its_name) {
+  const Ended ended =
+      save(Afterwards::destroy, [&] { std::ofstream(place_.image()) << "another guest"; });
+  EXPECT_EQ(ended.exit_status(), 1) << ended.sentence;
+  EXPECT_FALSE(runs(*host_, subject_.domid()));
+  EXPECT_TRUE(earlier_is_there());
+  testing::internal::CaptureStderr();
+  const Ended resumed = resume();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(resumed.done()) << resumed.sentence;
+  EXPECT_FALSE(earlier_is_there()) << "older than the guest now";
+  EXPECT_EQ(said.find(place_.image() + ":"), std::string::npos) << said;
+}
+
+// Killed before the next one had its name, between that and when this one would have gone, and
+// afterwards.
+TEST_F(AfterABrokenSave, regression_no_image_is_left_of_two_broken_saves_when_the_guest_goes_on) {
+  const std::string next = place_.image();
+  for (const bool is_named : {false, true})
+    for (const bool earlier_is_left : {true, false}) {
+      SCOPED_TRACE(fmt::format("{} {}", is_named, earlier_is_left));
+      if (!is_named && !earlier_is_left) continue;
+      std::filesystem::remove(earlier_);
+      SetUp();
+      std::ofstream(next) << "the next image";
+      {
+        const BindThread bind(*host_);
+        const Hypervisor xen;
+        SimLifecycle life(*host_, xen, subject_.hooks());
+        GuestCustody custody(xen, life, domid());
+        const Descriptor file(open(next.c_str(), O_RDONLY | O_CLOEXEC));
+        custody.about_to_count(named_file(file.get(), next));
+        EXPECT_TRUE(earlier_is_there());
+      }
+      if (!is_named) std::filesystem::remove(next);
+      if (!earlier_is_left) std::filesystem::remove(earlier_);
+      const Ended resumed = resume();
+      EXPECT_TRUE(resumed.done()) << resumed.sentence;
+      EXPECT_FALSE(earlier_is_there());
+      EXPECT_FALSE(place_.has_image());
+    }
+}
+
+// Under the same name, too.
+TEST_F(AfterABrokenSave, regression_one_that_was_to_be_replaced_goes_when_the_guest_goes_on) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  SimLifecycle life(*host_, xen, subject_.hooks());
+  {
+    GuestCustody custody(xen, life, domid());
+    std::ofstream(place_.image()) << "the next image";
+    const Descriptor file(open(place_.image().c_str(), O_RDONLY | O_CLOEXEC));
+    custody.about_to_count(named_file(file.get(), earlier_));
+  }
+  EXPECT_TRUE(resume().done());
+  EXPECT_FALSE(earlier_is_there());
+}
+
+TEST_F(AfterABrokenSave, regression_one_that_was_moved_is_spoken_of) {
+  const std::string moved = earlier_ + ".moved";
+  std::filesystem::rename(earlier_, moved);
+  testing::internal::CaptureStderr();
+  const Ended resumed = resume();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(resumed.done()) << resumed.sentence;
+  EXPECT_NE(said.find(earlier_ + ": "), std::string::npos) << said;
+  EXPECT_NE(said.find("not any more"), std::string::npos) << said;
+  EXPECT_NE(said.find("must not be restored"), std::string::npos) << said;
+  std::filesystem::remove(moved);
+}
+
 int oom_score() {
   int score = 0;
   std::ifstream("/proc/self/oom_score_adj") >> score;

@@ -2,8 +2,10 @@
 // other host arrives.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <filesystem>
@@ -13,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "io/descriptor.h"
 #include "tests/migrate/two_hosts.h"
 
 namespace ferry::test {
@@ -83,11 +86,25 @@ class HeldMigration : public ::testing::Test {
     EXPECT_EQ(state("a", "web1--migratedaway"), "suspended");
     return job();
   }
+  // Domain 1 of the first host, which has that name, is suspended by a save that never ends.
+  void suspend_by_killed_save(const std::string& name = "web1") {
+    const std::string pipe = hosts_.path("nobody-reads");
+    std::filesystem::remove(pipe);
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    const Descriptor reader(open(pipe.c_str(), O_RDWR | O_CLOEXEC));
+    Running save({"sh", "-c",
+                  fmt::format("exec {} --host {} save --quiet --destroy 1 - >{}", FERRY_SIM,
+                              hosts_.path("a.host"), pipe)},
+                 {}, hosts_.path("save"));
+    ASSERT_TRUE(within(60, [&] { return state("a", name) == "suspended"; })) << save.said();
+    save.send(SIGUSR2);
+    ASSERT_NE(save.wait(), -1);
+  }
   // The command that the sentence names, on the first host.
   TwoHosts::Result do_as_told(const std::string& sentence) {
     const size_t at = sentence.find("try: ferry ");
     if (at == std::string::npos) return {-1, "no command is named: " + sentence};
-    std::istringstream words(sentence.substr(at + 11));
+    std::istringstream words(sentence.substr(at + 11, sentence.find('\n', at) - at - 11));
     std::vector<std::string> arguments{std::istream_iterator<std::string>(words), {}};
     return hosts_.run("a", arguments);
   }

@@ -1,10 +1,6 @@
 // What was given away is resumed at its source by hand, runs, and stands still again: a save of it
 // was killed, while the job's journal was away. It is not what was given away any more, and nobody
 // may destroy it, or let it run, unasked.
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#include "io/descriptor.h"
 #include "tests/custody/held_migration.h"
 
 namespace ferry::test {
@@ -26,27 +22,13 @@ class RanHere : public HeldThroughBoth {
     command_is(receiver());
     return id;
   }
-  // It is suspended by a save that never ends.
-  void suspend_by_killed_save() {
-    const std::string pipe = hosts_.path("nobody-reads");
-    std::filesystem::remove(pipe);
-    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-    const Descriptor reader(open(pipe.c_str(), O_RDWR | O_CLOEXEC));
-    Running save({"sh", "-c",
-                  fmt::format("exec {} --host {} save --quiet --destroy 1 - >{}", FERRY_SIM,
-                              hosts_.path("a.host"), pipe)},
-                 {}, hosts_.path("save"));
-    ASSERT_TRUE(within(60, [&] { return state("a", kAway) == "suspended"; })) << save.said();
-    save.send(SIGUSR2);
-    ASSERT_NE(save.wait(), -1);
-  }
   // The steps tell by hand-written commands: the journal is away meanwhile.
   void run_here_meanwhile(const std::string& id, unsigned steps = 300) {
     const std::string journal = hosts_.path("a.host.jobs") + "/" + id + ".source";
     std::filesystem::rename(journal, hosts_.path("aside"));
     on_a({"resume", "--force", "1"});
     if (steps != 0) on_a({"run", kAway, "--steps", std::to_string(steps)});
-    suspend_by_killed_save();
+    suspend_by_killed_save(kAway);
     std::filesystem::rename(hosts_.path("aside"), journal);
   }
   void on_a(std::initializer_list<std::string> arguments) {

@@ -45,12 +45,13 @@ TEST_P(RanThere, regression_and_is_gone_there_since_its_copy_here_is_not_dropped
   }
 }
 
-// Its domain has another number then.
-TEST_P(RanThere, and_was_restarted_there_is_still_there) {
+// Its domain has another number then: an operator knows whether that is what became of it.
+TEST_P(RanThere, and_was_restarted_there_goes_on_there_once_an_operator_says_so) {
   const std::string id = unheard();
   ASSERT_EQ(hosts_.run("b", {"save", "web1", hosts_.path("there.ferry")}).status, 0);
   ASSERT_EQ(hosts_.run("b", {"restore", hosts_.path("there.ferry")}).status, 0);
-  expect_says(on_source({"job", "resume", id}), 0, "web1 runs there");
+  expect_says(on_source({"job", "resume", id}), 4, "ferry job resume --force " + id);
+  expect_says(on_source({"job", "resume", "--force", id}), 0, "web1 is given up here");
   hosts_.expect_one_runs("restarted there");
   EXPECT_EQ(state("a", "web1--migratedaway"), "");
 }
@@ -88,7 +89,18 @@ TEST_P(RanThere, regression_a_job_that_was_taken_back_does_not_claim_the_guest_o
   command_is(receiver());
   expect_says(on_source({"job", "resume", id}), 0, "web1 runs here");
   ASSERT_EQ(on_source({"destroy", "web1"}).status, 0);
-  expect_says(on_source({"job", "resume", id}), 0, "web1 was taken back, and is not here any more");
+  const std::string settled = "is settled: web1 was taken back, and is not here any more";
+  expect_says(on_source({"job", "resume", id}), 0, settled);
+  expect_says(on_source({"job", "abort", id}), 2, settled);
+  expect_says(on_source({"job", "abort", "--force", id}), 2, settled);
+}
+
+TEST_P(RanThere, regression_a_job_that_is_settled_advises_no_force_where_it_came_to) {
+  const std::string id = unheard();
+  expect_says(on_source({"job", "resume", id}), 0, "web1 runs there");
+  const auto asked = hosts_.run("b", {"job", "resume", id});
+  expect_says(asked, 2, "is settled here (runs)");
+  EXPECT_EQ(asked.said.find("--force"), std::string::npos) << asked.said;
 }
 
 // Nothing works on the job any more, under whatever name it is called.

@@ -102,6 +102,45 @@ TEST_P(StartedAgain, regression_at_the_destination_in_the_place_of_what_came) {
   hosts_.expect_one_runs("taken back");
 }
 
+// Its own copy ran, and is gone; the other one may be older than what waits here.
+TEST_P(StartedAgain, regression_at_the_destination_in_the_place_of_what_ran) {
+  const std::string id = unheard();
+  do_on("b", {"destroy", "web1"});
+  start_again("b");
+  for (const char* command : {"resume", "abort"}) {
+    const TwoHosts::Result asked = hosts_.run("a", {"job", command, id});
+    EXPECT_EQ(asked.status, 4) << asked.said;
+    for (const char* named : {"domain 3 (web1) there is the same guest", "(domain 1)"})
+      EXPECT_NE(asked.said.find(named), std::string::npos) << asked.said;
+    EXPECT_EQ(state("a", "web1--migratedaway"), "suspended") << "the newer one is destroyed";
+  }
+  do_on("b", {"destroy", "web1"});
+  do_on("a", {"job", "abort", "--force", id});
+  hosts_.expect_one_runs("taken back");
+}
+
+TEST_P(StartedAgain, at_the_destination_in_the_place_of_what_ran_it_goes_on_if_told_to) {
+  const std::string id = unheard();
+  do_on("b", {"destroy", "web1"});
+  start_again("b");
+  do_on("a", {"job", "resume", "--force", id});
+  EXPECT_EQ(state("a", "web1--migratedaway"), "");
+  EXPECT_EQ(state("b"), "running");
+  EXPECT_EQ(job(), "");
+}
+
+// What is here of it is a job's, which was all that was not said.
+TEST_P(StartedAgain, regression_at_the_destination_and_comes_back_to_the_source) {
+  const std::string id = held();
+  do_on("b", {"destroy", "web1--incoming"});
+  start_again("b");
+  command_is(fmt::format("{} --host {} receive --stdio", FERRY_SIM, hosts_.path("a.host")));
+  const TwoHosts::Result refused =
+      hosts_.run("b", {"migrate", "--quiet", "web1", "--via", "sh " + hosts_.path("via.sh")});
+  expect_says(refused, 1, "as domain 1 (web1--migratedaway)");
+  expect_says(refused, 1, "on the destination, try: ferry job resume " + id);
+}
+
 INSTANTIATE_TEST_SUITE_P(Through, StartedAgain, ::testing::Bool(),
                          [](const auto& of) { return of.param ? "Xl" : "Simulated"; });
 

@@ -72,7 +72,13 @@ std::optional<MigrationJob> readable_job(const std::string& id, bool source, con
 
 MigrationJob source_job(const std::string& id, const OpenHost& open) {
   if (auto job = readable_job(id, true, open)) return std::move(*job);
-  if (const auto received = readable_job(id, false, open))
+  const auto received = readable_job(id, false, open);
+  if (received && received->settled())
+    fail(Errc::usage,
+         "job {0} came to this host and is settled here ({1}); if it is still open on {2}: there, "
+         "ferry job resume {0}",
+         id, received->state_name(), source_of(*received));
+  if (received)
     fail(Errc::usage,
          "job {0} came to this host; it is settled on {1}: there, ferry job resume {0}; only if "
          "that is gone for good, and the guest surely runs nowhere else: here, try: ferry job "
@@ -294,7 +300,7 @@ void abort_job(const Arguments& arguments, const OpenHost& open) {
       return give_up_received(*open(), received->id, arguments.force);
   const MigrationJob job = source_job(arguments.id, open);
   const auto host = open();
-  if (!arguments.force && job.source_state() == SourceState::given_away)
+  if (!arguments.force && may_be_given_away(host->life(), job))
     return settle(*host, job, Wanted::here);
   settling(*host, job, [&] {
     const std::string how = take_back_sent_guest(host->xen(), host->life(), job, arguments.force);

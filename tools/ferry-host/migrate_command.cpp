@@ -15,6 +15,7 @@
 #include "host/metrics.h"
 #include "host/other_host.h"
 #include "host/stop_signals.h"
+#include "migrate/guest_here.h"
 #include "migrate/send_guest.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
@@ -92,8 +93,9 @@ SendReport migrate(const Arguments& arguments, const Settings& settings, ThisHos
       return send_guest(host.xen(), host.life(), engine, other->link(), request);
     } catch (const Error& e) {
       if (!greeting || !a_stop_signal_came()) throw;
-      fail(Errc::aborted, "the migration was told to stop before it began; {} runs on here",
-           arguments.domain);
+      const DomainInfo domain = get_domain(host.xen(), host.life().find(arguments.domain));
+      fail(Errc::aborted, "the migration was told to stop before it began; {}",
+           stays_here(domain, arguments.domain));
     }
   }();
   line.finish();

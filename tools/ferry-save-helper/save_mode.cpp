@@ -201,6 +201,7 @@ class SaveJob {
     };
     const SaveResult result =
         save_domain_locked(*guest_, sink, *executor, options, callbacks, on_the_disk);
+    guest_->replace_images_of_earlier_saves();
     if (device && !under_ferry_) device->finish();  // ferry does it when the image counts
     channel_.log(Level::info,
                  fmt::format("saved {} bytes of guest as {} bytes of image in {} ms",

@@ -1,0 +1,82 @@
+// A host's journal of a job comes back from a backup, older than what has happened since.
+#include "migrate/job_journal.h"
+#include "tests/custody/held_migration.h"
+
+namespace ferry::test {
+namespace {
+
+class OldJournal : public HeldThroughBoth {
+ protected:
+  // It runs there, and its source has never heard of it. The source's journal of before it was
+  // given away is kept aside.
+  std::string unheard() {
+    for (const char* mark : {"open", "reached"}) std::filesystem::remove(hosts_.path(mark));
+    command_is(fmt::format("{0} | python3 {1} {2} {3} {4} | python3 {1} {5}", receiver(), GATE,
+                           kReceived, hosts_.path("open"), hosts_.path("reached"), kRunning));
+    hosts_.extra_environment["FERRY_HANDOVER_TIMEOUT"] = "2";
+    Running migration = migrate();
+    EXPECT_TRUE(is_held()) << migration.said();
+    const std::string id = job();
+    std::filesystem::copy(journal(id), aside(), std::filesystem::copy_options::overwrite_existing);
+    open_gate();
+    EXPECT_EQ(migration.wait(), 4) << migration.said();
+    hosts_.extra_environment.erase("FERRY_HANDOVER_TIMEOUT");
+    command_is(receiver());
+    EXPECT_TRUE(within(60, [&] { return state("b") == "running"; }));
+    return id;
+  }
+  std::string journal(const std::string& id) const {
+    return hosts_.path("a.host.jobs") + "/" + id + ".source";
+  }
+  std::string aside() const { return hosts_.path("aside"); }
+
+  static constexpr char kAway[] = "web1--migratedaway";
+};
+
+// It was resumed before the other host was asked, and ran twice.
+TEST_P(OldJournal, regression_of_a_source_that_has_not_given_it_away_yet) {
+  for (const char* command : {"resume", "abort"}) {
+    SCOPED_TRACE(command);
+    hosts_.fresh();
+    const std::string id = unheard();
+    std::filesystem::copy(aside(), journal(id), std::filesystem::copy_options::overwrite_existing);
+    command_is("exit 1");
+    expect_says(hosts_.run("a", {"job", command, id}), 4, "try: ferry job resume " + id);
+    EXPECT_EQ(state("a", kAway), "suspended") << "nobody was asked";
+    std::filesystem::copy(aside(), journal(id), std::filesystem::copy_options::overwrite_existing);
+    command_is(receiver());
+    expect_says(hosts_.run("a", {"job", command, id}), 0, "web1 runs there");
+    EXPECT_EQ(state("a", kAway), "");
+    hosts_.expect_one_runs("there");
+  }
+}
+
+// It said that the guest never ran there.
+TEST_P(OldJournal, regression_of_a_destination_that_knows_no_copy_yet) {
+  for (const char* command : {"resume", "abort"}) {
+    SCOPED_TRACE(command);
+    hosts_.fresh();
+    const std::string id = unheard();
+    setenv("FERRY_STATE_DIR", (hosts_.path("b.host") + ".jobs").c_str(), 1);
+    EXPECT_TRUE(within(60, [&] { return !is_worked_on(id, false); }));
+    MigrationJob old = find_job(id, false).value();
+    old.copy.reset();
+    JobJournal(old).write(DestinationState::receiving);
+    unsetenv("FERRY_STATE_DIR");
+    for (unsigned again = 0; again < 2; ++again) {
+      const auto asked = hosts_.run("a", {"job", command, id});
+      expect_says(asked, 4, "is the same guest");
+      expect_says(asked, 4, "(domain 1)");
+      EXPECT_EQ(state("a", kAway), "suspended") << "it runs twice";
+      EXPECT_EQ(job(), id);
+    }
+    ASSERT_EQ(hosts_.run("b", {"destroy", "web1"}).status, 0);
+    expect_says(hosts_.run("a", {"job", command, id}), 0, "web1 runs here");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Through, OldJournal, ::testing::Bool(),
+                         [](const auto& of) { return of.param ? "Xl" : "Simulated"; });
+
+}  // namespace
+}  // namespace ferry::test
