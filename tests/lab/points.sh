@@ -156,7 +156,7 @@ operator() { # COMMAND [TIMES]
   echo "operator: $1: $status: $(tail -n 1 $work/operator.log)"
   [ $status -ne 4 ] || [ "${2:-1}" -ge 3 ] || operator "$(named $work/operator.log)" $((${2:-1} + 1))
 }
-named() { sed -n 's/.*; try: //p' "$1" | tail -n 1; }
+named() { sed -n 's/.*try: //p' "$1" | tail -n 1; }
 do_what_was_named() {
   local who command
   for who in first second; do
