@@ -23,8 +23,8 @@ void tell_that_it_is_gone(const NamedFile& image) {
 
 void tell_that_it_stays(const NamedFile& image) {
   say(
-      fmt::format("ferry: {} has an image of the guest, of a save that was broken off: it is "
-                  "older than the guest now and must not be restored\n",
+      fmt::format("ferry: {} has an image of the guest, of a save that was broken off: once "
+                  "that runs again it is older and must not be restored\n",
                   printable(image.path)));
 }
 

@@ -136,7 +136,7 @@ void DestinationHandover::on_after_it_ran(HandoverMessage message) {
     return answer();
   }
   const std::string other = guest_.same_guest();
-  outbox_.because(other.empty() ? "it ran here, and is not here any more" : other);
+  outbox_.because(std::string(kRanHere) + (other.empty() ? "" : "; " + other));
   outbox_.send(HandoverMessage::may_have_run);
 }
 

@@ -27,6 +27,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "handover/message.h"
 
@@ -40,6 +41,9 @@ enum class DestinationState : uint8_t {
   never_ran = 5,
   may_have_run = 6,
 };
+
+// In what a destination says of a copy that has run, by which the source knows what it is about.
+inline constexpr std::string_view kRanHere = "it ran here, and is not here any more";
 
 // Nothing is open any more at this side.
 constexpr bool settled(DestinationState state) {

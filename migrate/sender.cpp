@@ -1,6 +1,7 @@
 // The source's end of a job over one link.
 #include "migrate/sender.h"
 
+#include "handover/destination_handover.h"
 #include "migrate/guest_names.h"
 #include "migrate/same_guest.h"
 
@@ -267,6 +268,21 @@ void Sender::fail_gone(std::string_view why) {
        why, name(), guest_.namesake());
 }
 
+// Another domain there has the guest's uuid, of an image maybe: which of the two is newer, nobody
+// knows; but what ran there since was newer than both.
+void Sender::fail_same_guest_there() {
+  const MigrationJob& job = journal_.job();
+  const bool ran = refusal_.find(kRanHere) != std::string::npos;
+  fail(Errc::needs_operator,
+       "nobody knows whether {0} goes on on {1}, which says that {2}; what was given away of it is "
+       "suspended here (domain {3}) and {4}; only one may run: if the one there is to go on: here, "
+       "ferry job resume --force {5}; if not: there, xl destroy that one, and then here, {6}try: "
+       "ferry job abort --force {5}",
+       name(), job.peer.text, refusal_, job.domid,
+       ran ? "older than its disks" : "may be the newer one", job.id,
+       ran ? "only if no image has what ran there, " : "");
+}
+
 void Sender::fail_unknown() {
   const MigrationJob& job = journal_.job();
   switch (guest_.look()) {
@@ -282,13 +298,7 @@ void Sender::fail_unknown() {
     case SourceCopy::suspended:
       break;
   }
-  if (refusal_.find(kIsSameGuest) != std::string::npos)
-    fail(Errc::needs_operator,
-         "nobody knows whether {0} goes on on {1}, which says that {2}; what was given away of it "
-         "is suspended here (domain {3}) and may be the newer one; only one may run: if the one "
-         "there is to go on: here, ferry job resume --force {4}; if not: there, xl destroy that "
-         "one, and then here, try: ferry job abort --force {4}",
-         name(), job.peer.text, refusal_, job.domid, job.id);
+  if (refusal_.find(kIsSameGuest) != std::string::npos) fail_same_guest_there();
   if (!refusal_.empty())
     fail(Errc::needs_operator,
          "{0} is not there any more: {1} says that {2}; what is here of it is suspended and "

@@ -97,6 +97,7 @@ class Sender {
   [[noreturn]] void fail_broken();
   [[noreturn]] void fail_gone(std::string_view why);
   // What the handover leaves to an operator.
+  [[noreturn]] void fail_same_guest_there();
   [[noreturn]] void fail_unknown();
   [[noreturn]] void fail_resumed_here();
   [[noreturn]] void fail_refused();
