@@ -49,8 +49,6 @@ LivePages::LivePages(BatchContext& context, std::shared_ptr<const GuestView> gue
   report_.track = tracking_->name();
 }
 
-LivePages::~LivePages() = default;
-
 uint64_t LivePages::now_us() const {
   return options_.now_us ? options_.now_us() : steady_us();
 }

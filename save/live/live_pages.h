@@ -15,7 +15,6 @@ class LivePages final : private PageObserver {
   LivePages(BatchContext& context, std::shared_ptr<const GuestView> guest, uint64_t nr_pfns,
             std::shared_ptr<const MachineToPhys> m2p, Executor& executor,
             const LiveOptions& options, std::function<void()> check);
-  ~LivePages() override;
 
   // Until the guest should be suspended. Throws Error(guest) when the policy gives up.
   void send_while_running();

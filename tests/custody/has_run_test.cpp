@@ -11,9 +11,8 @@ class HasRun : public HeldThroughBoth {
  protected:
   // Its go has arrived, and it runs; the journal says what it said right before.
   std::string about_to_run() {
-    command_is(fmt::format("{} | python3 {} {} {} {}", receiver(), GATE, kRunning,
-                           hosts_.path("open"), hosts_.path("reached")));
-    const std::string id = broken_off();
+    const std::string id = killed_before(kRunning);
+    EXPECT_EQ(state("a", "web1--migratedaway"), "suspended");
     EXPECT_TRUE(within(60, [&] { return state("b") == "running"; }));
     setenv("FERRY_STATE_DIR", (hosts_.path("b.host") + ".jobs").c_str(), 1);
     EXPECT_TRUE(within(60, [&] { return !is_worked_on(id, false); }));
@@ -22,17 +21,6 @@ class HasRun : public HeldThroughBoth {
     return id;
   }
   std::string held() { return held_without_go(receiver()); }
-  std::string broken_off() {
-    for (const char* mark : {"open", "reached"}) std::filesystem::remove(hosts_.path(mark));
-    Running migration = migrate();
-    EXPECT_TRUE(is_held()) << migration.said();
-    const std::string id = job();
-    kill(migration.pid(), SIGKILL);
-    migration.wait();
-    command_is(receiver());
-    EXPECT_EQ(state("a", "web1--migratedaway"), "suspended");
-    return id;
-  }
   void on_b(std::initializer_list<std::string> arguments) {
     const TwoHosts::Result result = hosts_.run("b", arguments);
     ASSERT_EQ(result.status, 0) << result.said;

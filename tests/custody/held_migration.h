@@ -126,6 +126,20 @@ class HeldThroughBoth : public HeldMigration, public ::testing::WithParamInterfa
   std::string receiver() const {
     return fmt::format("FERRY_SIM_HOST={} {} receive --stdio", hosts_.path("b.host"), FERRY_SIM);
   }
+  // Its source is killed while that word of the other host is held back, and never hears it.
+  // Returns the job.
+  std::string killed_before(const char* word) {
+    for (const char* mark : {"open", "reached"}) std::filesystem::remove(hosts_.path(mark));
+    command_is(fmt::format("{} | python3 {} {} {} {}", receiver(), GATE, word, hosts_.path("open"),
+                           hosts_.path("reached")));
+    Running migration = migrate();
+    EXPECT_TRUE(is_held()) << migration.said();
+    const std::string id = job();
+    kill(migration.pid(), SIGKILL);
+    migration.wait();
+    command_is(receiver());
+    return id;
+  }
 };
 
 }  // namespace ferry::test

@@ -21,17 +21,22 @@ class KilledSave : public HeldMigration {
     EXPECT_EQ(state("a"), "running");
     hosts_.expect_one_runs("resumed, as told");
   }
+  // It runs there, and its source was killed before it heard so.
+  std::string given_away() {
+    hold(kRunning);
+    Running migration = migrate();
+    EXPECT_TRUE(is_held()) << migration.said();
+    const std::string id = job();
+    migration.send(SIGKILL);
+    migration.wait();
+    return id;
+  }
   static constexpr char kAway[] = "web1--migratedaway";
 };
 
 // Its note named no job, so "ferry resume" let a second copy run.
 TEST_F(KilledSave, regression_and_was_given_away_it_is_the_jobs_also_without_its_journal) {
-  hold(kRunning);
-  Running migration = migrate();
-  ASSERT_TRUE(is_held()) << migration.said();
-  const std::string id = job();
-  migration.send(SIGKILL);
-  migration.wait();
+  const std::string id = given_away();
   ASSERT_TRUE(within(60, [&] { return state("b") == "running"; }));
   std::filesystem::remove(hosts_.path("a.host.jobs") + "/" + id + ".source");
   const auto checked = hosts_.run("a", {"check", kAway});
@@ -41,12 +46,7 @@ TEST_F(KilledSave, regression_and_was_given_away_it_is_the_jobs_also_without_its
 }
 
 TEST_F(KilledSave, regression_and_was_given_away_its_job_is_settled_as_ever) {
-  hold(kRunning);
-  Running migration = migrate();
-  ASSERT_TRUE(is_held()) << migration.said();
-  const std::string id = job();
-  migration.send(SIGKILL);
-  migration.wait();
+  const std::string id = given_away();
   open_gate();
   hold(kRunning);
   expect_says(hosts_.run("a", {"job", "resume", id}), 0, "web1 runs there");

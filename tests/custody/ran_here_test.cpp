@@ -9,19 +9,6 @@ namespace {
 class RanHere : public HeldThroughBoth {
  protected:
   std::string held() { return held_without_go(receiver()); }
-  // It runs there, and its source has never heard of it.
-  std::string unheard() {
-    for (const char* mark : {"open", "reached"}) std::filesystem::remove(hosts_.path(mark));
-    command_is(fmt::format("{} | python3 {} {} {} {}", receiver(), GATE, kRunning,
-                           hosts_.path("open"), hosts_.path("reached")));
-    Running migration = migrate();
-    EXPECT_TRUE(is_held()) << migration.said();
-    const std::string id = job();
-    kill(migration.pid(), SIGKILL);
-    migration.wait();
-    command_is(receiver());
-    return id;
-  }
   // The steps tell by hand-written commands: the journal is away meanwhile.
   void run_here_meanwhile(const std::string& id, unsigned steps = 300) {
     const std::string journal = hosts_.path("a.host.jobs") + "/" + id + ".source";
@@ -64,7 +51,7 @@ TEST_P(RanHere, regression_and_is_not_destroyed_unasked_for_one_that_runs_there)
   for (const char* command : {"resume", "abort"}) {
     SCOPED_TRACE(command);
     hosts_.fresh();
-    const std::string id = unheard();
+    const std::string id = killed_before(kRunning);
     ASSERT_TRUE(within(60, [&] { return state("b") == "running"; }));
     run_here_meanwhile(id);
     const auto asked = job_on_a(command, id);
@@ -81,7 +68,7 @@ TEST_P(RanHere, regression_and_is_not_destroyed_unasked_for_one_that_runs_there)
 
 // Neither of the two is known to be the newer one.
 TEST_P(RanHere, regression_and_is_not_destroyed_unasked_for_one_that_may_have_run_there) {
-  const std::string id = unheard();
+  const std::string id = killed_before(kRunning);
   ASSERT_TRUE(within(60, [&] { return state("b") == "running"; }));
   run_here_meanwhile(id);
   ASSERT_EQ(hosts_.run("b", {"destroy", "web1"}).status, 0);

@@ -10,15 +10,7 @@ class RanThere : public HeldThroughBoth {
  protected:
   // It runs there, and its source has never heard of it.
   std::string unheard() {
-    for (const char* mark : {"open", "reached"}) std::filesystem::remove(hosts_.path(mark));
-    command_is(fmt::format("{} | python3 {} {} {} {}", receiver(), GATE, kRunning,
-                           hosts_.path("open"), hosts_.path("reached")));
-    Running migration = migrate();
-    EXPECT_TRUE(is_held()) << migration.said();
-    const std::string id = job();
-    kill(migration.pid(), SIGKILL);
-    migration.wait();
-    command_is(receiver());
+    const std::string id = killed_before(kRunning);
     EXPECT_TRUE(within(60, [&] { return state("b") == "running"; }));
     EXPECT_EQ(state("a", "web1--migratedaway"), "suspended");
     return id;

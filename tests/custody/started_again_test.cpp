@@ -17,27 +17,12 @@ class StartedAgain : public HeldThroughBoth {
   std::string held() { return held_without_go(receiver()); }
   // It runs there, and nobody here has heard so.
   std::string unheard() {
-    const std::string id =
-        broken_off(fmt::format("{} | python3 {} {} {} {}", receiver(), GATE, kRunning,
-                               hosts_.path("open"), hosts_.path("reached")));
+    const std::string id = killed_before(kRunning);
     EXPECT_TRUE(within(60, [&] { return state("b") == "running"; }));
     return id;
   }
   // Its memory is there, and it was not given away yet.
-  std::string sending() {
-    return broken_off(fmt::format("{} | python3 {} {} {} {}", receiver(), GATE, kReceived,
-                                  hosts_.path("open"), hosts_.path("reached")));
-  }
-  std::string broken_off(const std::string& command) {
-    command_is(command);
-    Running migration = migrate();
-    EXPECT_TRUE(is_held()) << migration.said();
-    const std::string id = job();
-    kill(migration.pid(), SIGKILL);
-    migration.wait();
-    command_is(receiver());
-    return id;
-  }
+  std::string sending() { return killed_before(kReceived); }
   void start_again(const std::string& host) {
     const TwoHosts::Result restored = hosts_.run(host, {"restore", image_});
     ASSERT_EQ(restored.status, 0) << restored.said;
