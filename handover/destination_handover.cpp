@@ -74,10 +74,13 @@ void DestinationHandover::drop() {
 }
 
 // Written first: from here on no go can reach the copy, which then goes. It is said only after
-// that, so who finds a copy that has run all the same has not said it yet.
+// that, so who finds a copy that has run all the same, or may have, has not said it yet.
 void DestinationHandover::give_up() {
   note(DestinationState::never_ran);
-  if (guest_.has_run()) return note(DestinationState::runs);
+  const bool was_let_run = guest_.was_let_run();
+  if (was_let_run && guest_.has_run()) return note(DestinationState::runs);
+  if (was_let_run && !guest_.present()) return note(DestinationState::may_have_run);
+  if (guest_.has_run()) return note(DestinationState::runs);  // the last look before it goes
   guest_.discard();
 }
 
@@ -142,9 +145,12 @@ void DestinationHandover::on_after_it_ran(HandoverMessage message) {
 
 // To a source that would take its own for the only one then.
 void DestinationHandover::say_never_ran() {
-  const std::string other = guest_.same_guest();
-  if (other.empty()) return outbox_.send(HandoverMessage::never_ran);
-  outbox_.because(other);
+  if (guest_.same_guest().empty()) return outbox_.send(HandoverMessage::never_ran);
+  say_may_have_run();
+}
+
+void DestinationHandover::say_may_have_run() {
+  if (const std::string other = guest_.same_guest(); !other.empty()) outbox_.because(other);
   outbox_.send(HandoverMessage::may_have_run);
 }
 
@@ -157,7 +163,7 @@ void DestinationHandover::answer() {
     case DestinationState::never_ran:
       return outbox_.send(HandoverMessage::never_ran);
     case DestinationState::may_have_run:
-      return outbox_.send(HandoverMessage::may_have_run);
+      return say_may_have_run();
     case DestinationState::about_to_run:
       return outbox_.send(HandoverMessage::cannot_run);
     case DestinationState::receiving:

@@ -19,6 +19,9 @@
 // the copy stays, paused, and cannot_run asks. It promises nothing: only forget and kept, which the
 // source says while it has a copy, end in never_ran.
 //
+// A journal may come back from a backup, older than what has happened. Of a copy that is gone the
+// guest knows then whether a go was about to let it run: it may have.
+//
 // Who asks later whether it runs hears what is true then. One that ran and is gone since
 // may_have_run: its source keeps what it has of it until an operator says what shall become of
 // that. Another domain that is the same guest is no copy of this job's: nobody knows whether it is
@@ -59,6 +62,8 @@ class DestinationGuest {
   virtual bool present() = 0;  // complete, paused or running
   // It runs, or has run since it was whole, whoever let it; also where that cannot be told.
   virtual bool has_run() { return false; }
+  // Of one that is not here: a go was about to let it run, whatever the journal says.
+  virtual bool was_let_run() { return false; }
   // Throws if another domain here is this guest, too: then nobody can say what has become of it.
   virtual void check_alone() {}
   // Another domain here that is this guest, too, for people; empty: there is none.
@@ -98,6 +103,7 @@ class DestinationHandover {
   void give_up();
   void on_after_it_ran(HandoverMessage message);
   void say_never_ran();
+  void say_may_have_run();
   void note(DestinationState state);
   void answer();
   void write(DestinationState state);

@@ -24,6 +24,7 @@
  *   NO_UNPAUSED_CHECK  the destination does not look whether its copy runs before it throws it away
  *   NO_KEEPING         nor does it keep one that is whole until the source says that it has one
  *   NO_JOURNAL_CHECK   a write that failed is taken for one that did not
+ *   NO_RUN_NOTE        that a go was about to let it run is noted in its journal only
  *   NO_RUN_CHECK       a copy that is not there is said to run
  *   NAME_IDENTITY      a domain is known by its name
  *   UUID_IDENTITY      or by its uuid alone
@@ -49,6 +50,7 @@ bit source_ran, destination_ran;                  /* since the guest was suspend
 bit holds_lock = 1;                /* the source's program lives */
 bit go_out, drop_out;              /* said once, it may arrive at any time */
 bit unpaused_by_hand;              /* the destination's copy */
+bit let_run_noted;                 /* at the destination, apart from its journal */
 bit fork_by_hand, lost_by_hand;    /* somebody did what is assumed that nobody does */
 bit given, whole;                  /* the source knows that it gave it away, the destination that it has it */
 bit hangs;                         /* the destination's program does nothing any more */
@@ -173,7 +175,8 @@ inline say_go_or(otherwise) {
 
 /* The destination says that it may have run, whether or not it could write that down; or it did. */
 #define UNKNOWN_THERE (destination == unknown || \
-                       (destination == about_to_run || destination == runs) && destination_copy == no_copy)
+                       (destination == about_to_run || destination == runs || let_run_noted) && \
+                       destination_copy == no_copy)
 
 /* What an operator does who is asked, knows what happened, and sees what the other host does. */
 inline operator_decides() {
@@ -198,11 +201,14 @@ inline operator_decides() {
        says = given_away;
        go_out = 1;
        say(to_destination, go)
-    :: source_copy == no_copy && (destination == receiving || destination == will_never_run ||
-                                  destination == held && source_ran) ->
+    :: source_copy == no_copy && !destination_ran &&
+       (destination == receiving || destination == will_never_run ||
+        destination == held && source_ran) ->
        source = taken_back;
        says = taken_back
-    :: destination == runs && destination_copy != no_copy ||  /* it will say so, or has */
+    :: destination_copy != no_copy &&                         /* it will say so, or has */
+       (destination == runs || destination_ran && source_copy == no_copy &&
+                               (destination == receiving || destination == will_never_run)) ||
        !UNKNOWN_THERE && destination == about_to_run && (source_copy != no_copy || source_ran)
     :: else -> assert(fork_by_hand)        /* nobody is asked who need not be */
     fi
@@ -314,12 +320,16 @@ inline give_up() {
   atomic {
     if
     :: UNPAUSED -> says = runs; destination = runs
+#ifndef NO_RUN_NOTE
+    :: !FOUND_THERE && let_run_noted -> says = unknown; destination = unknown
+#endif
     :: else ->
        assert(!MISTAKEN_THERE);
        if
        :: FOUND_THERE ->
           assert(destination_copy != runs_here && (!destination_ran || fork_by_hand));
           destination_copy = no_copy;
+          let_run_noted = 0
        :: else
        fi
     fi
@@ -327,11 +337,13 @@ inline give_up() {
 }
 
 inline let_run() {
+  atomic { if :: FOUND_THERE -> let_run_noted = 1 :: else fi };
+  MAY_DIE(start);
   atomic {
     assert(!MISTAKEN_THERE);
     if
 #ifdef DOUBLES                             /* its name is taken: it surely has not run */
-    :: FOUND_THERE && named_alike_there && !destination_ran
+    :: FOUND_THERE && named_alike_there && !destination_ran -> let_run_noted = 0
     :: FOUND_THERE && !(named_alike_there && !destination_ran) ->
 #else
     :: FOUND_THERE ->
@@ -475,6 +487,16 @@ active proctype Meddler() {
         destination_copy = no_copy;
         if
         :: unpaused_by_hand && destination != about_to_run && destination != runs -> fork_by_hand = 1
+        :: else
+        fi
+     :: destination == about_to_run || destination == runs || destination == unknown ->
+        if                                 /* its journal comes back from a backup */
+        :: destination = held
+        :: destination = receiving;
+           if :: source_copy == no_copy && !destination_ran -> lost_by_hand = 1 :: else fi
+        fi;
+        if
+        :: unpaused_by_hand && destination_copy == no_copy && !let_run_noted -> fork_by_hand = 1
         :: else
         fi
 #ifdef DOUBLES

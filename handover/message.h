@@ -24,7 +24,7 @@ enum class HandoverMessage : uint8_t {
   received = 1,      // the whole guest is here, paused
   running = 2,       // and runs now
   never_ran = 3,     // it never ran here and never will
-  may_have_run = 4,  // it is not here: it was about to run when this host went down, or it did run
+  may_have_run = 4,  // it is not here: it was about to run, or it did run
 
   // from the source
   go = 5,      // the guest is yours

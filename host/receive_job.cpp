@@ -164,9 +164,9 @@ void tell(const ReceiveReport& report) {
       return;
     case Received::unknown:
       fail(Errc::needs_operator,
-           "{0} was about to run here when this host went down: nobody knows whether it did; look "
-           "at "
-           "its disks, then settle job {1}: on {2}, try: ferry job resume {1}",
+           "{0} was let run here, or was about to be, and is not here any more: nobody knows "
+           "whether it ran; look at its disks, then settle job {1}: on {2}, try: ferry job resume "
+           "{1}",
            name, report.job.id, source_of(report.job));
   }
 }

@@ -25,10 +25,11 @@ std::vector<MigrationJob> earlier_tries(const std::string& uuid) {
   return jobs;
 }
 
-bool can_go(const MigrationJob& earlier, const TakenBack& taken_back) {
+// here: whether its copy is. A whole one that is gone never ran, or may have: that is noted.
+bool can_go(const MigrationJob& earlier, const TakenBack& taken_back, bool here) {
   return earlier.destination_state() == DestinationState::receiving ||
          (earlier.destination_state() == DestinationState::held &&
-          was_taken_back(earlier, taken_back));
+          (!here || was_taken_back(earlier, taken_back)));
 }
 
 [[noreturn]] void fail_open(const MigrationJob& earlier) {
@@ -58,8 +59,10 @@ std::vector<domid_t> copies_that_can_go(Lifecycle& life, const std::string& uuid
                                         const TakenBack& taken_back) {
   std::vector<domid_t> domids;
   for (const MigrationJob& earlier : earlier_tries(uuid)) {
-    if (!can_go(earlier, taken_back) || is_worked_on(earlier.id, false)) fail_open(earlier);
-    if (const auto copy = IncomingCopy(life, earlier).find()) domids.push_back(copy->domid);
+    const auto copy = IncomingCopy(life, earlier).find();
+    if (!can_go(earlier, taken_back, copy.has_value()) || is_worked_on(earlier.id, false))
+      fail_open(earlier);
+    if (copy) domids.push_back(copy->domid);
   }
   return domids;
 }
@@ -71,8 +74,9 @@ void clear_earlier_tries(
   for (const MigrationJob& earlier : earlier_tries(job.uuid)) {
     if (earlier.id == job.id) continue;
     const auto lock = lock_job(earlier.id, false);
-    if (!lock || !can_go(earlier, taken_back)) fail_open(earlier);
+    if (!lock) fail_open(earlier);
     const std::unique_ptr<IncomingGuest> guest = make(earlier);
+    if (!can_go(earlier, taken_back, guest->present())) fail_open(earlier);
     JobJournal journal(earlier);
     const DestinationState state = earlier.destination_state();
     DestinationHandover handover(state, journal, *guest, nobody);

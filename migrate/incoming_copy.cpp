@@ -4,6 +4,7 @@
 #include "custody/host_boot.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
+#include "migrate/let_run_mark.h"
 #include "migrate/same_guest.h"
 #include "xen/hypervisor.h"
 
@@ -109,10 +110,20 @@ bool IncomingCopy::has_run(const DomainHere& copy) const {
 bool IncomingCopy::run() {
   const auto copy = find();
   if (!copy) fail(Errc::needs_operator, "{} is not here: nobody knows whether it ran", job_.name);
+  const bool ran = has_run(*copy);
+  try {
+    leave_let_run_mark(job_.id);
+  } catch (const Error& e) {
+    if (!ran) return cannot_run(e.what());
+  }
   // Paused, suspended or renamed by somebody since, it stays as that one has left it.
-  if (has_run(*copy)) return copy->name != incoming_name() || rename(*copy);
+  if (ran) return copy->name != incoming_name() || rename(*copy);
   if (copy->name != job_.name && !rename(*copy)) return false;
   return job_.paused || unpause(*copy);
+}
+
+bool IncomingCopy::was_let_run() const {
+  return has_let_run_mark(job_.id);
 }
 
 bool IncomingCopy::rename(const DomainHere& copy) {
@@ -156,11 +167,13 @@ void IncomingCopy::call_it_arriving(const DomainHere& copy) {
 }
 
 bool IncomingCopy::cannot_run(std::string why) {
+  clear_let_run_mark(job_.id);
   why_ = std::move(why);
   return false;
 }
 
 void IncomingCopy::discard() {
+  clear_let_run_mark(job_.id);
   if (const auto copy = find()) life_.destroy(copy->domid);
 }
 

@@ -45,6 +45,8 @@ class IncomingCopy {
   void whole();
   // Whether it runs, or has run since, whoever let it and whatever it is called now.
   bool has_run();
+  // Whether run() was about to let it run, in this run of the host, whatever a journal says.
+  bool was_let_run() const;
   // For people: "runs here", "is here, paused, as domain 3 (web1)", "is not here any more".
   std::string how_it_is();
   // For people at its source: its number and name, and what destroys it. Empty if it is gone.

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <tuple>
 
 #include <nlohmann/json.hpp>
 
@@ -19,6 +20,7 @@
 #include "error/error.h"
 #include "files/durable.h"
 #include "files/process_start.h"
+#include "migrate/let_run_mark.h"
 #include "proto/record.h"
 #include "settings/places.h"
 #include "xen/hypervisor.h"
@@ -192,15 +194,17 @@ void prune_jobs() noexcept {
   constexpr size_t kKeep = 100;
   constexpr auto kKeepFor = std::chrono::hours(24 * 30);
   try {
-    std::vector<std::pair<fs::file_time_type, fs::path>> settled;
+    std::vector<std::tuple<fs::file_time_type, std::string, bool>> settled;
     for (const MigrationJob& job : list_jobs(true))
       if (job.settled())
-        settled.emplace_back(fs::last_write_time(path_of(job.id, job.source)),
-                             path_of(job.id, job.source));
+        settled.emplace_back(fs::last_write_time(path_of(job.id, job.source)), job.id, job.source);
     std::sort(settled.rbegin(), settled.rend());
-    for (size_t i = kKeep; i < settled.size(); ++i)
-      if (settled[i].first < fs::file_time_type::clock::now() - kKeepFor)
-        fs::remove(settled[i].second);
+    for (size_t i = kKeep; i < settled.size(); ++i) {
+      const auto& [written, id, source] = settled[i];
+      if (written >= fs::file_time_type::clock::now() - kKeepFor) continue;
+      fs::remove(path_of(id, source));
+      if (!source) clear_let_run_mark(id);
+    }
   } catch (const std::exception&) {
     // Another time.
   }

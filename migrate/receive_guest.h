@@ -21,6 +21,8 @@ namespace ferry {
 // - run() can be repeated. True: the domain exists and was let run. False: it cannot, and surely
 //   never did; why() says why, and it stays as it is. It throws if there is no domain, or nobody
 //   knows what became of it.
+// - was_let_run() is true of a copy once run() was about to let it run, unless run() returned false
+//   after that, or the copy was discarded; whatever has become of it since.
 // - discard() destroys that domain and no other; none is fine.
 // - A toolstack that does not answer makes each of them throw. It is never taken for "not there".
 class IncomingGuest : public DestinationGuest {
@@ -44,7 +46,7 @@ enum class Received {
   never_ran,  // it does not, and nothing of it is left
   held,       // it is whole and paused here, and the link broke or it cannot run: only the source
               // can settle it
-  unknown,    // it may have run here when this host went down
+  unknown,    // it may have run here, and is not here any more
   asked,      // nothing: it was a question, which has been answered
 };
 

@@ -305,8 +305,10 @@ void Sender::fail_unknown() {
          "older than its disks; to give that up, here, try: ferry job resume --force {3}",
          name(), job.peer.text, refusal_, job.id);
   fail(Errc::needs_operator,
-       "{} was about to run on {} when that host went down: look there whether it wrote to its "
-       "disks; only if it surely did not: here, try: ferry job abort --force {}",
+       "{0} was let run on {1}, or was about to be, and is not there any more: look at its disks, "
+       "and for an image or another host that has it; if it ran, what is here of it is older: "
+       "here, ferry job resume --force {2}; only if it surely did not: here, try: ferry job abort "
+       "--force {2}",
        name(), job.peer.text, job.id);
 }
 

@@ -30,6 +30,7 @@ class SimIncoming final : public IncomingGuest {
   std::string same_guest() override { return copy_.same_guest(); }
   bool lives_on() override { return copy_.lives_on(); }
   bool has_run() override { return copy_.has_run(); }
+  bool was_let_run() override { return copy_.was_let_run(); }
   bool run() override { return copy_.run(); }
   void discard() override;
 

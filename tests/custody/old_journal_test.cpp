@@ -25,6 +25,15 @@ class OldJournal : public HeldThroughBoth {
     EXPECT_TRUE(within(60, [&] { return state("b") == "running"; }));
     return id;
   }
+  // The destination's journal is what it was then.
+  void comes_back_there(const std::string& id, DestinationState old) {
+    setenv("FERRY_STATE_DIR", (hosts_.path("b.host") + ".jobs").c_str(), 1);
+    EXPECT_TRUE(within(60, [&] { return !is_worked_on(id, false); }));
+    MigrationJob job = find_job(id, false).value();
+    if (old == DestinationState::receiving) job.copy.reset();
+    JobJournal(job).write(old);
+    unsetenv("FERRY_STATE_DIR");
+  }
   std::string journal(const std::string& id) const {
     return hosts_.path("a.host.jobs") + "/" + id + ".source";
   }
@@ -57,12 +66,7 @@ TEST_P(OldJournal, regression_of_a_destination_that_knows_no_copy_yet) {
     SCOPED_TRACE(command);
     hosts_.fresh();
     const std::string id = unheard();
-    setenv("FERRY_STATE_DIR", (hosts_.path("b.host") + ".jobs").c_str(), 1);
-    EXPECT_TRUE(within(60, [&] { return !is_worked_on(id, false); }));
-    MigrationJob old = find_job(id, false).value();
-    old.copy.reset();
-    JobJournal(old).write(DestinationState::receiving);
-    unsetenv("FERRY_STATE_DIR");
+    comes_back_there(id, DestinationState::receiving);
     for (unsigned again = 0; again < 2; ++again) {
       const auto asked = hosts_.run("a", {"job", command, id});
       expect_says(asked, 4, "is the same guest");
@@ -71,8 +75,56 @@ TEST_P(OldJournal, regression_of_a_destination_that_knows_no_copy_yet) {
       EXPECT_EQ(job(), id);
     }
     ASSERT_EQ(hosts_.run("b", {"destroy", "web1"}).status, 0);
-    expect_says(hosts_.run("a", {"job", command, id}), 0, "web1 runs here");
+    expect_says(hosts_.run("a", {"job", command, id}), 4, "was let run on");
+    EXPECT_EQ(state("a", kAway), "suspended") << "what is here is older than its disks";
   }
+}
+
+// It said that the guest never ran there, which was elsewhere by then: two copies ran.
+TEST_P(OldJournal, regression_of_a_destination_that_the_guest_has_left_since) {
+  for (const DestinationState old : {DestinationState::held, DestinationState::receiving}) {
+    SCOPED_TRACE(old == DestinationState::held);
+    hosts_.fresh();
+    const std::string id = unheard(), image = hosts_.path("image");
+    std::filesystem::remove(image);
+    ASSERT_EQ(hosts_.run("b", {"save", "web1", image}).status, 0);
+    comes_back_there(id, old);
+    for (const char* command : {"resume", "abort", "resume"}) {
+      const auto asked = hosts_.run("a", {"job", command, id});
+      expect_says(asked, 4, "was let run on");
+      EXPECT_EQ(state("a", kAway), "suspended") << "it is in the image";
+    }
+    expect_says(hosts_.run("a", {"job", "resume", "--force", id}), 0, "is given up here");
+    ASSERT_EQ(hosts_.run("b", {"restore", image}).status, 0);
+    hosts_.expect_one_runs("from the image");
+  }
+}
+
+// It was in the way of that guest for good, and settled on no host.
+TEST_P(OldJournal, regression_of_a_destination_that_the_guest_comes_to_again) {
+  const std::string id = unheard();
+  expect_says(hosts_.run("a", {"job", "resume", id}), 0, "web1 runs there");
+  std::ofstream(hosts_.path("back.sh")) << fmt::format(
+      "unset FERRY_RUN_DIR FERRY_STATE_DIR; FERRY_SIM_HOST={} exec {} receive --stdio",
+      hosts_.path("a.host"), FERRY_SIM);
+  const auto back =
+      hosts_.run("b", {"migrate", "--quiet", "web1", "--via", "sh " + hosts_.path("back.sh")});
+  ASSERT_EQ(back.status, 0) << back.said;
+  comes_back_there(id, DestinationState::held);
+  Running again = migrate();
+  EXPECT_EQ(again.wait(), 0) << again.said();
+  hosts_.expect_one_runs("there again");
+}
+
+// Nothing is here to be destroyed, and whoever gives it up needs no force.
+TEST_P(OldJournal, regression_of_a_destination_where_it_is_given_up) {
+  const std::string id = unheard(), image = hosts_.path("image");
+  ASSERT_EQ(hosts_.run("b", {"save", "web1", image}).status, 0);
+  comes_back_there(id, DestinationState::held);
+  expect_says(hosts_.run("b", {"job", "abort", id}), 4, "nobody knows whether it ran");
+  expect_says(hosts_.run("b", {"job", "abort", "--force", id}), 0, "is not here any more");
+  expect_says(hosts_.run("a", {"job", "resume", id}), 4, "try: ferry job");
+  EXPECT_EQ(state("a", kAway), "suspended");
 }
 
 INSTANTIATE_TEST_SUITE_P(Through, OldJournal, ::testing::Bool(),

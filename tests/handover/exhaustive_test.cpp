@@ -25,7 +25,8 @@ Troubles all_troubles() {
           .other_ferry = true,
           .doubles = true,
           .vanishing = true,
-          .third_host = true};
+          .third_host = true,
+          .backups = true};
 }
 
 void expect_right(const char* what, const Troubles& troubles) {
@@ -56,6 +57,10 @@ TEST(Handover, stays_right_whoever_else_resumes_pauses_renames_or_destroys_a_cop
 TEST(Handover, stays_right_when_copies_vanish_or_others_look_like_them) {
   expect_right("vanishing and doubles",
                {.most = most_troubles(), .doubles = true, .vanishing = true});
+}
+
+TEST(Handover, stays_right_when_old_journals_come_back_from_a_backup) {
+  expect_right("backups", {.most = 2, .vanishing = true, .backups = true});
 }
 
 TEST(Handover, stays_right_with_all_of_that) {
@@ -106,6 +111,10 @@ TEST(HandoverRemedy, a_journal_whose_failures_nobody_sees_lets_two_copies_run) {
 
 TEST(HandoverRemedy, a_copy_that_vanished_and_is_said_to_run_is_lost) {
   expect_missed({.vanishing = true}, {.run_checked = false}, is_lost);
+}
+
+TEST(HandoverRemedy, a_copy_that_ran_and_is_gone_never_ran_by_an_old_journal) {
+  expect_missed({.most = 2, .vanishing = true, .backups = true}, {.run_noted = false}, runs_twice);
 }
 
 TEST(HandoverRemedy, a_domain_known_by_its_name_or_uuid_is_taken_for_another_one) {

@@ -101,6 +101,19 @@ bool other_save(World& w, bool destroys) {
   return true;
 }
 
+// A backup has no state that was never written. Nobody puts one back under a program that works.
+bool comes_back(World& w, DestinationState old) {
+  if (w.destination_up || w.destination == DestinationState::never_ran || w.destination <= old)
+    return false;
+  w.destination = old;
+  if (w.unpaused_by_hand && w.at_destination == Copy::none && !w.let_run_noted)
+    w.fork_by_hand = true;
+  // What it says now is that the copy is no use to anybody, and the other one is gone.
+  if (old == DestinationState::receiving && w.at_source == Copy::none && !w.destination_ran)
+    w.lost_by_hand = true;
+  return true;
+}
+
 bool acts(World& w, Meddler who, const Troubles& t, const Remedies& remedies, bool checked) {
   switch (who) {
     case Meddler::resumes:
@@ -125,6 +138,10 @@ bool acts(World& w, Meddler who, const Troubles& t, const Remedies& remedies, bo
       return t.doubles && appears(w.destination_double, Double::same_name);
     case Meddler::same_uuid_there:
       return t.doubles && appears(w.destination_double, Double::same_uuid);
+    case Meddler::held_again:
+      return t.backups && comes_back(w, DestinationState::held);
+    case Meddler::receiving_again:
+      return t.backups && comes_back(w, DestinationState::receiving);
     case Meddler::ferry_resume:
       return t.other_ferry && ferry_resumes(w, remedies);
     case Meddler::save_fails:
@@ -205,10 +222,28 @@ bool DestinationSide::has_run() {
   return w.at_destination == Copy::running || (steps.remedies.look_ran && w.destination_ran);
 }
 
+bool DestinationSide::was_let_run() {
+  steps.before(Step::ask);
+  return steps.remedies.run_noted && w.let_run_noted;
+}
+
 // It has it once it ran.
 bool DestinationSide::cannot_get_its_name() const {
   return steps.remedies.identity == Identity::domain && w.destination_double == Double::same_name &&
          !w.destination_ran;
+}
+
+// False: it cannot, and surely the copy has not run.
+bool DestinationSide::note_let_run() {
+  try {
+    steps.before(Step::write);
+    w.let_run_noted = true;
+    steps.after();
+    return true;
+  } catch (const std::exception&) {
+    w.let_run_noted = false;
+    return false;
+  }
 }
 
 bool DestinationSide::run() {
@@ -216,8 +251,12 @@ bool DestinationSide::run() {
   const Found found = find();
   if (found == Found::nothing && steps.remedies.run_checked) throw std::runtime_error("gone");
   if (found == Found::other) w.wrong |= other_domain_touched;
-  if (cannot_get_its_name()) return false;
   const bool as_left = steps.remedies.look_ran && w.destination_ran;
+  if (found != Found::nothing && !note_let_run() && !as_left) return false;
+  if (cannot_get_its_name()) {
+    w.let_run_noted = false;
+    return false;
+  }
   if (found == Found::ours && !as_left) {
     w.at_destination = Copy::running;
     w.destination_ran = true;
@@ -229,6 +268,7 @@ bool DestinationSide::run() {
 
 void DestinationSide::discard() {
   steps.before(Step::act, true);
+  w.let_run_noted = false;
   if (find() == Found::other) w.wrong |= other_domain_touched;
   if (find() == Found::ours) {
     if (w.at_destination == Copy::running || (w.destination_ran && !w.fork_by_hand))

@@ -22,6 +22,8 @@ enum class Meddler : uint8_t {
   same_uuid,        // a guest with that uuid appears, at the source
   same_name_there,  // at the destination
   same_uuid_there,
+  held_again,  // the destination's journal, from a backup
+  receiving_again,
   ferry_resume,  // ferry's own command
   save_fails,    // the other save, which resumes what it takes for its own
   save_ends,     // and which destroys it
@@ -41,6 +43,8 @@ inline std::string_view name_of(Meddler who) {
                                          "a guest with that uuid appears at the source",
                                          "a guest of that name appears at the destination",
                                          "a guest with that uuid appears at the destination",
+                                         "the destination's journal says held again",
+                                         "the destination's journal says receiving again",
                                          "ferry resume",
                                          "another save fails",
                                          "another save ends",
@@ -150,6 +154,7 @@ struct DestinationSide final : HandoverJournal<DestinationState>, DestinationGue
   void write(DestinationState state) override { write_state(steps, state, &World::destination); }
   bool present() override;
   bool has_run() override;
+  bool was_let_run() override;
   bool run() override;
   void discard() override;
   void send(HandoverMessage message) override;
@@ -158,6 +163,7 @@ struct DestinationSide final : HandoverJournal<DestinationState>, DestinationGue
     return find_copy(w.at_destination, w.destination_renamed, w.destination_double,
                      steps.remedies.identity);
   }
+  bool note_let_run();
   bool cannot_get_its_name() const;
   Steps& steps;
   World& w;

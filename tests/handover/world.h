@@ -32,6 +32,7 @@ struct Troubles {
   bool doubles = false;      // domains that look like a copy
   bool vanishing = false;    // the destination's copy, also with all of its host
   bool third_host = false;   // says what it likes to both ends
+  bool backups = false;      // the destination's journal comes back from one, and is an old one
 };
 
 // What is done about it. Whichever is taken out has to be missed.
@@ -46,6 +47,7 @@ struct Remedies {
   bool journal_checked = true;  // a write that fails is noticed
   bool run_checked = true;      // and so is a copy that is not there
   bool binding = true;          // a job is bound to the names of its two ends
+  bool run_noted = true;        // a go is noted apart from the journal, too
   bool time_out = true;         // the source does not wait for ever
   Identity identity = Identity::domain;
 };
@@ -124,7 +126,8 @@ struct World {
   bool fork_by_hand = false;  // somebody let a copy run where nobody promises anything
   bool lost_by_hand = false;  // somebody destroyed the last copy
   bool paused_by_hand = false;
-  bool other_save = false;  // a save is under way that takes the guest for its own
+  bool let_run_noted = false;  // at the destination, apart from its journal
+  bool other_save = false;     // a save is under way that takes the guest for its own
   bool source_renamed = false, destination_renamed = false;
   Double source_double = Double::none, destination_double = Double::none;
   uint8_t troubles = 0;  // left
@@ -138,7 +141,7 @@ struct World {
     add(static_cast<uint64_t>(at_source), 2), add(static_cast<uint64_t>(at_destination), 2);
     for (const bool b : {source_up, destination_up, linked, source_ran, destination_ran, go_out,
                          drop_out, unpaused_by_hand, fork_by_hand, lost_by_hand, paused_by_hand,
-                         other_save, source_renamed, destination_renamed})
+                         let_run_noted, other_save, source_renamed, destination_renamed})
       add(b, 1);
     add(static_cast<uint64_t>(source_double), 2), add(static_cast<uint64_t>(destination_double), 2);
     add(troubles, 2), add(to_destination.key(), 8), add(to_source.key(), 8);

@@ -327,6 +327,31 @@ TEST_P(IncomingContract, a_rename_or_a_start_that_is_refused_is_a_sure_no) {
   }
 }
 
+TEST_P(IncomingContract, a_copy_that_was_let_run_and_is_gone_is_not_forgotten) {
+  const auto guest = arrived();
+  EXPECT_FALSE(guest->was_let_run());
+  EXPECT_TRUE(guest->run());
+  life_->destroy(copy()->domid);
+  EXPECT_TRUE(incoming()->was_let_run()) << "whatever the journal says by then";
+}
+
+TEST_P(IncomingContract, one_that_surely_never_ran_is_not_said_to_have) {
+  const auto guest = met_again();
+  life_->refuse_unpause = true;
+  EXPECT_FALSE(guest->run());
+  EXPECT_FALSE(guest->was_let_run());
+}
+
+TEST_P(IncomingContract, a_copy_does_not_run_where_that_cannot_be_noted) {
+  const auto guest = met_again();
+  setenv("FERRY_RUN_DIR", folder_.path("host").c_str(), 1);  // which is a file
+  EXPECT_FALSE(guest->run());
+  EXPECT_FALSE(guest->why().empty());
+  setenv("FERRY_RUN_DIR", folder_.path("run").c_str(), 1);
+  EXPECT_FALSE(copy()->runs());
+  EXPECT_TRUE(guest->run());
+}
+
 TEST_P(IncomingContract, a_toolstack_that_does_not_answer_is_not_taken_for_nothing) {
   const auto guest = met_again();
   life_->silent = true;

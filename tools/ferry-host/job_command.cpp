@@ -264,10 +264,9 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
   const DestinationState state = job.destination_state();
   NobodyListens nobody;
   const std::unique_ptr<IncomingGuest> guest = host.incoming(job);
-  // After a go only what is to be seen here is noted, unless the copy is here and has not run.
-  const bool only_noted =
-      state == DestinationState::may_have_run ||
-      (state == DestinationState::about_to_run && (!guest->present() || guest->has_run()));
+  // Of a copy that is gone, or has run after a go, only what is to be seen here is noted.
+  const bool only_noted = state == DestinationState::may_have_run || !guest->present() ||
+                          (state == DestinationState::about_to_run && guest->has_run());
   if (state != DestinationState::receiving && !only_noted && !force)
     fail(
         Errc::usage,
@@ -277,17 +276,17 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
         "here: ferry job resume --force {1}",
         job.name, job.id, source_of(job));
   JobJournal journal(job);
-  if (state == DestinationState::may_have_run && force) {
-    journal.write(DestinationState::runs);  // whoever asks hears that it is gone since
-    fmt::print("job {} is settled here: {} is not here any more, and may have run\n", job.id,
-               printable(job.name));
-    return;
-  }
   DestinationHandover handover(state, journal, *guest, nobody);
   if (state == DestinationState::receiving)
     handover.link_lost();
   else
     handover.on(HandoverMessage::forget);
+  if (handover.state() == DestinationState::may_have_run && force) {
+    journal.write(DestinationState::runs);  // whoever asks hears that it is gone since
+    fmt::print("job {} is settled here: {} is not here any more, and may have run\n", job.id,
+               printable(job.name));
+    return;
+  }
   tell_given_up(journal.job(), *guest);
   if (journal.job().destination_state() == DestinationState::never_ran)
     tell_look_alike(host.life(), journal.job());
