@@ -51,10 +51,10 @@ class GuestSave {
       if (!output.durable()) guest_->leave_image_of_earlier_save();
       if (!let_go()) destroy();
     } catch (...) {
-      const std::exception_ptr why = std::current_exception();
-      if (!gone_) give_back(output);
-      if (suspend_error_) std::rethrow_exception(suspend_error_);
-      std::rethrow_exception(why);
+      const std::exception_ptr why = suspend_error_ ? suspend_error_ : std::current_exception();
+      if (gone_) std::rethrow_exception(why);
+      give_back(output);
+      fail_given_back(why);
     }
     const std::chrono::duration<double> down = Clock::now() - suspended_at_;
     return {domain_.domid, config_.name(), domain_.nr_pages * kPageSize, image_bytes_,
@@ -117,6 +117,25 @@ class GuestSave {
     // Of a guest that somebody has destroyed meanwhile the image is all that is left.
     if (!is_gone()) output.withdraw();
     guest_->give_back();
+  }
+
+  // Where the guest is now is what an operator asks first.
+  [[noreturn]] void fail_given_back(const std::exception_ptr& why) {
+    try {
+      std::rethrow_exception(why);
+    } catch (const Error& e) {
+      if (!runs()) throw;
+      fail(e.code(), "{}; {} runs on here", e.what(), config_.name());
+    }
+  }
+
+  bool runs() const {
+    try {
+      const DomainInfo now = guest_->look();
+      return !now.suspended && !now.paused;
+    } catch (const Error&) {
+      return false;
+    }
   }
 
   bool is_gone() const {

@@ -56,7 +56,7 @@ std::optional<GuestCustody> custody_of_job(const Hypervisor& xen, Lifecycle& lif
 }
 
 std::string stays_here(const DomainInfo& domain, const std::string& name) {
-  if (!domain.suspended) return name + " runs on here";
+  if (!domain.suspended) return name + (domain.paused ? " is paused here" : " runs on here");
   return fmt::format(
       "{} is suspended here, as it was before; to let it go on, here, try: ferry resume {}", name,
       raw(domain.domid));

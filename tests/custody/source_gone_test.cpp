@@ -37,7 +37,7 @@ TEST_P(SourceGone, nothing_is_let_run_where_nothing_is) {
   const std::string id = held();
   ASSERT_EQ(hosts_.run("b", {"destroy", "web1--incoming"}).status, 0);
   expect_says(hosts_.run("b", {"job", "resume", "--force", id}), 2, "web1 is not here any more");
-  expect_says(hosts_.run("b", {"job", "abort", "--force", id}), 0, "never-ran");
+  expect_says(hosts_.run("b", {"job", "abort", "--force", id}), 0, "web1 never ran here");
   expect_says(hosts_.run("a", {"job", "resume", id}), 0, "web1 runs here");
 }
 

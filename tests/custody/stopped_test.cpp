@@ -31,7 +31,7 @@ TEST_P(Stopped, save_takes_the_guest_back) {
                 fmt::format("exec {} --host {} save --quiet --destroy web1 - >{}", FERRY_SIM,
                             hosts_.path("a.host"), hosts_.path("nobody"))},
                {}, hosts_.path("save"));
-  expect_cancelled(save, "ferry-sim: told to stop\n");
+  expect_cancelled(save, "ferry-sim: told to stop; web1 runs on here\n");
 }
 
 TEST_P(Stopped, migration_takes_the_guest_back_though_nobody_reads_its_image) {

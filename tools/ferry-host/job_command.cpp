@@ -250,11 +250,10 @@ void tell_given_up(const MigrationJob& job, IncomingGuest& guest) {
          "it ran; look at its disks, then settle job {1} on {2}; there, try: ferry job resume {1} "
          "(only if that host is gone for good: ferry job abort --force {1}, here)",
          job.name, job.id, source_of(job));
-  fmt::print("job {} is {}{}\n", job.id, job.state_name(),
-             job.destination_state() == DestinationState::runs
-                 ? fmt::format(": {} has run here, and {}", printable(job.name),
-                               printable(guest.how_it_is()))
-                 : "");
+  const bool ran = job.destination_state() == DestinationState::runs;
+  fmt::print(
+      "job {} is settled here: {} {}\n", job.id, printable(job.name),
+      ran ? fmt::format("has run here, and {}", printable(guest.how_it_is())) : "never ran here");
 }
 
 // On the host it came to: what of it is here goes, as if it had never come.
