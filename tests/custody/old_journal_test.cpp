@@ -100,6 +100,22 @@ TEST_P(OldJournal, regression_of_a_destination_that_the_guest_has_left_since) {
   }
 }
 
+// Files that a backup brings back leave others where they are, also over a boot; a folder that is
+// brought back is not the only place.
+TEST_P(OldJournal, of_a_destination_that_was_booted_or_lost_the_whole_folder) {
+  for (const bool booted : {true, false}) {
+    SCOPED_TRACE(booted);
+    hosts_.fresh();
+    const std::string id = unheard();
+    comes_back_there(id, DestinationState::held);
+    ASSERT_EQ(hosts_.run("b", {"destroy", "web1"}).status, 0);
+    std::filesystem::remove_all(
+        hosts_.path(booted ? "b.host.run" : "b.host.jobs/" + id + ".let-run"));
+    expect_says(hosts_.run("a", {"job", "resume", id}), 4, "was let run on");
+    EXPECT_EQ(state("a", kAway), "suspended") << "it is older than its disks";
+  }
+}
+
 // It was in the way of that guest for good, and settled on no host.
 TEST_P(OldJournal, regression_of_a_destination_that_the_guest_comes_to_again) {
   const std::string id = unheard();
