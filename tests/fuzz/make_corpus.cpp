@@ -8,6 +8,8 @@
 #include <fstream>
 
 #include "convert/export.h"
+#include "migrate/link.h"
+#include "migrate/plain_frame.h"
 #include "tests/audit/audit_image.h"
 #include "tests/audit/image_builder.h"
 #include "tests/delta/make_delta.h"
@@ -49,6 +51,50 @@ void write_chain(const std::filesystem::path& path) {
   write(path, both);
 }
 
+// A source's frames, one of each kind.
+std::vector<v1::MigrateFrame> all_frames() {
+  std::vector<v1::MigrateFrame> all(6);
+  v1::MigrateHello& hello = *all[0].mutable_hello();
+  hello.set_version(kMigrateVersion);
+  hello.set_job(std::string(16, 'j'));
+  hello.set_secret(std::string(32, 's'));
+  hello.set_uuid(std::string(16, 'u'));
+  hello.set_name("web1");
+  hello.set_libxl_json("{}");
+  v1::MigrateTakenBack& earlier = *hello.add_taken_back();
+  earlier.set_job(std::string(16, 'e'));
+  earlier.set_secret(std::string(32, 't'));
+  v1::MigrateQuestion& question = *all[1].mutable_question();
+  question.set_version(kMigrateVersion);
+  question.set_name("web1");
+  question.set_uuid(std::string(16, 'u'));
+  question.set_libxl_json("{}");
+  question.set_cpuid_leaves(std::string(24, 'c'));
+  question.set_msrs(std::string(16, 'm'));
+  all[2].mutable_join()->set_job(std::string(16, 'j'));
+  all[2].mutable_join()->set_secret(std::string(32, 's'));
+  all[2].mutable_join()->set_stream(1);
+  all[3].mutable_chunk()->set_number(1);
+  all[3].mutable_chunk()->set_data("data");
+  all[4].mutable_end()->set_chunks(2);
+  all[5].set_handover(2);
+  return all;
+}
+
+void write_frames(const std::filesystem::path& folder) {
+  MemorySource nothing({});
+  MemorySink encoded, plain;
+  Link link(nothing, encoded);
+  encoded.write(std::array{std::byte{0}});
+  plain.write(std::array{std::byte{1}});
+  for (const v1::MigrateFrame& frame : all_frames()) {
+    link.send(frame);
+    write_plain(frame, plain);
+  }
+  write(folder / "encoded", encoded.bytes());
+  write(folder / "plain", plain.bytes());
+}
+
 void write_all(const std::filesystem::path& folder) {
   const Bytes image = test::build(small_guest());
   write(folder / "records" / "small", test::small_image());
@@ -86,6 +132,7 @@ void write_all(const std::filesystem::path& folder) {
   write(folder / "xl" / "small", wrapped);
   write(folder / "helper" / "answers",
         std::as_bytes(std::span("\1\0\0\0\0\0\0\0\1\0\0\0some text")));
+  write_frames(folder / "frames");
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ void kernel(Input input);
 void libxc(Input input);
 void xl(Input input);
 void helper(Input input);
+void frames(Input input);
 
 // What chain() does: true if the chain is sound, and nothing of it was refused.
 bool use_chain(Input input);
@@ -27,6 +28,6 @@ struct Target {
 };
 inline constexpr Target kTargets[] = {{"records", records}, {"image", image},   {"chain", chain},
                                       {"tables", tables},   {"kernel", kernel}, {"libxc", libxc},
-                                      {"xl", xl},           {"helper", helper}};
+                                      {"xl", xl},           {"helper", helper}, {"frames", frames}};
 
 }  // namespace ferry::fuzz
