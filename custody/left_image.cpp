@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "custody/suspend_mark.h"
+#include "files/held_files.h"
 #include "text/printable.h"
 #include "text/say.h"
 
@@ -38,7 +39,7 @@ void withdraw(const std::vector<NamedFile>& images, const std::string& why) {
   std::vector<NamedFile> gone = images;
   std::erase_if(gone, [&](const NamedFile& one) { return is_there(images, one.path); });
   for (const NamedFile& image : images) {
-    const Removed removed = remove_file(image);
+    const Removed removed = is_built_upon(image) ? Removed::no : remove_file(image);
     if (removed == Removed::yes)
       say(fmt::format("ferry: {} is removed: {}\n", printable(image.path), printable(why)));
     if (removed == Removed::no) tell_that_it_stays(image);

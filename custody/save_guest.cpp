@@ -44,16 +44,21 @@ class GuestSave {
                       printable(request_.file)));
     try {
       save(output);
+      whole_ = true;
       guest_->check_untouched();
+      request_.check_base();
       output.commit([&](const NamedFile& image) {
         if (request_.afterwards == Afterwards::destroy) guest_->about_to_count(image);
       });
+      counts_ = true;
       if (!output.durable()) guest_->leave_image_of_earlier_save();
-      if (!let_go()) destroy();
+      if (!let_go()) destroy(output);
     } catch (...) {
       const std::exception_ptr why = suspend_error_ ? suspend_error_ : std::current_exception();
       if (gone_) std::rethrow_exception(why);
-      give_back(output);
+      if (is_gone()) fail_destroyed(output, why);
+      output.withdraw();
+      guest_->give_back();
       fail_given_back(why);
     }
     const std::chrono::duration<double> down = Clock::now() - suspended_at_;
@@ -111,12 +116,16 @@ class GuestSave {
     }
   }
 
-  // Whatever went wrong, a guest that ran before runs again, and no image is left that is older
-  // than its disks. Throws Error(needs_operator) if it does not run.
-  void give_back(ImageOutput& output) {
-    // Of a guest that somebody has destroyed meanwhile the image is all that is left.
-    if (!is_gone()) output.withdraw();
-    guest_->give_back();
+  // By somebody else, with xl: then a whole image is all that is left of it.
+  [[noreturn]] void fail_destroyed(ImageOutput& output, const std::exception_ptr& why) {
+    guest_->forget_note();
+    if (!whole_) std::rethrow_exception(why);
+    if (!counts_) output.commit();
+    const std::string name = output.durable() ? request_.file : "the image";
+    fail(Errc::needs_operator,
+         "somebody has destroyed {0} while it was saved; {1} has it as it was then; if it is to go "
+         "on, here, try: ferry restore {1}",
+         config_.name(), name);
   }
 
   // Where the guest is now is what an operator asks first.
@@ -178,7 +187,9 @@ class GuestSave {
   }
 
   // Once Xen was asked for the last time it is the image that counts.
-  void destroy() {
+  void destroy(const ImageOutput& output) {
+    request_.check_base();
+    output.check_there();
     guest_->check_untouched();
     gone_ = true;
     guest_->destroy();
@@ -192,7 +203,8 @@ class GuestSave {
   std::optional<GuestCustody> guest_;
   DomainInfo domain_;
   v1::Config config_;
-  bool gone_ = false;  // out of our hands: the image is all that counts
+  bool whole_ = false, counts_ = false;  // the image: written, and has its name
+  bool gone_ = false;                    // out of our hands: the image is all that counts
   std::exception_ptr suspend_error_;
   uint64_t image_bytes_ = 0;
   Clock::time_point suspended_at_ = Clock::now();

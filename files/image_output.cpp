@@ -172,18 +172,28 @@ void ImageOutput::commit(const std::function<void(const NamedFile&)>& about_to_c
   if (target_.was && fchmod(fd_.get(), target_.was->mode) != 0)
     fail_errno(Errc::io, errno, fmt::format("cannot give the image the mode that {} has", given_));
   if (fsync(fd_.get()) != 0) fail_errno(Errc::io, errno, fmt::format("cannot sync {}", given_));
-  if (about_to_count) about_to_count(named_file(fd_.get(), target_.path));
+  const NamedFile image = named_file(fd_.get(), target_.path);
+  if (about_to_count) about_to_count(image);
   if (target_.kind == TargetKind::device) {
     committed_ = true;  // the head may be there although it could not be synced
     turn_head(fd_.get(), 0);
   } else {
     take_name();
+    named_ = image;
     if (fsync(folder_.get()) != 0)
       fail_errno(
           Errc::io, errno,
           fmt::format("{} is written, but may have lost its name after a power failure", given_));
   }
   committed_ = true;
+}
+
+void ImageOutput::check_there() const {
+  if (!named_) return;
+  const NamedFile now = named_file(fd_.get(), target_.path);
+  if (!has_its_path(*named_) || now.bytes != named_->bytes || now.changed_ns != named_->changed_ns)
+    fail(Errc::io, "{} is not there any more as it was written: somebody has removed or changed it",
+         given_);
 }
 
 void ImageOutput::withdraw() noexcept {

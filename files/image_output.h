@@ -43,6 +43,8 @@ class ImageOutput {
   // about_to_count: called when all is on the disk, right before the name or the head makes it
   // count.
   void commit(const std::function<void(const NamedFile&)>& about_to_count = {});
+  // After commit(): that a file still has its name, and is as it was written. Throws Error(io).
+  void check_there() const;
   // After commit(): the image is of no use after all. Nothing is left of it, nor of what it had
   // replaced.
   void withdraw() noexcept;
@@ -64,6 +66,7 @@ class ImageOutput {
   Descriptor folder_, fd_;
   std::optional<HeldName> held_;
   bool committed_ = false;
+  std::optional<NamedFile> named_;  // a file that was committed
 };
 
 }  // namespace ferry

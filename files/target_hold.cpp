@@ -82,7 +82,7 @@ HeldName::HeldName(int folder, const std::string& name, const std::string& given
   if (!before_ && errno != ENOENT && errno != EACCES)
     fail_errno(Errc::io, errno, fmt::format("cannot save to {}", given));
   if (!lock_ || (before_ && !hold_opened(before_.get())))
-    fail(Errc::busy, "cannot save to {}: another save writes to it", given);
+    fail(Errc::busy, "cannot save to {}: another save writes to it, or builds upon it", given);
   was_ = look(folder, name);
 }
 

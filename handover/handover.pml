@@ -51,6 +51,7 @@ bit holds_lock = 1;                /* the source's program lives */
 bit go_out, drop_out;              /* said once, it may arrive at any time */
 bit unpaused_by_hand;              /* the destination's copy */
 bit let_run_noted;                 /* at the destination, apart from its journal */
+bit put_back;                      /* that journal, to what it was */
 bit fork_by_hand, lost_by_hand;    /* somebody did what is assumed that nobody does */
 bit given, whole;                  /* the source knows that it gave it away, the destination that it has it */
 bit hangs;                         /* the destination's program does nothing any more */
@@ -188,7 +189,8 @@ inline operator_decides() {
        source_copy = no_copy;
        source = done;
        says = done
-    :: UNKNOWN_THERE && !destination_ran && source_copy != no_copy ->
+    :: (UNKNOWN_THERE || put_back && destination_copy == no_copy) &&  /* it says so, or said so before */
+       !destination_ran && source_copy != no_copy ->
        source = taken_back;
        says = taken_back;
        resume_at_source()
@@ -495,6 +497,7 @@ active proctype Meddler() {
         :: destination = receiving;
            if :: source_copy == no_copy && !destination_ran -> lost_by_hand = 1 :: else fi
         fi;
+        put_back = 1;
         if
         :: unpaused_by_hand && destination_copy == no_copy && !let_run_noted -> fork_by_hand = 1
         :: else

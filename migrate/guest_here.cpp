@@ -6,6 +6,7 @@
 #include "custody/host_boot.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
+#include "migrate/job_mark.h"
 #include "text/printable.h"
 #include "text/say.h"
 
@@ -57,9 +58,14 @@ std::optional<GuestCustody> custody_of_job(const Hypervisor& xen, Lifecycle& lif
 
 std::string stays_here(const DomainInfo& domain, const std::string& name) {
   if (!domain.suspended) return name + (domain.paused ? " is paused here" : " runs on here");
+  const std::vector<NamedFile> images = images_in_suspend_mark(domain);
+  const std::string unless =
+      images.empty() ? ""
+                     : fmt::format(" (only if {}, which has it as it is, was restored nowhere)",
+                                   images.front().path);
   return fmt::format(
-      "{} is suspended here, as it was before; to let it go on, here, try: ferry resume {}", name,
-      raw(domain.domid));
+      "{} is suspended here, as it was before; to let it go on{}, here, try: ferry resume {}", name,
+      unless, raw(domain.domid));
 }
 
 std::string GuestHere::stays_here() {
@@ -75,6 +81,7 @@ SourceCopy GuestHere::look() {
 void GuestHere::set_aside() {
   if (!custody_) fail(Errc::no_domain, "{} is not here any more", name_);
   custody_->check_untouched();
+  leave_job_mark(job_, JobMark::given_away);
   custody_->about_to_give_away();
   for (unsigned n = 1;; ++n) {
     const std::string away = away_name(name_);
@@ -88,6 +95,7 @@ void GuestHere::set_aside() {
 void GuestHere::resume() {
   if (!custody_) return;
   custody_->give_back();
+  clear_job_mark(job_, JobMark::given_away);
   if (custody_->there()) give_its_name_back();
 }
 

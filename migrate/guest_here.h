@@ -26,7 +26,7 @@ std::string stays_here(const DomainInfo& domain, const std::string& name);
 class GuestHere final : public SourceGuest {
  public:
   GuestHere(Lifecycle& life, const MigrationJob& job, std::optional<GuestCustody>& custody)
-      : life_(life), custody_(custody), name_(job.name), uuid_(job.uuid) {}
+      : life_(life), custody_(custody), name_(job.name), uuid_(job.uuid), job_(job.id) {}
 
   bool present() override { return custody_ && custody_->there(); }
   SourceCopy look() override;
@@ -53,7 +53,7 @@ class GuestHere final : public SourceGuest {
 
   Lifecycle& life_;
   std::optional<GuestCustody>& custody_;
-  std::string name_, uuid_;
+  std::string name_, uuid_, job_;
 };
 
 }  // namespace ferry

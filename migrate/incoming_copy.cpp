@@ -4,7 +4,7 @@
 #include "custody/host_boot.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
-#include "migrate/let_run_mark.h"
+#include "migrate/job_mark.h"
 #include "migrate/same_guest.h"
 #include "xen/hypervisor.h"
 
@@ -43,15 +43,14 @@ void IncomingCopy::check_alone() {
   const std::string which = fmt::format("domain {} ({})", raw(other->domid), other->name);
   const auto copy = find();
   const std::string first = copy ? fmt::format("xl destroy {}, and then ", raw(copy->domid)) : "";
-  fail(
-      Errc::needs_operator,
-      "{0} {1} on the destination, and {2} there is the same guest, though no job of ferry brought "
-      "it: only one may run; if {2} is to go on: on the destination, {3}ferry job resume --force "
-      "{4}; if not: there xl destroy {5}, and then on the source, try: ferry job resume {4}",
-      job_.name,
-      copy ? fmt::format("waits as domain {} ({})", raw(copy->domid), copy->name)
-           : "is not there any more as it came",
-      which, first, job_.id, raw(other->domid));
+  fail(Errc::needs_operator,
+       "{0} {1} on the destination, and {2} there is the same guest, though this job did not bring "
+       "it: only one may run; if {2} is to go on: on the destination, {3}ferry job resume --force "
+       "{4}; if not: there xl destroy {5}, and then on the source, try: ferry job resume {4}",
+       job_.name,
+       copy ? fmt::format("waits as domain {} ({})", raw(copy->domid), copy->name)
+            : "is not there any more as it came",
+       which, first, job_.id, raw(other->domid));
 }
 
 std::string IncomingCopy::same_guest() {
@@ -112,7 +111,7 @@ bool IncomingCopy::run() {
   if (!copy) fail(Errc::needs_operator, "{} is not here: nobody knows whether it ran", job_.name);
   const bool ran = has_run(*copy);
   try {
-    leave_let_run_mark(job_.id);
+    leave_job_mark(job_.id, JobMark::let_run);
   } catch (const Error& e) {
     if (!ran) return cannot_run(e.what());
   }
@@ -123,7 +122,7 @@ bool IncomingCopy::run() {
 }
 
 bool IncomingCopy::was_let_run() const {
-  return has_let_run_mark(job_.id);
+  return has_job_mark(job_.id, JobMark::let_run);
 }
 
 bool IncomingCopy::rename(const DomainHere& copy) {
@@ -142,7 +141,7 @@ bool IncomingCopy::rename(const DomainHere& copy) {
 }
 
 bool IncomingCopy::unpause(const DomainHere& copy) {
-  std::string why = "it is not there any more";
+  std::string why = "somebody has paused it once more";
   try {
     life_.unpause(copy.domid);
   } catch (const Error& e) {
@@ -167,13 +166,13 @@ void IncomingCopy::call_it_arriving(const DomainHere& copy) {
 }
 
 bool IncomingCopy::cannot_run(std::string why) {
-  clear_let_run_mark(job_.id);
+  clear_job_mark(job_.id, JobMark::let_run);
   why_ = std::move(why);
   return false;
 }
 
 void IncomingCopy::discard() {
-  clear_let_run_mark(job_.id);
+  clear_job_mark(job_.id, JobMark::let_run);
   if (const auto copy = find()) life_.destroy(copy->domid);
 }
 

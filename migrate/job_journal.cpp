@@ -20,7 +20,7 @@
 #include "error/error.h"
 #include "files/durable.h"
 #include "files/process_start.h"
-#include "migrate/let_run_mark.h"
+#include "migrate/job_mark.h"
 #include "proto/record.h"
 #include "settings/places.h"
 #include "xen/hypervisor.h"
@@ -203,7 +203,7 @@ void prune_jobs() noexcept {
       const auto& [written, id, source] = settled[i];
       if (written >= fs::file_time_type::clock::now() - kKeepFor) continue;
       fs::remove(path_of(id, source));
-      if (!source) clear_let_run_mark(id);
+      clear_job_mark(id, source ? JobMark::given_away : JobMark::let_run);
     }
   } catch (const std::exception&) {
     // Another time.

@@ -291,14 +291,29 @@ MigrationJob new_job(const std::string& id, const v1::MigrateHello& hello, const
   return job;
 }
 
+// Beside a journal that is gone.
+std::string what_is_left(IncomingGuest& guest) {
+  const std::string other = guest.same_guest();
+  return (guest.was_let_run() ? ", but the guest was let run there, or was about to be" : "") +
+         (other.empty() ? "" : "; " + other);
+}
+
 // What a damaged journal knew is as lost as a journal: the source's operator has to look here.
-std::optional<MigrationJob> known_job(const std::string& id) {
+std::optional<MigrationJob> known_job(const MigrationJob& as_said, bool settle,
+                                      const ReceiveHost& host) {
+  const auto fail_lost = [&](const std::string& why) {
+    fail(Errc::no_domain, "job {} is not known on the destination any more: {}{}", as_said.id, why,
+         what_is_left(*host.make(as_said)));
+  };
   try {
-    return find_job(id, false);
+    auto known = find_job(as_said.id, false);
+    if (!known && settle) fail_lost("its journal is gone");
+    return known;
   } catch (const Error& e) {
     if (e.code() != Errc::io) throw;
-    fail(Errc::no_domain, "job {} is not known on the destination any more: {}", id, e.what());
+    fail_lost(e.what());
   }
+  return std::nullopt;
 }
 
 // hello: its configuration becomes what the toolstack is to get.
@@ -308,9 +323,8 @@ Arrival prepare(Link& link, v1::MigrateHello& hello, const Caller& caller,
   check_hello(hello);
   std::optional<FileLock> lock = lock_job(id, false);
   if (!lock) fail(Errc::unsupported, "job {} is still served here by another process", id);
-  const std::optional<MigrationJob> known = known_job(id);
-  if (!known && hello.settle())
-    fail(Errc::no_domain, "job {} is not known here: its journal is gone", id);
+  const std::optional<MigrationJob> known =
+      known_job(new_job(id, hello, caller), hello.settle(), host);
   if (known) check_caller(*known, hello, caller);
   if (known && !hello.settle()) fail(Errc::unsupported, "job {} was here before", id);
 

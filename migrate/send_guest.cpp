@@ -10,6 +10,7 @@
 #include "migrate/earlier_tries.h"
 #include "migrate/greeting.h"
 #include "migrate/guest_names.h"
+#include "migrate/job_mark.h"
 #include "migrate/open_job.h"
 #include "migrate/same_guest.h"
 #include "migrate/sender.h"
@@ -166,6 +167,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
 bool may_be_given_away(Lifecycle& life, const MigrationJob& job) {
   if (job.source_state() == SourceState::given_away) return true;
   if (job.source_state() != SourceState::sending || job.boot != host_boot()) return false;
+  if (has_job_mark(job.id, JobMark::given_away)) return true;
   for (const DomainHere& one : life.with_uuid(job.uuid))
     if (raw(one.domid) == job.domid) return one.name.starts_with(away_name(job.name));
   return false;

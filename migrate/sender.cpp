@@ -130,9 +130,11 @@ bool Sender::is_given_up_unknown(const Error& unknown, bool theirs_by_force) {
   }
   fail(
       Errc::needs_operator,
-      "{}; {}; look there for {}: if it runs there, here: xl destroy {}, and then ferry job resume "
-      "--force {}; here too, only if it surely does not, try: ferry job abort --force {}",
-      unknown.what(), what_is_here(), name(), job.domid, job.id, job.id);
+      "{0}; {1}; look there for {2}: if it runs there, or has run there and left, here: xl destroy "
+      "{3}, and then ferry job resume --force {4}; here too, only if it surely never ran there, "
+      "try: "
+      "ferry job abort --force {4}",
+      unknown.what(), what_is_here(), name(), job.domid, job.id);
 }
 
 // Whoever settles the job later tells by that whether it has run.

@@ -148,7 +148,7 @@ TEST_F(Claimed, regression_a_job_that_the_other_host_has_forgotten_can_be_ended)
     std::filesystem::remove(file.path());
   const auto asked = hosts_.run("a", {"job", "resume", "--force", id});
   expect_says(asked, 4, "its journal is gone");
-  expect_says(asked, 4, "only if it surely does not, try: ferry job abort --force " + id);
+  expect_says(asked, 4, "only if it surely never ran there, try: ferry job abort --force " + id);
   EXPECT_EQ(state("a", "web1--migratedaway"), "suspended");
   ASSERT_EQ(hosts_.run("a", {"destroy", "web1--migratedaway"}).status, 0);
   const auto gone = hosts_.run("a", {"job", "resume", id});

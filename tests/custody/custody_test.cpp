@@ -12,6 +12,7 @@
 #include "base_pages/base_pages.h"
 #include "custody/guest_custody.h"
 #include "custody/suspend_mark.h"
+#include "files/held_files.h"
 #include "migrate/send_guest.h"
 #include "pipeline/seeded_executor.h"
 #include "sim/seam/binding.h"
@@ -40,6 +41,16 @@ class InCustody : public ::testing::Test {
     run.request.afterwards = afterwards;
     run.guests = subject_.hooks();
     run.engine_ended = engine_ended;
+    return run_save(*host_, *executor_, run);
+  }
+
+  // before_it_counts: before the image has its name, and again before the guest goes.
+  Ended save_asking(const std::function<void()>& before_it_counts) {
+    SaveRun run;
+    run.request.domain = "web1";
+    run.request.file = place_.image();
+    run.request.check_base = before_it_counts;
+    run.guests = subject_.hooks();
     return run_save(*host_, *executor_, run);
   }
 
@@ -115,11 +126,34 @@ TEST_F(InCustody, regression_a_save_takes_no_image_away_that_came_meanwhile) {
   EXPECT_EQ(left, "another guest");
 }
 
+// It was destroyed for an image that was gone.
+TEST_F(InCustody, regression_a_guest_is_not_destroyed_for_an_image_that_somebody_has_removed) {
+  for (const bool removed : {true, false}) {
+    const Ended ended = save_asking([&] {
+      if (!place_.has_image()) return;
+      if (removed)
+        std::filesystem::remove(place_.image());
+      else
+        std::ofstream(place_.image()) << "something else";
+    });
+    EXPECT_EQ(ended.exit_status(), 1) << ended.sentence;
+    EXPECT_NE(ended.sentence.find("somebody has removed or changed it; web1 runs on here"),
+              std::string::npos)
+        << ended.sentence;
+    EXPECT_TRUE(runs(*host_, subject_.domid()));
+  }
+}
+
 TEST_F(InCustody, a_guest_that_somebody_destroyed_leaves_its_image) {
   const Ended ended = save(Afterwards::destroy, [&] {
     if (exists(*host_, subject_.domid())) destroy_domain(*host_, subject_.domid());
   });
-  EXPECT_NE(ended.exit_status(), 4) << ended.sentence;
+  EXPECT_EQ(ended.exit_status(), 4) << ended.sentence;
+  EXPECT_TRUE(place_.has_image()) << "the last copy";
+  EXPECT_NE(ended.sentence.find("somebody has destroyed web1"), std::string::npos)
+      << ended.sentence;
+  EXPECT_NE(ended.sentence.find("try: ferry restore " + place_.image()), std::string::npos)
+      << ended.sentence;
 }
 
 TEST_F(InCustody, another_guest_with_the_number_is_left_alone) {
@@ -263,6 +297,22 @@ TEST_F(AfterABrokenSave, regression_nor_does_it_go_when_the_guest_is_kept_and_re
   EXPECT_TRUE(resumed.done()) << resumed.sentence;
   EXPECT_TRUE(runs(*host_, subject_.domid()));
   EXPECT_TRUE(earlier_is_there());
+}
+
+// Another guest's, a clone's say: it was lost with the image.
+TEST_F(AfterABrokenSave, regression_nor_does_it_go_when_another_guest_is_in_a_delta_of_it) {
+  {
+    const Descriptor file(open(earlier_.c_str(), O_RDONLY | O_CLOEXEC));
+    HeldFiles held;
+    held.hold(file.get(), earlier_);
+    held.note_built_upon();
+  }
+  testing::internal::CaptureStderr();
+  const Ended resumed = resume();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(resumed.done()) << resumed.sentence;
+  EXPECT_TRUE(earlier_is_there());
+  EXPECT_NE(said.find("must not be restored"), std::string::npos) << said;
 }
 
 // It was removed first; where the other one then got no name, none was left.

@@ -60,6 +60,41 @@ TEST_P(OldJournal, regression_of_a_source_that_has_not_given_it_away_yet) {
   }
 }
 
+// Its name was all that told, and somebody had changed that, too.
+TEST_P(OldJournal, regression_of_a_source_whose_copy_was_renamed) {
+  for (const char* command : {"resume", "abort"}) {
+    SCOPED_TRACE(command);
+    hosts_.fresh();
+    const std::string id = unheard();
+    std::filesystem::copy(aside(), journal(id), std::filesystem::copy_options::overwrite_existing);
+    ASSERT_EQ(hosts_.run("a", {"rename", kAway, "foo"}).status, 0);
+    expect_says(hosts_.run("a", {"job", command, id}), 0, "web1 runs there");
+    EXPECT_EQ(state("a", "foo"), "");
+    hosts_.expect_one_runs("there");
+  }
+}
+
+// It was said to be taken back if the guest surely did not run there: it had left, or was called
+// something else by then.
+TEST_P(OldJournal, regression_of_a_destination_that_has_none_any_more) {
+  for (const bool left : {true, false}) {
+    SCOPED_TRACE(left);
+    hosts_.fresh();
+    const std::string id = unheard(), image = hosts_.path("image");
+    std::filesystem::remove(image);
+    const auto meanwhile = left ? hosts_.run("b", {"save", "web1", image})
+                                : hosts_.run("b", {"rename", "web1", "prod"});
+    ASSERT_EQ(meanwhile.status, 0) << meanwhile.said;
+    std::filesystem::remove(hosts_.path("b.host.jobs") + "/" + id + ".destination");
+    const auto asked = hosts_.run("a", {"job", "resume", id});
+    expect_says(asked, 4, "but the guest was let run there, or was about to be");
+    expect_says(asked, 4, "only if it surely never ran there, try: ferry job abort --force " + id);
+    EXPECT_EQ(asked.said.find("(prod) there is the same guest") != std::string::npos, !left)
+        << asked.said;
+    EXPECT_EQ(state("a", kAway), "suspended");
+  }
+}
+
 // It said that the guest never ran there.
 TEST_P(OldJournal, regression_of_a_destination_that_knows_no_copy_yet) {
   for (const char* command : {"resume", "abort"}) {

@@ -62,7 +62,7 @@ TEST_P(SourceGone, regression_a_damaged_journal_there_is_as_good_as_lost) {
   std::ofstream(hosts_.path("b.host.jobs") + "/" + id + ".destination") << "{}";
   for (const char* command : {"resume", "abort"}) {
     const auto asked = hosts_.run("a", {"job", command, id});
-    expect_says(asked, 4, "only if it surely does not, try: ferry job abort --force " + id);
+    expect_says(asked, 4, "only if it surely never ran there, try: ferry job abort --force " + id);
     EXPECT_NE(asked.said.find("is no journal of a job"), std::string::npos) << asked.said;
   }
   expect_says(hosts_.run("a", {"job", "abort", "--force", id}), 0, "web1 runs here");
@@ -85,7 +85,8 @@ TEST_P(SourceGone, regression_a_damaged_journal_there_names_what_settles_its_cop
     }
     if (source_is_there) {
       const auto at_source = do_as_told(hosts_.run("b", {"job", "abort", id}).said);
-      expect_says(at_source, 4, "only if it surely does not, try: ferry job abort --force " + id);
+      expect_says(at_source, 4,
+                  "only if it surely never ran there, try: ferry job abort --force " + id);
       expect_says(do_as_told(at_source.said), 0, "web1 runs here");
       ASSERT_EQ(hosts_.run("b", {"destroy", "2"}).status, 0);
       hosts_.expect_one_runs("taken back");

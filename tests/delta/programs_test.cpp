@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -12,9 +13,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "delta/image_files.h"
 #include "error/error.h"
+#include "io/descriptor.h"
 #include "tests/audit/image_builder.h"
 #include "tests/audit/run_program.h"
 #include "tests/delta/make_delta.h"
@@ -115,6 +118,52 @@ TEST_F(DeltaPrograms, refuse_a_base_that_is_none_and_leave_the_guest_running) {
   EXPECT_THAT(refused.err, HasSubstr("name another file"));
   EXPECT_FALSE(fs::exists(b));
   EXPECT_EQ(sim({"run", "web1", "--steps", "10"}).exit_code, 0) << "the guest does not run";
+}
+
+// Its base was made into a delta of that base, and the guest destroyed for it.
+TEST_F(DeltaPrograms, regression_save_over_nothing_that_the_base_builds_upon) {
+  ASSERT_EQ(sim({"create", "web1", "--memory", "8"}).exit_code, 0);
+  const std::string a = folder_.path("a.ferry"), b = folder_.path("b.ferry");
+  ASSERT_EQ(sim({"save", "--keep", "web1", a}).exit_code, 0);
+  ASSERT_EQ(sim({"save", "--keep", "--base", a, "web1", b}).exit_code, 0);
+  fs::create_symlink(a, folder_.path("another-name"));
+  const Bytes was = read(a);
+  for (const std::string& target : {a, folder_.path("another-name"), b}) {
+    const Outcome refused = sim({"save", "--base", b, "web1", target});
+    EXPECT_EQ(refused.exit_code, 2) << refused.err;
+    EXPECT_THAT(refused.err, HasSubstr("is what the delta builds upon"));
+  }
+  EXPECT_TRUE(read(a) == was);
+  EXPECT_THAT(sim({"list"}).out, HasSubstr("running"));
+}
+
+// The guest was destroyed for a delta whose base was another file by then, or gone.
+TEST_F(DeltaPrograms, regression_save_against_a_base_that_stays) {
+  for (const char* name : {"web1", "web2"})
+    ASSERT_EQ(sim({"create", name, "--memory", "8"}).exit_code, 0);
+  const std::string a = folder_.path("a.ferry"), fifo = folder_.path("fifo");
+  ASSERT_EQ(sim({"save", "--keep", "web1", a}).exit_code, 0);
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  Outcome saved;
+  std::thread save([&] { saved = sim({"save", "--destroy", "--base", a, "web1", fifo}); });
+  // It waits for its reader until all is taken.
+  const Descriptor reader(open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  pollfd comes = {reader.get(), POLLIN, 0};
+  EXPECT_EQ(poll(&comes, 1, 60'000), 1);
+  fcntl(reader.get(), F_SETFL, 0);
+  const Outcome other = sim({"save", "--keep", "web2", a});
+  EXPECT_EQ(other.exit_code, 1) << other.err;
+  EXPECT_THAT(other.err, HasSubstr("or builds upon it"));
+  EXPECT_EQ(sim({"save", "--keep", "--base", a, "web2", folder_.path("c")}).exit_code, 0)
+      << "as many as want to may read it";
+  fs::rename(a, folder_.path("elsewhere"));
+  std::string taken(65536, '\0');
+  while (::read(reader.get(), taken.data(), taken.size()) > 0) continue;
+  save.join();
+  EXPECT_EQ(saved.exit_code, 1) << saved.err;
+  EXPECT_THAT(saved.err, HasSubstr("a.ferry is not what it was when the save began"));
+  EXPECT_THAT(saved.err, HasSubstr("web1 runs on here"));
+  EXPECT_EQ(sim({"run", "web1"}).exit_code, 0) << "it is in no image that could be restored";
 }
 
 TEST_F(DeltaPrograms, take_a_chain_as_one_image_by_its_files_or_their_folder) {

@@ -37,7 +37,7 @@ class GivenAway : public Migrate {
     EXPECT_EQ(ends.sender, Errc::needs_operator);
     EXPECT_NE(ends.sentence.find("belongs to somebody else"), std::string::npos) << ends.sentence;
     // Not to try the same again, which would be refused for ever.
-    EXPECT_NE(ends.sentence.find("only if it surely does not, try: ferry job abort --force"),
+    EXPECT_NE(ends.sentence.find("only if it surely never ran there, try: ferry job abort --force"),
               std::string::npos)
         << ends.sentence;
     EXPECT_TRUE(to_->running().empty());

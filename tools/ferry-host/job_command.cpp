@@ -286,6 +286,7 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
                printable(job.name));
     return;
   }
+  journal.write(handover.state());  // that it could not be written then is no secret
   tell_given_up(journal.job(), *guest);
   if (journal.job().destination_state() == DestinationState::never_ran)
     tell_look_alike(host.life(), journal.job());

@@ -36,20 +36,36 @@ delta::ImageFiles open_base(const std::vector<std::string>& files) {
   return delta::ImageFiles::found_among(base, {folder.empty() ? "." : folder});
 }
 
+// Which of all that are open, one character each: those may be a whole folder's.
+std::string numbers_of(const std::vector<InputFile>& links, const std::vector<int>& all) {
+  std::string used(all.size(), '-');
+  for (const InputFile& link : links)
+    used[static_cast<size_t>(std::find(all.begin(), all.end(), link.descriptor()) - all.begin())] =
+        'x';
+  return used;
+}
+
+void hold(const delta::ImageFiles& files, const std::string& used, HeldFiles& held) {
+  const std::vector<int> all = files.descriptors();
+  const std::vector<std::string> paths = files.paths();
+  if (used.size() != all.size())
+    fail(Errc::internal, "what reads {} says what makes no sense", files.path());
+  for (size_t i = 0; i < all.size(); ++i)
+    if (used[i] == 'x') held.hold(all[i], paths[i]);
+}
+
 }  // namespace
 
-BasePages read_base(const std::vector<std::string>& files, bool confined) {
+BasePages read_base(const std::vector<std::string>& files, bool confined, HeldFiles& held) {
   const delta::ImageFiles base = open_base(files);
   BasePages pages = BasePages::make(most_pfns());
   const auto body = [&] {
     const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads);
-    delta::read_base(base.links(), pages, *make_thread_executor(threads));
-    return std::string();
+    const std::vector<InputFile> links = base.links();
+    delta::read_base(links, pages, *make_thread_executor(threads));
+    return numbers_of(links, base.descriptors());
   };
-  if (confined)
-    say_confined(base.path(), base.size(), body);
-  else
-    body();
+  hold(base, confined ? say_confined(base.path(), base.size(), body) : body(), held);
   return pages;
 }
 

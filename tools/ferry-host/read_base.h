@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base_pages/base_pages.h"
+#include "files/held_files.h"
 
 namespace ferry::host {
 
@@ -12,6 +13,7 @@ namespace ferry::host {
 // is a delta itself, the rest is looked for in its folder. confined: false reads it in this
 // process, for finding faults; otherwise this process has one thread, and nothing of Xen open.
 // Throws Error.
-BasePages read_base(const std::vector<std::string>& files, bool confined);
+// held: gets all that the base is made of.
+BasePages read_base(const std::vector<std::string>& files, bool confined, HeldFiles& held);
 
 }  // namespace ferry::host

@@ -2,10 +2,8 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <optional>
-#include <system_error>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -76,14 +74,15 @@ void print(const Arguments& arguments, const SaveReport& report) {
 }
 
 // The guest runs on meanwhile.
-std::optional<BasePages> base_of(const Arguments& arguments, const Settings& settings) {
+std::optional<BasePages> base_of(const Arguments& arguments, const Settings& settings,
+                                 HeldFiles& held) {
   if (arguments.bases.empty()) return {};
-  for (const std::string& base : arguments.bases) {
-    std::error_code ignored;
-    if (std::filesystem::equivalent(base, arguments.file, ignored))
-      fail(Errc::usage, "{} is what the delta builds upon: name another file to write", base);
-  }
-  return read_base(arguments.bases, settings.get<"sandbox">() == "yes" && sandbox::can_confine());
+  BasePages base = read_base(arguments.bases,
+                             settings.get<"sandbox">() == "yes" && sandbox::can_confine(), held);
+  if (held.has(arguments.stream ? "/dev/stdout" : arguments.file))
+    fail(Errc::usage, "{} is what the delta builds upon: name another file to write",
+         arguments.file);
+  return base;
 }
 
 void save(Arguments& arguments, const Settings& settings, const SaveGuest& save_guest) {
@@ -98,8 +97,13 @@ void save(Arguments& arguments, const Settings& settings, const SaveGuest& save_
     line.update(what, done, total);
   };
   const SaveReport report = counted("save", [&](CommandRun& run) {
-    const std::optional<BasePages> base = base_of(arguments, settings);
+    HeldFiles held;
+    const std::optional<BasePages> base = base_of(arguments, settings, held);
     if (base) request.base = base->fd();
+    request.check_base = [&held] {
+      held.check();
+      held.note_built_upon();
+    };
     SaveReport saved = save_guest(request, progress);
     run.guest_bytes = saved.guest_bytes;
     run.image_bytes = saved.image_bytes;
