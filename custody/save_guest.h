@@ -21,8 +21,8 @@ struct SaveRequest {
   std::string file;    // or "-" for standard output
   Afterwards afterwards = Afterwards::destroy;
   Settings settings = {};
-  bool live = false;             // the guest runs while its memory is copied
-  std::optional<int> base = {};  // of a delta: a descriptor (custody/save_engine.h)
+  bool live = false;                  // the guest runs while its memory is copied
+  std::optional<int> base = {};       // of a delta: a descriptor (custody/save_engine.h)
   RefuseClaimed refuse_claimed = {};  // custody/resume_guest.h
   // That the delta's base is still to be had: asked before the image counts. Throws Error.
   std::function<void()> check_base = [] {};
