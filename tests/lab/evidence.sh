@@ -48,7 +48,8 @@ same() { ferry diff "$@" | head -n 1 | grep -q ': the same$'; }
 # begins_with WANTED FILE: what came later is in FILE too.
 begins_with() { head -n "$(wc -l <"$1")" "$2" | diff "$1" - && [ "$(wc -l <"$1")" -gt 100 ]; }
 has() { grep -q "$@"; }
-from_pipe() { ferry core $work/web.ferry - | cmp - $work/web.core; }
+# cmp would take minutes here.
+from_pipe() { [ "$(ferry core $work/web.ferry - | md5sum)" = "$(md5sum <$work/web.core)" ]; }
 
 check "a guest with 2 vCPUs starts" start_telling web 2 128
 check "it says its log" within 60 told
