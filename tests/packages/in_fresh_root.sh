@@ -27,7 +27,6 @@ files() {
   find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /try -o -path /var/lib/apt \
     -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/log \) -prune -o -print | sort
 }
-version_of() { dpkg-query -W -f '${Version}' "$1"; }
 is_xens() { # FILE: it is what Xen's package brought
   [ "$(md5sum <"$1" | cut -c 1-32)" = "$(sed -n "s|  usr/lib/xen-$xen/bin/libxl-save-helper\$||p" /var/lib/dpkg/info/xen-utils-$xen.md5sums)" ]
 }
@@ -41,7 +40,7 @@ check "Xen's packages of the release as it came out" apt install xen-utils-$xen
 # What ferry was built with may be newer than that, and apt is to find it.
 cp updates.list /etc/apt/sources.list.d/
 check "Debian's updates" apt update
-older=$(version_of xen-utils-$xen)
+show dpkg-query -W xen-utils-$xen
 files >before
 cp /etc/passwd passwd.before
 check "the helper is Xen's" not_diverted
@@ -65,11 +64,7 @@ check "systemd finds nothing wrong with the units" systemd-analyze verify --man=
 check "none of them is enabled" eval '! ls /etc/systemd/system/*/ferry-*'
 
 # Xen's packages get newer beside it.
-check "Xen's packages are upgraded" apt install --only-upgrade xen-utils-$xen
-show dpkg-query -W xen-utils-$xen
-[ "$(version_of xen-utils-$xen)" != "$older" ] || echo "# Debian has one version of it only"
-check "ferry's helper is still there, and Xen's beside it" diverted
-# A made-up version with another helper, for Debian may have no newer one.
+# A made-up version with another helper: what Debian has is there by now.
 newer() {
   apt download xen-utils-$xen && dpkg-deb -R xen-utils-${xen}_*.deb newer || return 1
   sed -i 's/^Version: .*/&+newer/' newer/DEBIAN/control
@@ -109,6 +104,6 @@ check "no helper and no diversion is left" eval '[ ! -e $helper ] && [ ! -e $hel
 check "autopkgtest is installed" apt install autopkgtest
 status=0
 autopkgtest ./ferry_*.deb ./ferry-xen_*.deb source/ -- null >autopkgtest.log 2>&1 || status=$?
-grep -E -A 2 '^(images|host) |ends with [0-9]+:$' autopkgtest.log | grep -vx -- -- | sed 's/^/#   /'
+{ grep -A 2 'ends with [0-9]*:$' autopkgtest.log | grep -vx -- --; sed -n '/@@@ summary/,$p' autopkgtest.log; } | sed 's/^/#   /'
 check "autopkgtest: images passes, host is left to a dom0" eval '
   { [ $status -eq 0 ] || [ $status -eq 2 ] || { tail -n 25 autopkgtest.log; false; }; } && grep -q "^images *PASS" autopkgtest.log && grep "^host *SKIP" autopkgtest.log'
