@@ -72,7 +72,7 @@ newer() {
   sed -i "s|^.*  \(${helper#/}\)\$|$(md5sum <newer$helper | cut -c 1-32)  \1|" newer/DEBIAN/md5sums
   dpkg-deb -b newer newer.deb && dpkg --install ./newer.deb && tail -n 1 $helper.stock | grep -qx newer
 }
-check "an even newer one, whose helper is another" newer
+check "a newer Xen is installed, whose helper is another" newer
 check "ferry's helper stays, beside the newer one" diverted
 check "dpkg finds nothing amiss then" eval '[ -z "$(dpkg --audit)" ] && dpkg --verify ferry ferry-xen'
 
