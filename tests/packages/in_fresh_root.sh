@@ -85,7 +85,7 @@ check "it is installed again" install_ferry
 check "with its configuration" grep -qx 'level = 3' /etc/ferry/ferry.conf
 check "ferry's helper is there again" diverted
 mkdir -p /var/lib/ferry && touch /var/lib/ferry/a-note
-check "an operator lets other hosts in, and saves at night" systemctl enable ferry-receive.socket ferry-job.socket ferry-backup.timer
+check "an operator lets other hosts in, and saves at night" systemctl enable ferry-receive.socket ferry-backup.timer
 check "both are purged, with what only they needed" apt purge --auto-remove ferry ferry-xen
 check "Xen has its own helper" not_diverted
 files >after
