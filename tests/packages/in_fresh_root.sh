@@ -22,10 +22,11 @@ show() { # COMMAND…
 apt() { apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends "$@"; }
 install_ferry() { apt install ./ferry_*.deb ./ferry-xen_*.deb; }
 digest() { sha256sum <"$1"; }
-# All that is there but what dpkg, apt and caches note of themselves, and of systemd's units what its helper does.
+# All that is there but what dpkg, apt and caches note of themselves, and the copies of the lists of users that are made
+# when one is added.
 files() {
   find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /try -o -path /var/lib/apt \
-    -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/log \) -prune -o -print | sort
+    -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/log -o -path '/etc/[gps]*-' \) -prune -o -print | sort
 }
 is_xens() { # FILE: it is what Xen's package brought
   [ "$(md5sum <"$1" | cut -c 1-32)" = "$(sed -n "s|  usr/lib/xen-$xen/bin/libxl-save-helper\$||p" /var/lib/dpkg/info/xen-utils-$xen.md5sums)" ]
