@@ -1,6 +1,7 @@
 # The installed receiver under systemd in a Debian dom0, AppArmor on (tools/lab --dom0 debian): what docs/migration.md
 # says, a guest with its disk and network that comes in through the socket, and what stopping the units leaves alone.
 . "$LAB_TESTS/lib.sh"
+. "$LAB_TESTS/installed_lib.sh"
 name=mover
 export FERRY_MAX_DOWNTIME=2500 FERRY_MAX_ROUNDS=1 FERRY_LEVEL=1
 
@@ -25,23 +26,7 @@ at_most() { # FIGURE MOST
 job_units() { systemctl list-units --no-legend --plain --state=active 'ferry-job@*' | awk '{ print $1 }'; }
 has_a_job() { [ -n "$(job_units)" ]; }
 has_no_job() { not has_a_job; }
-# The listener's own process, whose parts have no more than it.
-listener() { systemctl show --property MainPID --value ferry-receive.service; }
-has_no_rights() {
-  [ "$(stat -c %U /proc/"$(listener)")" = ferry-receive ] &&
-    grep -qx 'CapEff:.0000000000000000' /proc/"$(listener)"/status && grep -qx 'NoNewPrivs:.1' /proc/"$(listener)"/status
-}
 denied() { dmesg | grep 'apparmor="DENIED"'; }
-certify() ( # as docs/migration.md says; this host is both ends
-  mkdir -p /etc/ferry/tls $work/ca
-  cd /etc/ferry/tls
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2 -subj '/CN=lab' \
-    -keyout $work/ca/ca.key -out ca.pem
-  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost -keyout key.pem -out $work/ca/host.csr
-  openssl x509 -req -in $work/ca/host.csr -CA ca.pem -CAkey $work/ca/ca.key -days 2 -copy_extensions copy -out cert.pem
-  chmod 600 key.pem && chown ferry-receive key.pem
-)
 
 check "AppArmor is on" grep -qx Y /sys/module/apparmor/parameters/enabled
 check "this is a dom0" grep -q control_d /proc/xen/capabilities
@@ -52,7 +37,7 @@ serves=$(exposure ferry-job@one.service)
 note "exposure of ferry-receive.service: $listens, of ferry-job@.service: $serves"
 check "what listens has hardly any rights" at_most "$listens" 2.0
 check "a job has not more than what it starts needs" at_most "$serves" 4.0
-check "certificates are made" certify
+check "certificates are made" eval 'certify && chown ferry-receive $key'
 check "systemctl enable --now ferry-receive.socket" systemctl enable --now ferry-receive.socket
 # A disk and a network, for which xl has the scripts of /etc/xen/scripts run.
 check "a guest with 2 vCPUs starts" start_guest $name 2 128 "$(disk_line)" "$(network_line 1)"
