@@ -275,17 +275,17 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
         "here: ferry job resume --force {1}",
         job.name, job.id, source_of(job));
   JobJournal journal(job);
-  DestinationHandover handover(state, journal, *guest, nobody);
-  if (state == DestinationState::receiving)
-    handover.link_lost();
-  else
-    handover.on(HandoverMessage::forget);
-  if (handover.state() == DestinationState::may_have_run && force) {
+  if (state == DestinationState::may_have_run && force) {
     journal.write(DestinationState::runs);  // whoever asks hears that it is gone since
     fmt::print("job {} is settled here: {} is not here any more, and may have run\n", job.id,
                printable(job.name));
     return;
   }
+  DestinationHandover handover(state, journal, *guest, nobody);
+  if (state == DestinationState::receiving)
+    handover.link_lost();
+  else
+    handover.on(HandoverMessage::forget);
   journal.write(handover.state());  // that it could not be written then is no secret
   tell_given_up(journal.job(), *guest);
   if (journal.job().destination_state() == DestinationState::never_ran)
