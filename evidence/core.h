@@ -35,14 +35,16 @@ class CoreFile {
   virtual void put(uint64_t at, std::span<const std::byte> bytes) = 0;
 };
 
-// A file that is empty as yet: pieces go to any place, and zeros take no room. Does not own the
-// descriptor.
+// A file that is empty as yet: pieces go to any place, each to one of its own but for less than a
+// page, and whole pages of zeros take no room. Does not own the descriptor.
 class SparseFile final : public CoreFile {
  public:
   SparseFile(int fd, std::string name) : fd_(fd), name_(name), sink_(fd, std::move(name)) {}
   void put(uint64_t at, std::span<const std::byte> bytes) override;
 
  private:
+  void write_at(uint64_t at, std::span<const std::byte> bytes);
+
   int fd_;
   std::string name_;
   FdSink sink_;

@@ -12,6 +12,8 @@
 #include <array>
 #include <atomic>
 
+#include "evidence/address_space.h"
+
 namespace ferry::evidence {
 namespace {
 
@@ -195,6 +197,36 @@ void find(const GuestPages& pages, const Pattern& pattern, const FindOptions& op
     return std::make_unique<FindVisit>(finder);
   });
   finder.release({}, false);
+}
+
+void find_virtual(const GuestPages& pages, uint64_t root, const Pattern& pattern,
+                  const FindOptions& options, const std::function<bool(const Hit&)>& visit) {
+  uint64_t held_vaddr = 0, held_pfn = 0;
+  // To the finder, pages are numbered by their addresses.
+  const std::function<bool(const Hit&)> visit_held = [&](Hit hit) {
+    hit.vaddr = held_vaddr + hit.at;
+    hit.pfn = held_pfn;
+    return visit(hit);
+  };
+  Finder finder(pattern, options, visit_held);
+  std::array<Page, 2> memory;  // one is held while the other is read
+  size_t turn = 0;
+  each_mapped(pages, root, [&](uint64_t vaddr, uint64_t pfn) {
+    const v1::PageKind kind = pages.map().kind(pfn);
+    std::span<const std::byte> page = kZeros;
+    if (kind != v1::ZERO) {
+      turn ^= 1;
+      pages.read(pfn, memory[turn]);
+      page = memory[turn];
+    }
+    const bool follows = vaddr == held_vaddr + kPageSize;
+    finder.release(follows ? page : std::span<const std::byte>(), follows && kind == v1::ZERO);
+    held_vaddr = vaddr;
+    held_pfn = pfn;
+    finder.hold(vaddr >> kPageShift, kind, page, false);
+    return !finder.done();
+  });
+  if (!finder.done()) finder.release({}, false);
 }
 
 }  // namespace ferry::evidence

@@ -4,6 +4,19 @@
 #include <algorithm>
 
 namespace ferry::evidence {
+namespace {
+
+constexpr uint64_t kSomeKernelAddress = 0xffff'ffff'8100'0000;
+
+}  // namespace
+
+KernelMemory::KernelMemory(const GuestPages& pages, uint64_t root)
+    : pages_(pages),
+      table_reader_(pages.image(), pages.map()),
+      walker_(table_reader_, pages.map()),
+      root_(root) {
+  walker_.walk(root_, kSomeKernelAddress);  // which keeps the tables on its way
+}
 
 std::optional<uint64_t> KernelMemory::pfn_of(uint64_t vaddr) {
   return walker_.walk(root_, vaddr).pfn;

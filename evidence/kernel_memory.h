@@ -11,12 +11,8 @@ namespace ferry::evidence {
 
 class KernelMemory {
  public:
-  // root: pfn of an L4.
-  KernelMemory(const GuestPages& pages, uint64_t root)
-      : pages_(pages),
-        table_reader_(pages.image(), pages.map()),
-        walker_(table_reader_, pages.map()),
-        root_(root) {}
+  // root: pfn of an L4. It is read now: of a guest that runs, it may be another page soon.
+  KernelMemory(const GuestPages& pages, uint64_t root);
 
   std::optional<uint64_t> pfn_of(uint64_t vaddr);
 

@@ -58,6 +58,8 @@ class ImageFile {
   // newest. Each link must name the one before it, by size and digest: that it names those very
   // bytes is checked in delta/. Throws Error(bad_image), naming the link.
   static ImageFile open_chain(const std::vector<InputFile>& links);
+  // What is no file (proto/image_source.h).
+  static ImageFile of(std::shared_ptr<const ImageSource> source);
   ~ImageFile();
   ImageFile(ImageFile&&) noexcept;
   ImageFile& operator=(ImageFile&&) noexcept;
@@ -88,7 +90,6 @@ class ImageFile {
 
  private:
   ImageFile();
-  static ImageFile of(std::shared_ptr<const ImageSource> source);
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -1,4 +1,5 @@
-// What ImageFile reads: one file, or several that are one image together. Private to this folder.
+// What ImageFile reads: one file, several that are one image together, or what is made into one as
+// it is read (borrow/).
 #pragma once
 
 #include <memory>

@@ -13,7 +13,6 @@
 #include "save/size_guess.h"
 #include "save/static_records.h"
 #include "save/vcpu_records.h"
-#include "xen/tsc.h"
 
 namespace ferry {
 namespace {
@@ -172,12 +171,8 @@ class Save {
   }
 
   void write_state(const GuestView& guest, const std::vector<v1::Vcpu>& vcpus) {
-    const TscInfo tsc = get_tsc(xen_, domid_);
     v1::Record record;
-    record.mutable_tsc()->set_mode(tsc.mode);
-    record.mutable_tsc()->set_nsec(tsc.nsec);
-    record.mutable_tsc()->set_khz(tsc.khz);
-    record.mutable_tsc()->set_incarnation(tsc.incarnation);
+    *record.mutable_tsc() = make_tsc(xen_, domid_);
     writer_->write(record);
     *record.mutable_shared_info() = make_shared_info(guest);
     writer_->write(record);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "xen/cpu_policy.h"
+#include "xen/tsc.h"
 #include "xen/vcpu.h"
 
 namespace ferry {
@@ -18,10 +19,8 @@ std::string to_string(const std::vector<std::byte>& bytes) {
 }
 
 void write_cpu_policy(const Hypervisor& xen, domid_t domid, RecordWriter& writer) {
-  CpuPolicyBlobs policy = get_cpu_policy(xen, domid);
   v1::Record record;
-  record.mutable_cpu_policy()->set_cpuid_leaves(to_string(policy.cpuid_leaves));
-  record.mutable_cpu_policy()->set_msrs(to_string(policy.msrs));
+  *record.mutable_cpu_policy() = make_cpu_policy(xen, domid);
   writer.write(std::move(record));
 }
 
@@ -107,6 +106,24 @@ void write_static_records(const Hypervisor& xen, const DomainInfo& domain, const
   write_cpu_policy(xen, domain.domid, writer);
   write_populated(populated, writer);
   write_p2m_frames(guest, nr_pfns, writer);
+}
+
+v1::CpuPolicy make_cpu_policy(const Hypervisor& xen, domid_t domid) {
+  const CpuPolicyBlobs blobs = get_cpu_policy(xen, domid);
+  v1::CpuPolicy policy;
+  policy.set_cpuid_leaves(to_string(blobs.cpuid_leaves));
+  policy.set_msrs(to_string(blobs.msrs));
+  return policy;
+}
+
+v1::Tsc make_tsc(const Hypervisor& xen, domid_t domid) {
+  const TscInfo info = get_tsc(xen, domid);
+  v1::Tsc tsc;
+  tsc.set_mode(info.mode);
+  tsc.set_nsec(info.nsec);
+  tsc.set_khz(info.khz);
+  tsc.set_incarnation(info.incarnation);
+  return tsc;
 }
 
 v1::SharedInfo make_shared_info(const GuestView& guest) {

@@ -26,6 +26,9 @@ void write_static_records(const Hypervisor& xen, const DomainInfo& domain, const
 // nr_pfns, its last leaf stands for all of the rest.
 void write_p2m_frames(const GuestView& guest, uint64_t nr_pfns, RecordWriter& writer);
 
+v1::CpuPolicy make_cpu_policy(const Hypervisor& xen, domid_t domid);
+v1::Tsc make_tsc(const Hypervisor& xen, domid_t domid);
+
 // The page as it travels: no machine frame of this host is left in it.
 v1::SharedInfo make_shared_info(const GuestView& guest);
 

@@ -1,4 +1,4 @@
-// A suspended guest's vCPUs as records, every machine frame number in them turned into a pfn.
+// A guest's vCPUs as records, every machine frame number in them turned into a pfn.
 #include "save/vcpu_records.h"
 
 #include <algorithm>
@@ -29,13 +29,16 @@ class ToPfns {
     return found.raw();
   }
 
+  // What vCPU 0 handed to the suspend hypercall.
+  void convert_suspended(VcpuContext& context) const {
+    if (vcpu_ != 0) return;
+    context.user_regs.rdx = pfn(context.user_regs.rdx, "start_info page");
+    // A resume that died half way has written that and done nothing else. In a new domain the
+    // guest would believe that it never left, and go on with registrations that it has not.
+    if (context.user_regs.rax == kCancelled) context.user_regs.rax = 0;
+  }
+
   void convert(VcpuContext& context) const {
-    if (vcpu_ == 0) {
-      context.user_regs.rdx = pfn(context.user_regs.rdx, "start_info page");
-      // A resume that died half way has written that and done nothing else. In a new domain the
-      // guest would believe that it never left, and go on with registrations that it has not.
-      if (context.user_regs.rax == kCancelled) context.user_regs.rax = 0;
-    }
     if (context.gdt_ents > kMaxGdtEntries)
       fail(Errc::guest, "vCPU {} cannot be saved: its GDT has {} entries", vcpu_,
            static_cast<uint64_t>(context.gdt_ents));
@@ -57,9 +60,12 @@ void assign(std::string* field, const void* data, size_t bytes) {
   field->assign(static_cast<const char*>(data), bytes);
 }
 
-v1::Vcpu read_vcpu(const Hypervisor& xen, domid_t domid, const GuestView& guest, uint32_t id) {
+v1::Vcpu read_vcpu(const Hypervisor& xen, domid_t domid, const GuestView& guest, uint32_t id,
+                   bool suspended) {
   VcpuContext context = get_vcpu_context(xen, domid, id);
-  ToPfns(guest, id).convert(context);
+  const ToPfns to_pfns(guest, id);
+  if (suspended) to_pfns.convert_suspended(context);
+  to_pfns.convert(context);
   const auto extended = get_vcpu_extended(xen, domid, id);
   const auto xsave = get_vcpu_xsave(xen, domid, id);
   const auto msrs = get_vcpu_msrs(xen, domid, id);
@@ -72,17 +78,28 @@ v1::Vcpu read_vcpu(const Hypervisor& xen, domid_t domid, const GuestView& guest,
   return vcpu;
 }
 
+std::vector<v1::Vcpu> read_online(const Hypervisor& xen, const DomainInfo& domain,
+                                  const GuestView& guest, bool suspended) {
+  std::vector<v1::Vcpu> vcpus;
+  for (uint32_t id = 0; id <= domain.max_vcpu_id; ++id)
+    if (vcpu_online(xen, domain.domid, id))
+      vcpus.push_back(read_vcpu(xen, domain.domid, guest, id, suspended));
+  return vcpus;
+}
+
 }  // namespace
 
 std::vector<v1::Vcpu> read_vcpus(const Hypervisor& xen, const DomainInfo& domain,
                                  const GuestView& guest) {
-  std::vector<v1::Vcpu> vcpus;
-  for (uint32_t id = 0; id <= domain.max_vcpu_id; ++id)
-    if (vcpu_online(xen, domain.domid, id))
-      vcpus.push_back(read_vcpu(xen, domain.domid, guest, id));
+  std::vector<v1::Vcpu> vcpus = read_online(xen, domain, guest, true);
   if (vcpus.empty() || vcpus.front().id() != 0)
     fail(Errc::guest, "the guest cannot be saved: its vCPU 0 is offline");
   return vcpus;
+}
+
+std::vector<v1::Vcpu> read_vcpus_as_they_are(const Hypervisor& xen, const DomainInfo& domain,
+                                             const GuestView& guest) {
+  return read_online(xen, domain, guest, false);
 }
 
 pfn_t start_info_of(const v1::Vcpu& vcpu0) {

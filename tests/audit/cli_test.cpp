@@ -298,7 +298,7 @@ TEST_F(Cli, host_commands_are_handed_over_untouched) {
   file("libexec/ferry-host", std::string("#!/bin/sh\nprintf '<%s>' \"$@\"\nexit 4\n"));
   fs::permissions(folder_ / "libexec" / "ferry-host", fs::perms::owner_all);
   for (const char* command :
-       {"save", "restore", "resume", "migrate", "receive", "check", "estimate", "job"}) {
+       {"save", "restore", "resume", "migrate", "receive", "check", "estimate", "job", "lend"}) {
     const Outcome outcome = run_program({linked, command, "--help", "a b", "", "--json"});
     EXPECT_EQ(outcome.exit_code, 4);
     EXPECT_EQ(outcome.out, std::string("<") + command + "><--help><a b><><--json>");

@@ -10,6 +10,7 @@
 #include "pipeline/inline_executor.h"
 #include "pipeline/seeded_executor.h"
 #include "tests/audit/audit_image.h"
+#include "tests/evidence/fake_linux.h"
 #include "tests/evidence/random_guest.h"
 
 namespace ferry::test {
@@ -178,6 +179,82 @@ TEST(Find, finds_the_longest_pattern_over_a_border) {
     EXPECT_EQ(find_all(ImageFile::open(file.path()), Pattern::text(wanted), executor),
               (std::vector<Place>{{TestGuest::kData + 3, 4095, 4096}}));
   }
+}
+
+// Two pages that follow each other in the kernel's image only: their pfns are in the other order.
+TestGuest guest_with_neighbours(std::string_view first, std::string_view second) {
+  TestGuest guest;
+  FakeLinux kernel(guest);
+  kernel.finish();
+  constexpr uint64_t kL1 = 302, kA = 590, kB = 580, kAt = 100;
+  guest.pages[kA] = {};
+  guest.pages[kB] = {};
+  guest.page(kL1).words[kAt] = table_entry(kA);
+  guest.page(kL1).words[kAt + 1] = table_entry(kB);
+  auto* end = reinterpret_cast<char*>(guest.page(kA).words.data()) + 4096;
+  std::memcpy(end - first.size(), first.data(), first.size());
+  std::memcpy(guest.page(kB).words.data(), second.data(), second.size());
+  return guest;
+}
+
+using AddressAndPfn = std::pair<uint64_t, uint64_t>;
+
+std::vector<AddressAndPfn> found_virtually(const TestGuest& guest, uint64_t root,
+                                           const Pattern& pattern, uint64_t most = 1000) {
+  const MemoryFile file(build(guest));
+  const ImageFile image = ImageFile::open(file.path());
+  const evidence::GuestPages pages(image, 2);
+  std::vector<AddressAndPfn> found;
+  evidence::find_virtual(pages, root, pattern, {}, [&](const evidence::Hit& hit) {
+    found.emplace_back(hit.vaddr.value(), hit.pfn);
+    EXPECT_EQ(pattern.find(hit.around, hit.before)->at, hit.before);
+    EXPECT_EQ(*hit.vaddr % 4096, hit.at);
+    return found.size() < most;
+  });
+  return found;
+}
+
+TEST(FindVirtual, finds_what_lies_in_two_pages_that_are_neighbours_only_there) {
+  const TestGuest guest = guest_with_neighbours("half of a s", "ecret");
+  const Pattern pattern = Pattern::text("of a secret");
+  const uint64_t at = FakeLinux::kImage + 101 * 4096 - 6;
+  EXPECT_THAT(found_virtually(guest, TestGuest::kKernelL4, pattern),
+              testing::ElementsAre(AddressAndPfn{at, 590}));
+  EXPECT_THAT(found_virtually(guest, TestGuest::kKernelL4, Pattern::regex("of . sec")),
+              testing::ElementsAre(AddressAndPfn{at, 590}));
+  EXPECT_TRUE(found_virtually(guest, TestGuest::kUserL4, pattern).empty());
+  const MemoryFile file(build(guest));
+  const auto executor = make_seeded_executor(1, 1);
+  EXPECT_TRUE(find_all(ImageFile::open(file.path()), pattern, *executor).empty()) << "by pfn";
+}
+
+TEST(FindVirtual, finds_a_page_once_for_each_time_that_it_is_mapped_and_stops_when_told) {
+  const TestGuest guest = guest_with_neighbours("", "a word in it");
+  // Mapped in the direct map as well, whose L1 has the pfns up to 511 by itself.
+  TestGuest twice = guest;
+  twice.page(302).words[200] = table_entry(580);
+  const Pattern pattern = Pattern::text("a word in it");
+  EXPECT_EQ(found_virtually(guest, TestGuest::kKernelL4, pattern).size(), 1u);
+  const auto both = found_virtually(twice, TestGuest::kKernelL4, pattern);
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[1].first - both[0].first, (200 - 101) * 4096u);
+  EXPECT_EQ(found_virtually(twice, TestGuest::kKernelL4, pattern, 1).size(), 1u);
+}
+
+TEST(FindVirtual, of_tables_that_name_each_other_without_end_is_refused) {
+  TestGuest guest = guest_with_neighbours("", "x");
+  // 2^36 pages by four tables.
+  for (const auto& [table, next] : {std::pair<uint64_t, uint64_t>{0, 300}, {300, 301}, {301, 302}})
+    for (uint64_t& entry : guest.page(table).words) entry = table_entry(next);
+  for (uint64_t& entry : guest.page(302).words) entry = table_entry(580);
+  EXPECT_THROW(found_virtually(guest, TestGuest::kKernelL4, Pattern::text("not in it")), Error);
+}
+
+TEST(FindVirtual, of_what_is_no_root_finds_nothing) {
+  const TestGuest guest = guest_with_neighbours("", "a word in it");
+  for (const uint64_t root :
+       {uint64_t{1}, uint64_t{590}, uint64_t{70}, uint64_t{100}, ~uint64_t{0}})
+    EXPECT_TRUE(found_virtually(guest, root, Pattern::text("a word in it")).empty()) << root;
 }
 
 }  // namespace

@@ -161,6 +161,31 @@ TEST_F(EvidencePrograms, find_prints_what_is_around_and_no_more_than_asked_for) 
         << bad.back();
 }
 
+TEST_F(EvidencePrograms, find_goes_by_virtual_addresses_where_it_is_told) {
+  const std::string file = image(guest_with_log());
+  const Outcome outcome = ferry({"find", "--virtual", "--context", "0", file, "OSRELEASE"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "0xffff880000190018 pfn 0x190 byte 0x018 |OSRELEASE|\n");
+  const auto hits = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"find", "--virtual", "--json", file, "OSRELEASE"});
+    const Outcome found = ferry(words);
+    EXPECT_EQ(found.exit_code, 0) << found.err;
+    return json::parse(found.out)["hits"];
+  };
+  EXPECT_EQ(hits({})[0]["vaddr"], "0xffff880000190018");
+  EXPECT_EQ(hits({"--root", "0"}), hits({"--vcpu", "1"}));
+  EXPECT_EQ(hits({"--user"}).size(), 0u);
+  for (const std::vector<std::string>& bad :
+       std::vector<std::vector<std::string>>{{"--virtual", "--vcpu", "7"},
+                                             {"--vcpu", "0"},
+                                             {"--virtual", "--root", "20"},
+                                             {"--virtual", "--root", "0", "--user"}}) {
+    std::vector<std::string> words{"find", file, "x"};
+    words.insert(words.end(), bad.begin(), bad.end());
+    EXPECT_EQ(ferry(words).exit_code, 2) << bad.back();
+  }
+}
+
 TEST_F(EvidencePrograms, diff_prints_what_is_different) {
   TestGuest guest, other;
   guest.config.emplace().set_libxl_json(R"({"c_info":{"name":"web1"},"b_info":{"max_memkb":2}})");

@@ -14,6 +14,7 @@
 #include "settings/conf.h"
 #include "settings/places.h"
 #include "tools/ferry-host/commands.h"
+#include "tools/ferry-host/lend_command.h"
 #include "xen/libxl_lifecycle.h"
 
 namespace ferry::host {
@@ -68,6 +69,7 @@ void add_commands(CLI::App& app, const Settings& settings) {
   add_evacuate_command(app, settings, open_here, [] { return std::vector<std::string>(); });
   add_receive_command(app, settings, open_here);
   add_job_command(app, open_here);
+  add_lend_command(app, open_here);
   add_resume_command(app, resume_here);
   add_check_command(app, open_here);
   add_estimate_command(app, settings, open_here);

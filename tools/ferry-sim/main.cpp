@@ -11,8 +11,10 @@
 #include "migrate/open_job.h"
 #include "settings/environment.h"
 #include "tools/ferry-host/commands.h"
+#include "tools/ferry-host/lend_command.h"
 #include "tools/ferry-sim/commands.h"
 #include "tools/ferry-sim/migrate_host.h"
+#include "tools/ferry-sim/reading_commands.h"
 #include "tools/ferry-sim/sim_host.h"
 
 namespace ferry::sim {
@@ -42,6 +44,7 @@ void add_ferrys_own(CLI::App& app, const Settings& settings, HostPath path) {
   });
   host::add_receive_command(app, settings, [path] { return open_for_migration(*path, true); });
   host::add_job_command(app, source);
+  host::add_lend_command(app, source);
   host::add_check_command(app, source);
   host::add_estimate_command(app, settings, source);
 }
@@ -63,6 +66,7 @@ int run(int argc, char** argv) {
   add_ferrys_own(app, settings, host);
   add_restore_command(app, host);
   add_image_commands(app);
+  add_reading_commands(app, host);
   try {
     app.parse(argc, argv);
     return static_cast<int>(Exit::done);

@@ -8,5 +8,6 @@ namespace ferry {
 
 // Of the image's own Config record or of the xl file around it; null if it is none for us.
 nlohmann::ordered_json config_of(const audit::Summary& summary);
+nlohmann::ordered_json config_of(const ImageFile& image);
 
 }  // namespace ferry

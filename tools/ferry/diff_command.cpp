@@ -1,4 +1,4 @@
-// ferry diff: what is different between two saved guests?
+// ferry diff: what is different between two guests, saved or running?
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -22,6 +22,7 @@ struct DiffArguments {
       std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostDiffThreads);
   bool json = false;
   std::vector<std::string> bases;
+  std::string via;
   bool no_sandbox = false;
 };
 
@@ -46,8 +47,7 @@ class Ranges {
   std::vector<PfnsThatDiffer> ranges_;
 };
 
-void print_diff(const DiffArguments& arguments, const delta::ImageFiles& from,
-                const delta::ImageFiles& to) {
+void print_diff(const DiffArguments& arguments, const GuestSource& from, const GuestSource& to) {
   const ImageFile a = from.open(), b = to.open();
   const evidence::GuestPages pages_a(a, 2), pages_b(b, 2);
   Ranges ranges(arguments.limit);
@@ -62,15 +62,22 @@ void print_diff(const DiffArguments& arguments, const delta::ImageFiles& from,
   diff.records = evidence::diff_records(a, b);
   diff.vcpus = evidence::diff_vcpus(a, b);
   diff.config = diff_config(a, b);
+  for (const GuestSource* guest : {&from, &to})
+    if (const auto seen = guest->seen()) diff.running.emplace_back(guest->path(), *seen);
   print(arguments.json ? json_text(diff_as_json(diff)) + "\n" : diff_as_text(diff));
 }
 
 Exit run_diff(const DiffArguments& arguments) {
   // One of them may be the other one's base, and what both build upon is the same as a rule.
   std::vector<std::string> others = arguments.bases;
-  if (!others.empty()) others.insert(others.end(), {arguments.from, arguments.to});
-  const auto from = delta::ImageFiles::found_among(arguments.from, others);
-  const auto to = delta::ImageFiles::found_among(arguments.to, others);
+  if (!others.empty())
+    for (const std::string& name : {arguments.from, arguments.to})
+      if (!GuestSource::names_guest(name)) others.push_back(name);
+  const auto source = [&](const std::string& name) {
+    if (GuestSource::names_guest(name)) return GuestSource({name, {}, arguments.via});
+    return GuestSource(delta::ImageFiles::found_among(name, others));
+  };
+  const GuestSource from = source(arguments.from), to = source(arguments.to);
   return sandbox::run_confined(
              {.program = "ferry",
               .what = from.path() == to.path() ? from.path()
@@ -88,17 +95,18 @@ Exit run_diff(const DiffArguments& arguments) {
 
 void add_diff_command(CLI::App& ferry, Exit& exit) {
   auto arguments = std::make_shared<DiffArguments>();
-  CLI::App* command =
-      ferry.add_subcommand("diff", "Show what is different between two saved guests");
+  CLI::App* command = ferry.add_subcommand(
+      "diff", "Show what is different between two saved guests, or one that runs");
   command->footer(
       "Example: ferry diff monday.ferry tuesday.ferry\n"
+      "         ferry diff monday.ferry web1\n"
       "         ferry diff --pages monday.ferry tuesday.ferry | less\n"
       "Compares each byte of the pages, page tables in pfn form, and says what is different: pages "
       "by\n"
       "kind, ranges of pfns, vCPUs, configuration. --pages prints the bytes too: the guest's "
       "memory,\n"
       "which may hold its secrets.");
-  command->add_option("FROM", arguments->from, "Image, or xl save file that holds one")->required();
+  command->add_option("FROM", arguments->from, kGuestOrImage)->required();
   command->add_option("TO", arguments->to, "The other one")->required();
   command->add_option("--limit", arguments->limit, "Ranges to list (default 20)")
       ->check(CLI::Range(uint64_t{0}, uint64_t{100'000}).description(""))
@@ -115,6 +123,7 @@ void add_diff_command(CLI::App& ferry, Exit& exit) {
                    "others, in any order")
       ->type_name("FILE")
       ->allow_extra_args(false);
+  add_via(*command, arguments->via);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_diff(*arguments); });
 }

@@ -9,6 +9,7 @@
 #include "config/json_text.h"
 #include "text/printable.h"
 #include "tools/ferry/config_json.h"
+#include "tools/ferry/guest_source.h"
 
 namespace ferry {
 namespace {
@@ -77,8 +78,7 @@ std::string kind_as_json(v1::PageKind kind) {
 }  // namespace
 
 std::vector<evidence::ValueChange> diff_config(const ImageFile& a, const ImageFile& b) {
-  const ordered_json from = config_of(audit::summarise(a)).flatten(),
-                     to = config_of(audit::summarise(b)).flatten();
+  const ordered_json from = config_of(a).flatten(), to = config_of(b).flatten();
   std::set<std::string> places;
   for (const auto& side : {from, to})
     if (side.is_object())
@@ -110,6 +110,10 @@ std::string diff_as_text(const ImageDiff& diff) {
   text += vcpus_as_text(diff.vcpus);
   if (!diff.config.empty()) text += "\nconfiguration\n";
   for (const evidence::ValueChange& change : diff.config) text += row_of(change);
+  for (const auto& [name, seen] : diff.running) {
+    const std::string words = in_words(name, seen);
+    if (!words.empty()) text += "\n" + words;
+  }
   return text;
 }
 
@@ -129,17 +133,23 @@ ordered_json diff_as_json(const ImageDiff& diff) {
                      {"in_to", vcpu.in_b},
                      {"parts", vcpu.parts},
                      {"registers", changes_as_json(vcpu.registers)}});
-  return {{"from", diff.from},
-          {"to", diff.to},
-          {"same", diff.same()},
-          {"pages", diff.pages.pages},
-          {"changed", diff.pages.changed},
-          {"kinds", kinds},
-          {"ranges", ranges},
-          {"ranges_total", diff.ranges_total},
-          {"guest", changes_as_json(diff.records)},
-          {"vcpus", vcpus},
-          {"config", changes_as_json(diff.config)}};
+  ordered_json json = {{"from", diff.from},
+                       {"to", diff.to},
+                       {"same", diff.same()},
+                       {"pages", diff.pages.pages},
+                       {"changed", diff.pages.changed},
+                       {"kinds", kinds},
+                       {"ranges", ranges},
+                       {"ranges_total", diff.ranges_total},
+                       {"guest", changes_as_json(diff.records)},
+                       {"vcpus", vcpus},
+                       {"config", changes_as_json(diff.config)}};
+  for (const auto& [name, seen] : diff.running)
+    json["running"].push_back({{"name", name},
+                               {"one_moment", seen.one_moment},
+                               {"lost_pages", seen.lost_pages},
+                               {"lost_entries", seen.lost_entries}});
+  return json;
 }
 
 std::string page_as_text(const evidence::ChangedPage& page) {

@@ -3,8 +3,10 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "borrow/questions.h"
 #include "evidence/diff.h"
 
 namespace ferry {
@@ -21,6 +23,8 @@ struct ImageDiff {
   std::vector<evidence::ValueChange> records = {};
   std::vector<evidence::VcpuChange> vcpus = {};
   std::vector<evidence::ValueChange> config = {};  // values as JSON
+  // Of those that are running guests: name, and what came of it meanwhile.
+  std::vector<std::pair<std::string, borrow::Seen>> running = {};
 
   bool same() const {
     return pages.changed == 0 && records.empty() && vcpus.empty() && config.empty();

@@ -1,4 +1,4 @@
-// ferry dmesg: the kernel's log of the saved guest.
+// ferry dmesg: the kernel's log of a guest.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -20,6 +20,7 @@ struct DmesgArguments {
   bool raw = false;
   bool json = false;
   std::vector<std::string> bases;
+  std::string via;
   bool no_sandbox = false;
 };
 
@@ -57,42 +58,49 @@ void print_record_as_json(const evidence::LogRecord& record, bool first) {
   print((first ? "\n    " : ",\n    ") + json_text(json, -1));
 }
 
-void print_log(const DmesgArguments& arguments, const delta::ImageFiles& file) {
-  SavedKernel kernel(file);
+void print_log(const DmesgArguments& arguments, const GuestSource& guest) {
+  SavedKernel kernel(guest);
   bool first = true;
-  const evidence::LogTotals totals =
-      evidence::read_kernel_log(kernel.memory, kernel.info, [&](const evidence::LogRecord& record) {
-        if (!arguments.json) return print_record(record, arguments.raw);
-        if (first) print("{\n  \"records\": [");
-        print_record_as_json(record, first);
-        first = false;
-      });
+  const auto put = [&](const evidence::LogRecord& record) {
+    if (!arguments.json) return print_record(record, arguments.raw);
+    if (first) print("{\n  \"records\": [");
+    print_record_as_json(record, first);
+    first = false;
+  };
+  evidence::LogTotals totals;
+  kernel.visit<evidence::LogRecord>(
+      [&](evidence::KernelMemory& memory, const auto& visit) {
+        totals = evidence::read_kernel_log(memory, kernel.info(), visit);
+      },
+      put);
   if (!arguments.json) return;
   print(fmt::format("{}],\n  \"lost\": {},\n  \"release\": {}\n}}\n",
                     first ? "{\n  \"records\": [" : "\n  ", totals.lost,
-                    json_text(std::string(kernel.info.value("OSRELEASE").value_or("")), -1)));
+                    json_text(std::string(kernel.info().value("OSRELEASE").value_or("")), -1)));
 }
 
 Exit run_dmesg(const DmesgArguments& arguments) {
-  const delta::ImageFiles file(arguments.file, arguments.bases);
-  return print_confined(file, arguments.no_sandbox, [&] { print_log(arguments, file); });
+  const GuestSource guest({arguments.file, arguments.bases, arguments.via});
+  return print_confined(guest, arguments.no_sandbox, [&] { print_log(arguments, guest); });
 }
 
 }  // namespace
 
 void add_dmesg_command(CLI::App& ferry, Exit& exit) {
   auto arguments = std::make_shared<DmesgArguments>();
-  CLI::App* command = ferry.add_subcommand("dmesg", "Print the kernel's log of the saved guest");
+  CLI::App* command = ferry.add_subcommand("dmesg", "Print the kernel's log of a guest");
   command->footer(
       "Example: ferry dmesg web1.ferry\n"
+      "         ferry dmesg web1\n"
       "         ferry dmesg --json web1.ferry | jq -r '.records[] | select(.level < 4) | .text'\n"
       "Needs no symbols: Linux 5.10 and later say in their memory where their log is. What could "
       "steer a\n"
       "terminal is printed as \\x1b.");
-  command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
+  command->add_option("FILE", arguments->file, kGuestOrImage)->required();
   command->add_flag("-r,--raw", arguments->raw, "Print facility and level before each line: <6>");
   command->add_flag("--json", arguments->json, "Print JSON");
   add_bases(*command, arguments->bases);
+  add_via(*command, arguments->via);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_dmesg(*arguments); });
 }

@@ -64,11 +64,15 @@ _ferry() {
     _ferry_offer "$word" < <(_ferry_commands "${command[@]}")
   else
     case $operands-${command[*]} in
-      0-save | 0-migrate | 0-check | 0-estimate | 0-resume | "0-job info" | "0-job set" | "0-job cancel")
+      0-core | 0-dmesg | 0-ps | *-diff) # an image, or a guest
+        _ferry_offer "$word" < <(_ferry_domains)
+        compopt -o default
+        ;;
+      0-lend | 0-save | 0-migrate | 0-check | 0-estimate | 0-resume | "0-job info" | "0-job set" | "0-job cancel")
         _ferry_offer "$word" < <(_ferry_domains)
         ;;
       "0-job resume" | "0-job abort") _ferry_offer "$word" < <(_ferry_jobs) ;;
-      *-job* | *-migrate | *-check | *-estimate | *-resume | *-receive | *-evacuate) ;;
+      *-job* | *-migrate | *-check | *-estimate | *-resume | *-receive | *-evacuate | *-lend) ;;
       *) compopt -o default ;;
     esac
   fi

@@ -4,8 +4,11 @@
 #include <thread>
 
 #include "config/json_text.h"
+#include "error/error.h"
 #include "evidence/find.h"
+#include "proto/pages.h"
 #include "tools/ferry/commands.h"
+#include "tools/ferry/guest_address.h"
 #include "tools/ferry/output.h"
 #include "tools/ferry/reader.h"
 
@@ -15,12 +18,17 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr size_t kMostContext = 1024;
+constexpr size_t kRecordsForAddresses = 8;  // of at most 4 MiB each, in memory
 
 struct FindArguments {
   std::string file, pattern;
   std::string as = "text";
   uint64_t limit = 0;  // 0: all
   size_t context = 32;
+  bool in_virtual_order = false;
+  uint32_t vcpu = 0;
+  bool user = false;
+  std::string root;  // pfn of an L4; empty: the vCPU's
   unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostThreads);
   bool json = false;
   std::vector<std::string> bases;
@@ -62,7 +70,8 @@ class HitPrinter {
     if (arguments_.json)
       print((count_ == 1 ? "\n    " : ",\n    ") + json_of(hit));
     else
-      print(fmt::format("pfn {:#x} byte {:#05x} |{}|\n", hit.pfn, hit.at, as_letters(hit.around)));
+      print((hit.vaddr ? fmt::format("{:#018x} ", *hit.vaddr) : std::string()) +
+            fmt::format("pfn {:#x} byte {:#05x} |{}|\n", hit.pfn, hit.at, as_letters(hit.around)));
     return count_ != arguments_.limit;
   }
   void finish() const {
@@ -73,27 +82,43 @@ class HitPrinter {
 
  private:
   static std::string json_of(const evidence::Hit& hit) {
-    return json_text({{"pfn", hit.pfn},
-                      {"offset_bytes", hit.at},
-                      {"length_bytes", hit.bytes},
-                      {"kind", v1::PageKind_Name(hit.kind)},
-                      {"before_bytes", hit.before},
-                      {"hex", as_hex(hit.around)}},
-                     -1);
+    ordered_json json = {{"pfn", hit.pfn},
+                         {"offset_bytes", hit.at},
+                         {"length_bytes", hit.bytes},
+                         {"kind", v1::PageKind_Name(hit.kind)},
+                         {"before_bytes", hit.before},
+                         {"hex", as_hex(hit.around)}};
+    if (hit.vaddr) json["vaddr"] = fmt::format("{:#x}", *hit.vaddr);
+    return json_text(json, -1);
   }
 
   const FindArguments& arguments_;
   uint64_t count_ = 0;
 };
 
+uint64_t root_of(const FindArguments& arguments, const ImageFile& image) {
+  if (arguments.root.empty()) return page_table_root(image, arguments.vcpu, arguments.user);
+  const uint64_t root = parse_number(arguments.root, "pfn");
+  std::vector<PageEntry> part;
+  if (root < image.head().nr_pfns()) part = image.read_part(root / kPfnsPerIndexPart);
+  if (part.empty() || table_level(part[root % kPfnsPerIndexPart].kind) != 4)
+    fail(Errc::usage, "pfn {:#x} is no page table of level 4", root);
+  return root;
+}
+
 void print_hits(const FindArguments& arguments, const evidence::Pattern& pattern,
                 const delta::ImageFiles& file) {
   const ImageFile image = file.open();
-  const evidence::GuestPages pages(image);
+  // What follows by address lies anywhere.
+  const evidence::GuestPages pages(image, arguments.in_virtual_order ? kRecordsForAddresses : 3);
+  const evidence::FindOptions options{.context = arguments.context};
+  const uint64_t root = arguments.in_virtual_order ? root_of(arguments, image) : 0;
   HitPrinter printer(arguments);
-  evidence::find(pages, pattern, {.context = arguments.context},
-                 *make_thread_executor(arguments.threads),
-                 [&](const evidence::Hit& hit) { return printer.put(hit); });
+  const auto put = [&](const evidence::Hit& hit) { return printer.put(hit); };
+  if (arguments.in_virtual_order)
+    evidence::find_virtual(pages, root, pattern, options, put);
+  else
+    evidence::find(pages, pattern, options, *make_thread_executor(arguments.threads), put);
   printer.finish();
 }
 
@@ -112,6 +137,7 @@ void add_find_command(CLI::App& ferry, Exit& exit) {
       "Example: ferry find web1.ferry 'password='\n"
       "         ferry find --as hex web1.ferry 'de ad be ef'\n"
       "         ferry find --as regex --limit 5 web1.ferry 'Linux version [0-9.]+'\n"
+      "         ferry find --virtual --vcpu 1 web1.ferry 'password='\n"
       "Goes through the pages in order of pfn, over their borders, and prints what it finds at "
       "once: "
       "pfn,\n"
@@ -133,6 +159,24 @@ void add_find_command(CLI::App& ferry, Exit& exit) {
   command->add_option("--context", arguments->context, "Bytes around it (default 32)")
       ->check(CLI::Range(size_t{0}, kMostContext).description(""))
       ->type_name("BYTES");
+  auto* in_order = command->add_flag(
+      "--virtual", arguments->in_virtual_order,
+      "In order of virtual addresses: pages that are neighbours there, wherever they lie");
+  auto* vcpu =
+      command
+          ->add_option("--vcpu", arguments->vcpu, "With --virtual: whose page tables (default 0)")
+          ->type_name("N")
+          ->needs(in_order);
+  auto* user =
+      command->add_flag("--user", arguments->user, "With --virtual: the vCPU's user page tables")
+          ->needs(in_order);
+  command
+      ->add_option("--root", arguments->root,
+                   "With --virtual: page tables by the pfn of their level 4, such as a process's")
+      ->type_name("PFN")
+      ->needs(in_order)
+      ->excludes(vcpu)
+      ->excludes(user);
   command->add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
       ->check(CLI::Range(1u, evidence::kMostThreads).description(""))
       ->type_name("N");

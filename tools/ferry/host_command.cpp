@@ -21,6 +21,7 @@ constexpr HostCommand kHostCommands[] = {
     {"receive", "Receive a domain that is migrated to this host"},
     {"check", "Say what would stop a save or a migration"},
     {"estimate", "Estimate how long migrating a domain takes"},
+    {"lend", "Let another program read a running guest"},
     {"job", "List, watch, steer and settle saves and migrations"},
 };
 
@@ -36,11 +37,15 @@ bool is_host_command(std::string_view name) {
   return false;
 }
 
-void run_host_command(char** argv) {
+std::string host_program() {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) fail_errno(Errc::io, error.value(), "cannot find out where ferry is installed");
-  const std::string host = self.parent_path().parent_path() / "libexec" / "ferry-host";
+  return self.parent_path().parent_path() / "libexec" / "ferry-host";
+}
+
+void run_host_command(char** argv) {
+  const std::string host = host_program();
   std::string name = host;
   std::vector<char*> arguments{name.data()};
   for (char** argument = argv + 1; *argument != nullptr; ++argument) arguments.push_back(*argument);

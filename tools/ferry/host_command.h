@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace ferry {
@@ -13,6 +14,9 @@ struct HostCommand {
 
 std::span<const HostCommand> host_commands();
 bool is_host_command(std::string_view name);
+
+// Where that program would be. Throws Error(io).
+std::string host_program();
 
 // Becomes ../libexec/ferry-host argv[1] argv[2] … (seen from the folder of this program's real
 // file). Does not return. Throws Error(unsupported) if that is not installed.

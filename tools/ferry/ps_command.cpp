@@ -1,4 +1,4 @@
-// ferry ps: the processes of the saved guest.
+// ferry ps: the processes of a guest.
 #include <nlohmann/json.hpp>
 
 #include "config/json_text.h"
@@ -19,6 +19,7 @@ struct PsArguments {
   std::string file;
   bool json = false;
   std::vector<std::string> bases;
+  std::string via;
   bool no_sandbox = false;
 };
 
@@ -63,29 +64,35 @@ class ProcessPrinter {
   bool json_, first_ = true;
 };
 
-void print_processes(const PsArguments& arguments, const delta::ImageFiles& file) {
-  SavedKernel kernel(file);
+void print_processes(const PsArguments& arguments, const GuestSource& guest) {
+  SavedKernel kernel(guest);
   std::optional<ProcessPrinter> printer;
-  evidence::each_process(kernel.memory, kernel.info, [&](const evidence::Process& process) {
+  const auto put = [&](const evidence::Process& process) {
     if (!printer) printer.emplace(arguments.json);
     printer->put(process);
-  });
+  };
+  kernel.visit<evidence::Process>(
+      [&](evidence::KernelMemory& memory, const auto& visit) {
+        evidence::each_process(memory, kernel.info(), visit);
+      },
+      put);
   if (!printer) printer.emplace(arguments.json);
-  printer->finish(kernel.info.value("OSRELEASE").value_or(""));
+  printer->finish(kernel.info().value("OSRELEASE").value_or(""));
 }
 
 Exit run_ps(const PsArguments& arguments) {
-  const delta::ImageFiles file(arguments.file, arguments.bases);
-  return print_confined(file, arguments.no_sandbox, [&] { print_processes(arguments, file); });
+  const GuestSource guest({arguments.file, arguments.bases, arguments.via});
+  return print_confined(guest, arguments.no_sandbox, [&] { print_processes(arguments, guest); });
 }
 
 }  // namespace
 
 void add_ps_command(CLI::App& ferry, Exit& exit) {
   auto arguments = std::make_shared<PsArguments>();
-  CLI::App* command = ferry.add_subcommand("ps", "List the processes of the saved guest");
+  CLI::App* command = ferry.add_subcommand("ps", "List the processes of a guest");
   command->footer(
       "Example: ferry ps web1.ferry\n"
+      "         ferry ps web1\n"
       "         ferry ps --json web1.ferry | jq '.processes | max_by(.resident_bytes)'\n"
       "Needs no symbols: Linux 6.0 and later with BTF say in their memory where their processes "
       "are. "
@@ -94,9 +101,10 @@ void add_ps_command(CLI::App& ferry, Exit& exit) {
       "of "
       "the\n"
       "kernel.");
-  command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
+  command->add_option("FILE", arguments->file, kGuestOrImage)->required();
   command->add_flag("--json", arguments->json, "Print JSON");
   add_bases(*command, arguments->bases);
+  add_via(*command, arguments->via);
   add_no_sandbox(*command, arguments->no_sandbox);
   command->callback([arguments, &exit] { exit = run_ps(*arguments); });
 }

@@ -18,23 +18,43 @@ void add_bases(CLI::App& command, std::vector<std::string>& bases) {
       ->allow_extra_args(false);
 }
 
+namespace {
+
+sandbox::Confined how_to_read(const std::string& what, uint64_t bytes, bool no_sandbox) {
+  return {.program = "ferry",
+          .what = what,
+          .limits = sandbox::limits_for(bytes),
+          .no_sandbox = no_sandbox};
+}
+
+Exit print_as(const sandbox::Confined& how, const std::function<void()>& body) {
+  return sandbox::run_confined(how,
+                               [&](const sandbox::Confinement&) {
+                                 body();
+                                 return sandbox::Done{};
+                               })
+      .exit;
+}
+
+}  // namespace
+
 sandbox::Done read_confined(const delta::ImageFiles& file, bool no_sandbox,
                             const std::function<sandbox::Done(const sandbox::Confinement&)>& body) {
-  return sandbox::run_confined({.program = "ferry",
-                                .what = file.path(),
-                                .limits = sandbox::limits_for(file.size()),
-                                .no_sandbox = no_sandbox},
-                               body);
+  return sandbox::run_confined(how_to_read(file.path(), file.size(), no_sandbox), body);
+}
+
+sandbox::Done read_confined(const GuestSource& guest, bool no_sandbox,
+                            const std::function<sandbox::Done(const sandbox::Confinement&)>& body) {
+  return sandbox::run_confined(how_to_read(guest.path(), guest.size(), no_sandbox), body);
 }
 
 Exit print_confined(const delta::ImageFiles& file, bool no_sandbox,
                     const std::function<void()>& body) {
-  return read_confined(file, no_sandbox,
-                       [&](const sandbox::Confinement&) {
-                         body();
-                         return sandbox::Done{};
-                       })
-      .exit;
+  return print_as(how_to_read(file.path(), file.size(), no_sandbox), body);
+}
+
+Exit print_confined(const GuestSource& guest, bool no_sandbox, const std::function<void()>& body) {
+  return print_as(how_to_read(guest.path(), guest.size(), no_sandbox), body);
 }
 
 nlohmann::ordered_json sandbox_as_json(const sandbox::Confinement& confinement) {

@@ -7,6 +7,7 @@
 
 #include "delta/image_files.h"
 #include "sandbox/confined_process.h"
+#include "tools/ferry/guest_source.h"
 
 namespace ferry {
 
@@ -19,9 +20,12 @@ void add_bases(CLI::App& command, std::vector<std::string>& bases);
 // run_confined() does.
 sandbox::Done read_confined(const delta::ImageFiles& file, bool no_sandbox,
                             const std::function<sandbox::Done(const sandbox::Confinement&)>& body);
+sandbox::Done read_confined(const GuestSource& guest, bool no_sandbox,
+                            const std::function<sandbox::Done(const sandbox::Confinement&)>& body);
 // The same for a body that prints what it has to say.
 Exit print_confined(const delta::ImageFiles& file, bool no_sandbox,
                     const std::function<void()>& body);
+Exit print_confined(const GuestSource& guest, bool no_sandbox, const std::function<void()>& body);
 
 // The names of what held the process that read, for --json.
 nlohmann::ordered_json sandbox_as_json(const sandbox::Confinement& confinement);

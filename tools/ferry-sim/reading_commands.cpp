@@ -1,0 +1,47 @@
+// Commands that look into guests, saved or running.
+#include "tools/ferry-sim/reading_commands.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ferry::sim {
+namespace {
+
+// As a shell takes it for one word.
+std::string quoted(const std::string& word) {
+  std::string all = "'";
+  for (const char c : word) all += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return all + "'";
+}
+
+void read_guests(const CLI::App& command, const std::string& host) {
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe");
+  std::vector<std::string> words{"ferry", command.get_name()};
+  for (const std::string& word : command.remaining()) words.push_back(word);
+  words.insert(words.begin() + 2,
+               {"--via", fmt::format("{} --host {} lend", quoted(self), quoted(host))});
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  exec_ferry(argv.data());
+}
+
+}  // namespace
+
+void add_reading_commands(CLI::App& app, HostPath host) {
+  for (const auto& [name, what] :
+       {std::pair{"core", "Write an ELF core of a guest: the command of ferry"},
+        std::pair{"dmesg", "Print the kernel's log of a guest: the command of ferry"},
+        std::pair{"ps", "List the processes of a guest: the command of ferry"},
+        std::pair{"diff", "Show what is different between guests: the command of ferry"}}) {
+    CLI::App* command = app.add_subcommand(name, what)->prefix_command()->group("Image commands");
+    command->callback([command, host] { read_guests(*command, *host); });
+  }
+}
+
+}  // namespace ferry::sim
