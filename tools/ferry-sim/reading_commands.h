@@ -5,8 +5,8 @@
 
 namespace ferry::sim {
 
-// core, dmesg, ps and diff: each becomes ferry, which reads running guests of that host through this
-// program.
+// core, dmesg, ps and diff: each becomes ferry, which reads running guests of that host through
+// this program.
 void add_reading_commands(CLI::App& app, HostPath host);
 
 }  // namespace ferry::sim
