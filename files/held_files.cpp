@@ -14,12 +14,12 @@
 namespace ferry {
 namespace {
 
-bool same_file(const struct stat& a, const struct stat& b) {
+bool is_same(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 bool unchanged(const struct stat& was, const struct stat& now) {
-  return same_file(was, now) && was.st_size == now.st_size &&
+  return is_same(was, now) && was.st_size == now.st_size &&
          was.st_mtim.tv_sec == now.st_mtim.tv_sec && was.st_mtim.tv_nsec == now.st_mtim.tv_nsec;
 }
 
@@ -69,7 +69,7 @@ bool HeldFiles::has(const std::string& path) const noexcept {
   struct stat now = {};
   return stat(path.c_str(), &now) == 0 &&
          std::any_of(files_.begin(), files_.end(),
-                     [&](const Held& file) { return same_file(file.was, now); });
+                     [&](const Held& file) { return is_same(file.was, now); });
 }
 
 }  // namespace ferry

@@ -109,7 +109,7 @@ class BrokenRules(unittest.TestCase):
         self.layers(page, replacing("```floors", "```"), "has no drawing of the floors")
         self.layers(page, replacing("  evacuate/", ""), "does not draw evacuate/")
         self.layers(page, replacing("  evacuate/", "  evacuate/  engine/"), "draws engine/, which is in no list")
-        self.layers(page, replacing("intake/  proto/  image_reader/", "intake/  image_reader/  proto/"),
+        self.layers(page, replacing("proto/  borrow/  image_reader/", "borrow/  image_reader/  proto/"),
                     "draws image_reader/ below proto/, which it sees")
         self.layers("build/release/layers", replacing("pfn_map: ", "pfn_map: p2m"), "draws pfn_map/ below p2m/")
 
