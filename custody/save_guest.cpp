@@ -17,6 +17,7 @@
 #include "save/save.h"
 #include "text/printable.h"
 #include "text/say.h"
+#include "text/shell_word.h"
 
 namespace ferry {
 namespace {
@@ -51,6 +52,7 @@ class GuestSave {
         if (request_.afterwards == Afterwards::destroy) guest_->about_to_count(image);
       });
       counts_ = true;
+      request_.counts();
       if (!output.durable()) guest_->leave_image_of_earlier_save();
       if (!let_go()) destroy(output);
     } catch (...) {
@@ -119,13 +121,22 @@ class GuestSave {
   // By somebody else, with xl: then a whole image is all that is left of it.
   [[noreturn]] void fail_destroyed(ImageOutput& output, const std::exception_ptr& why) {
     guest_->forget_note();
-    if (!whole_) std::rethrow_exception(why);
+    if (!whole_)
+      fail(Errc::needs_operator,
+           "somebody has destroyed {} while it was saved: nothing is left of it", config_.name());
     if (!counts_) output.commit();
-    const std::string name = output.durable() ? request_.file : "the image";
+    try {
+      request_.check_base();
+      output.check_there();
+    } catch (const Error& e) {
+      fail(Errc::needs_operator, "somebody has destroyed {} while it was saved, and {}",
+           config_.name(), e.what());
+    }
+    if (!output.durable()) std::rethrow_exception(why);
     fail(Errc::needs_operator,
-         "somebody has destroyed {0} while it was saved; {1} has it as it was then; if it is to go "
-         "on, here, try: ferry restore {1}",
-         config_.name(), name);
+         "somebody has destroyed {} while it was saved; {} has it as it was then; if it is to go "
+         "on, here, try: ferry restore {}{}",
+         config_.name(), request_.file, request_.restore_options, shell_word(request_.file));
   }
 
   // Where the guest is now is what an operator asks first.

@@ -26,6 +26,8 @@ struct SaveRequest {
   RefuseClaimed refuse_claimed = {};  // custody/resume_guest.h
   // That the delta's base is still to be had: asked before the image counts. Throws Error.
   std::function<void()> check_base = [] {};
+  std::function<void()> counts = [] {};  // the image has its name now
+  std::string restore_options = {};      // of `ferry restore` of it, each with a space behind it
 };
 
 struct SaveReport {

@@ -113,6 +113,8 @@ void ImageOutput::open_file(Takes takes) {
   fd_.reset(openat(folder_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!fd_ && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) make_temporary();
   if (!fd_) fail_errno(Errc::io, errno, fmt::format("cannot write in {}", folder));
+  // Nothing builds upon it before its guest is gone: until then it may be withdrawn.
+  if (takes == Takes::any && !hold_opened(fd_.get())) fail_in_use(given_);
   if (target_.was && fchown(fd_.get(), target_.was->owner, target_.was->group) != 0)
     fail_errno(Errc::io, errno, fmt::format("cannot give the image the owner that {} has", given_));
 }

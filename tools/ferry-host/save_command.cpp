@@ -15,6 +15,7 @@
 #include "migrate/open_job.h"
 #include "sandbox/confined_process.h"
 #include "text/printable.h"
+#include "text/shell_word.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/progress_line.h"
 #include "tools/ferry-host/read_base.h"
@@ -85,6 +86,17 @@ std::optional<BasePages> base_of(const Arguments& arguments, const Settings& set
   return base;
 }
 
+// What a single base builds upon is found beside it.
+std::string options_to_restore(const std::vector<std::string>& bases) {
+  std::string options;
+  for (const std::string& base : bases) {
+    std::string path = base;
+    if (bases.size() == 1) path = folder_of(base);
+    options += fmt::format("--base {} ", shell_word(path));
+  }
+  return options;
+}
+
 void save(Arguments& arguments, const Settings& settings, const SaveGuest& save_guest) {
   arguments.stream = is_stream(arguments.file);
   if (!arguments.live) refuse_live_settings(arguments.said);
@@ -100,10 +112,9 @@ void save(Arguments& arguments, const Settings& settings, const SaveGuest& save_
     HeldFiles held;
     const std::optional<BasePages> base = base_of(arguments, settings, held);
     if (base) request.base = base->fd();
-    request.check_base = [&held] {
-      held.check();
-      held.note_built_upon();
-    };
+    request.check_base = [&held] { held.check(); };
+    request.counts = [&held] { held.note_built_upon(); };
+    request.restore_options = options_to_restore(arguments.bases);
     SaveReport saved = save_guest(request, progress);
     run.guest_bytes = saved.guest_bytes;
     run.image_bytes = saved.image_bytes;

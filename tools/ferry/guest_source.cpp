@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 
 #include "error/error.h"
@@ -60,6 +61,7 @@ GuestSource::GuestSource(delta::ImageFiles files) : files_(std::move(files)) {
 }
 
 void GuestSource::start(const SourceName& named) {
+  std::signal(SIGPIPE, SIG_IGN);  // who lends may end at any time, which is said in a sentence
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
     fail_errno(Errc::io, errno, "cannot make a socket");
