@@ -121,9 +121,7 @@ class GuestSave {
   // By somebody else, with xl: then a whole image is all that is left of it.
   [[noreturn]] void fail_destroyed(ImageOutput& output, const std::exception_ptr& why) {
     guest_->forget_note();
-    if (!whole_)
-      fail(Errc::needs_operator,
-           "somebody has destroyed {} while it was saved: nothing is left of it", config_.name());
+    if (!whole_) fail_gone(why);
     if (!counts_) output.commit();
     try {
       request_.check_base();
@@ -137,6 +135,19 @@ class GuestSave {
          "somebody has destroyed {} while it was saved; {} has it as it was then; if it is to go "
          "on, here, try: ferry restore {}{}",
          config_.name(), request_.file, request_.restore_options, shell_word(request_.file));
+  }
+
+  // It has ended by itself, or somebody has destroyed it; what failed for that says nothing of it.
+  [[noreturn]] void fail_gone(const std::exception_ptr& why) {
+    try {
+      std::rethrow_exception(why);
+    } catch (const std::exception& e) {
+      fail(
+          Errc::needs_operator,
+          "{} has ended while it was saved, or somebody has destroyed it: it is not here any more, "
+          "and there is no image of it ({})",
+          config_.name(), e.what());
+    }
   }
 
   // Where the guest is now is what an operator asks first.

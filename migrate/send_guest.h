@@ -81,7 +81,8 @@ enum class Wanted {
 };
 
 // Whether a go may have been sent: its journal says so, or that is older than what has happened
-// (it comes from a backup, say) and its guest was set aside. The other host is asked first then.
+// (it comes from a backup, say) and its guest was set aside, or about to be. The other host is
+// asked first then.
 bool may_be_given_away(Lifecycle& life, const MigrationJob& job);
 
 // Settles a job of this host over a new link. What can be settled without the other side is settled

@@ -156,6 +156,25 @@ TEST_F(InCustody, a_guest_that_somebody_destroyed_leaves_its_image) {
       << ended.sentence;
 }
 
+// It was said to be safe, and its page tables to be wrong.
+TEST_F(InCustody, regression_a_guest_that_is_destroyed_while_its_pages_are_written_is_said_to_be) {
+  SaveRun run;
+  run.request.domain = "web1";
+  run.request.file = place_.image();
+  run.guests = subject_.hooks();
+  run.instead = [&](domid_t, int, const EngineOptions&, const EngineCallbacks& callbacks) {
+    callbacks.suspend();
+    destroy_domain(*host_, subject_.domid());
+    fail(Errc::guest, "page 0x41e of the guest cannot be saved");
+  };
+  const Ended ended = run_save(*host_, *executor_, run);
+  EXPECT_EQ(ended.exit_status(), 4) << ended.sentence;
+  EXPECT_NE(ended.sentence.find("it is not here any more, and there is no image of it"),
+            std::string::npos)
+      << ended.sentence;
+  EXPECT_FALSE(place_.has_image());
+}
+
 TEST_F(InCustody, another_guest_with_the_number_is_left_alone) {
   const BindThread bind(*host_);
   const Hypervisor xen;

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "error/error.h"
+#include "files/held_files.h"
 #include "files/image_output.h"
 #include "files/unfinished_file.h"
 #include "tests/files/folder.h"
@@ -75,6 +76,26 @@ TEST_F(TargetHold, is_one_saves_however_it_is_called) {
     fs::remove(folder_.path("folder"));
   }
   EXPECT_EQ(why_not(path()), "") << "nobody has it any more";
+}
+
+// It was taken back when its save failed, and a guest had gone into a delta of it.
+TEST_F(TargetHold, regression_nothing_builds_upon_an_image_before_its_save_has_ended) {
+  HeldFiles held;
+  const auto build_upon = [&] {
+    const Descriptor file(open(path().c_str(), O_RDONLY | O_CLOEXEC));
+    held.hold(file.get(), path());
+  };
+  {
+    ImageOutput output(path(), ImageOutput::Takes::any);
+    ASSERT_EQ(write(output.fd(), "new", 3), 3);
+    output.commit();
+    EXPECT_THROW(build_upon(), Error);
+  }
+  EXPECT_NO_THROW(build_upon());
+  EXPECT_NO_THROW(held.check());
+  EXPECT_NE(why_not(path()).find("or builds upon it"), std::string::npos);
+  fs::remove(path());
+  EXPECT_THROW(held.check(), Error);
 }
 
 TEST_F(TargetHold, what_a_killed_save_has_left_goes_and_what_is_held_stays) {
