@@ -34,7 +34,7 @@ namespace {
 // What a killed save or xl leaves behind (an engine, whoever keeps the lock for xl) goes at once,
 // but not in no time. A save that is under way is not broken.
 DomainLock lock_soon(domid_t domid) {
-  constexpr std::chrono::milliseconds kGoesWithin{200};
+  constexpr std::chrono::milliseconds kGoesWithin{500};
   const auto until = std::chrono::steady_clock::now() + kGoesWithin;
   try {
     return DomainLock::wait_for(domid, [&] { return std::chrono::steady_clock::now() < until; });

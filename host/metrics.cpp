@@ -24,7 +24,6 @@ namespace ferry::host {
 namespace {
 
 constexpr size_t kLargestFile = 1 << 20;
-constexpr auto kOthersWrite = std::chrono::seconds(2);  // a few kilobytes, one after another
 constexpr std::string_view kOutcomes[] = {"success", "failure", "needs_operator"};
 
 // A summary has no quantiles here: its samples are NAME_sum and NAME_count.
@@ -136,9 +135,14 @@ class Samples {
 
 // ---- The file ----------------------------------------------------------------------------------
 
-std::string& folder() {
-  static std::string folder;
-  return folder;
+struct Kept {
+  std::string folder;
+  std::chrono::seconds wait_for_others{0};
+};
+
+Kept& kept() {
+  static Kept kept;
+  return kept;
 }
 
 bool is_folder(const std::string& path) {
@@ -174,7 +178,7 @@ void replace(const std::string& path, std::string_view text) {
 
 FileLock lock() {
   const std::string path = run_directory() + "/metrics.lock";
-  for (const auto until = std::chrono::steady_clock::now() + kOthersWrite;;) {
+  for (const auto until = std::chrono::steady_clock::now() + kept().wait_for_others;;) {
     if (auto lock = FileLock::try_take(path)) return std::move(*lock);
     if (std::chrono::steady_clock::now() >= until) fail(Errc::busy, "{} is locked", path);
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -184,8 +188,8 @@ FileLock lock() {
 template <typename Change>
 void change_file(Change change) noexcept {
   try {
-    if (folder().empty() || !is_folder(folder())) return;
-    const std::string path = folder() + "/ferry.prom";
+    if (kept().folder.empty() || !is_folder(kept().folder)) return;
+    const std::string path = kept().folder + "/ferry.prom";
     const FileLock alone = lock();
     replace(path, change(contents(path)));
   } catch (const std::exception& e) {
@@ -200,8 +204,8 @@ double seconds_since_boot() {
 
 }  // namespace
 
-void keep_metrics_in(std::string where) {
-  folder() = std::move(where);
+void keep_metrics_in(std::string folder, std::chrono::seconds wait_for_others) {
+  kept() = {std::move(folder), wait_for_others};
 }
 
 std::string with_run(std::string_view text, const CommandRun& run, double unix_time) {

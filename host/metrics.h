@@ -2,6 +2,7 @@
 // text format of Prometheus, that every command adds to (docs/metrics.md).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -32,8 +33,10 @@ struct Suspension {
 };
 
 // From here on this process keeps count in FOLDER/ferry.prom, if there is such a folder. Before
-// that, and on simulated hosts, the two below do nothing.
-void keep_metrics_in(std::string folder);
+// that, and on simulated hosts, the two below do nothing. Others who write it, a few kilobytes one
+// after another, are waited for; then this run is not counted.
+void keep_metrics_in(std::string folder,
+                     std::chrono::seconds wait_for_others = std::chrono::seconds(2));
 
 // Nothing fails because they cannot be written; it is said.
 void count(const CommandRun& run) noexcept;

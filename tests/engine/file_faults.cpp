@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstdarg>
+#include <filesystem>
 
 namespace ferry::sim {
 namespace {
@@ -51,6 +52,12 @@ int open_below(int folder, const char* path, int flags, unsigned mode) {
   return static_cast<int>(syscall(SYS_openat, folder, path, flags, mode));
 }
 
+// "" if it has none, as a socket.
+std::string name_of(int fd) {
+  std::error_code none;
+  return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), none);
+}
+
 }  // namespace
 
 extern "C" {
@@ -72,7 +79,7 @@ int openat(int folder, const char* path, int flags, ...) {
 }
 
 int flock(int fd, int operation) noexcept {
-  if (fails("flock", ENOLCK)) return -1;
+  if (fails("flock " + name_of(fd), ENOLCK)) return -1;
   return static_cast<int>(syscall(SYS_flock, fd, operation));
 }
 

@@ -19,7 +19,7 @@ class FileFaults {
   // Files cannot be made without a name, as on some file systems.
   void refuse_nameless() { nameless_ = false; }
 
-  // Of the calls so far: "open /run/x", "fsync".
+  // Of the calls so far: "open /run/x", "flock /run/x", "fsync".
   const std::vector<std::string>& calls() const { return calls_; }
   bool failed() const { return nth_ != 0 && calls_.size() >= nth_; }
 

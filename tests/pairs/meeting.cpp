@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -161,9 +163,15 @@ class Meeting {
         operator_runs({"resume", copy.name});
   }
 
+  // Somebody who reads that another one has the guest tries again: what was killed may not be gone
+  // yet.
   void operator_runs(const Words& words) {
     std::string said;
-    const int status = stage_.ferry('a', words, &said);
+    int status = stage_.ferry('a', words, &said);
+    for (int again = 0; again < 20 && said.find("in other hands") != std::string::npos; ++again) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      status = stage_.ferry('a', words, &said);
+    }
     note(fmt::format("operator: {}", fmt::join(words, " ")), status, said);
     if (status == kOperator) obey(said, 'a');
     let_guest_run("after the operator's command");
