@@ -18,9 +18,10 @@ bool is_same(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+// Whoever writes to a file can put its time of change back, but not that of its inode.
 bool unchanged(const struct stat& was, const struct stat& now) {
   return is_same(was, now) && was.st_size == now.st_size &&
-         was.st_mtim.tv_sec == now.st_mtim.tv_sec && was.st_mtim.tv_nsec == now.st_mtim.tv_nsec;
+         was.st_ctim.tv_sec == now.st_ctim.tv_sec && was.st_ctim.tv_nsec == now.st_ctim.tv_nsec;
 }
 
 std::string note_path(uint64_t device, uint64_t inode) {

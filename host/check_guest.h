@@ -24,8 +24,9 @@ struct CheckResult {
 // Throws Error(no_domain), Error(no_xen).
 CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::string& domain);
 
-// Of a suspended guest that refuse_claimed() lets go: what it is, and the command for the operator.
-std::string suspended_by_broken_save(const std::string& name);
+// Of a suspended guest that refuse_claimed() lets go: what it is, the images that it may have been
+// restored from, and the command for the operator.
+std::string suspended_by_broken_save(const DomainInfo& domain, const std::string& name);
 
 struct EstimateRequest {
   std::string domain;

@@ -88,6 +88,16 @@ void tell_dropped(const RestoreConfig& config) {
                     printable(key)));
 }
 
+namespace {
+
+std::string_view how_it_is_here(const DomainHere& domain) {
+  return domain.runs()  ? "still runs here"
+         : domain.ended ? "is here, suspended,"
+                        : "is here, paused,";
+}
+
+}  // namespace
+
 // Two copies of a guest write to the same disks and answer to the same addresses.
 void refuse_second_copy(RestoreConfig& config, Lifecycle& life, const RestoreAs& as) {
   Json& info = config.json["c_info"];
@@ -95,10 +105,12 @@ void refuse_second_copy(RestoreConfig& config, Lifecycle& life, const RestoreAs&
     const DomainUuid uuid = uuid_of(info["uuid"]);
     const auto running = life.with_uuid(std::string(uuid.begin(), uuid.end()));
     if (!running.empty() && !as.force)
-      fail(Errc::busy,
-           "the guest in {} still runs here as domain {} ({}); a second copy would share its disks "
-           "and addresses (--force, with --name, restores it all the same)",
-           as.file, raw(running.front().domid), running.front().name);
+      fail(
+          Errc::busy,
+          "the guest in {} {} as domain {} ({}); a second copy would share its disks and addresses "
+          "(--force, with --name, restores it all the same)",
+          as.file, how_it_is_here(running.front()), raw(running.front().domid),
+          running.front().name);
     if (!running.empty()) info["uuid"] = uuid_text(random_uuid());
   }
   const std::string name = info.value("name", std::string());

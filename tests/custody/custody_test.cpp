@@ -13,6 +13,7 @@
 #include "custody/guest_custody.h"
 #include "custody/suspend_mark.h"
 #include "files/held_files.h"
+#include "host/check_guest.h"
 #include "migrate/send_guest.h"
 #include "pipeline/seeded_executor.h"
 #include "sim/seam/binding.h"
@@ -293,6 +294,17 @@ class AfterABrokenSave : public InCustody {
     return base;
   }();
 };
+
+// Whoever lets the guest go on has to know that it may run elsewhere, out of that image.
+TEST_F(AfterABrokenSave, regression_a_look_at_the_guest_names_its_image) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  SimLifecycle life(*host_, xen, subject_.hooks());
+  const auto notes = host::check_guest(xen, life, "web1").notes;
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_NE(notes[0].find("if nobody has restored it from " + earlier_), std::string::npos)
+      << notes[0];
+}
 
 TEST_F(AfterABrokenSave, its_image_goes_when_the_guest_goes_into_another) {
   const Ended ended = save(Afterwards::destroy, {});

@@ -7,9 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <thread>
 
 #include "error/error.h"
 #include "files/held_files.h"
@@ -95,6 +97,19 @@ TEST_F(TargetHold, regression_nothing_builds_upon_an_image_before_its_save_has_e
   EXPECT_NO_THROW(held.check());
   EXPECT_NE(why_not(path()).find("or builds upon it"), std::string::npos);
   fs::remove(path());
+  EXPECT_THROW(held.check(), Error);
+}
+
+// As rsync --inplace does.
+TEST_F(TargetHold, regression_what_is_built_upon_is_not_written_to_though_its_time_was_put_back) {
+  put("old");
+  HeldFiles held;
+  held.hold(Descriptor(open(path().c_str(), O_RDONLY | O_CLOEXEC)).get(), path());
+  const auto time = fs::last_write_time(path());
+  EXPECT_NO_THROW(held.check());
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the kernel's clock ticks
+  put("new");
+  fs::last_write_time(path(), time);
   EXPECT_THROW(held.check(), Error);
 }
 

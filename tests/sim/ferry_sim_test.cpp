@@ -66,6 +66,7 @@ TEST_F(FerrySim, a_guest_that_is_kept_runs_on_and_one_that_is_paused_does_not) {
   EXPECT_NE(run(0, "run web1 --steps 20").find("step 0 to 20"), std::string::npos);
   run(0, "save --pause web1 b.ferry");
   EXPECT_NE(run(1, "run web1").find("it is paused (ferry-sim unpause"), std::string::npos);
+  EXPECT_NE(run(1, "restore a.ferry").find("is here, paused,"), std::string::npos);
   run(0, "unpause web1");
   EXPECT_NE(run(0, "run web1 --steps 20").find("step 20 to 40"), std::string::npos);
   EXPECT_NE(run(1, "restore a.ferry").find("still runs here"), std::string::npos);
