@@ -77,6 +77,28 @@ std::vector<Command> ferrys_commands() {
   return all;
 }
 
+// What is saved builds upon an earlier image, which others write anew or take away.
+std::vector<Command> commands_with_base() {
+  std::vector<Command> all = {
+      ferrys("save_delta",
+             [](const Scene& s) {
+               return save(s, {"--base", s.base()});
+             }),
+      ferrys("save_another_over_base",
+             [](const Scene& s) {
+               return ferry_on(
+                   s, 'a', {"save", "--quiet", "--threads", "1", "--keep", s.another, s.base()});
+             }),
+      ferrys("move_base",
+             [](const Scene& s) {
+               return Words{"mv", s.base(), s.moved_base()};
+             }),
+  };
+  for (Command& c : all) c.has_base = true;
+  all[0].moves_out = all[0].is_delta = true;
+  return all;
+}
+
 std::vector<Command> xls_commands() {
   std::vector<Command> all = {
       xls("xl_save",
@@ -132,6 +154,7 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> both = ferrys_commands();
     for (Command& c : xls_commands()) both.push_back(std::move(c));
+    for (Command& c : commands_with_base()) both.push_back(std::move(c));
     return both;
   }();
   return all;
@@ -163,6 +186,8 @@ const std::vector<First>& firsts() {
       {"job_resume_of_ran", World::ran, "job_resume"},
       {"receive_resume_of_ran", World::ran, "job_resume", Part::receiver},
       {"restore", World::saved, "restore"},
+      {"save_delta", World::based, "save_delta"},
+      {"save_another_over_base", World::based, "save_another_over_base"},
       {"xl_save", World::running, "xl_save"},
       {"xl_save_helper", World::running, "xl_save", Part::helper},
       {"xl_save_c", World::running, "xl_save_c"},
@@ -178,6 +203,7 @@ const std::vector<First>& firsts() {
 }
 
 bool is_left_out(const First& first, const Command& second) {
+  if (second.has_base && first.world != World::based) return true;
   return first.world == World::saved && second.name == "xl_unpause";
 }
 

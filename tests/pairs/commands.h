@@ -19,6 +19,7 @@ enum class World {
   given_away,   // the same, after that and before it said go
   ran,          // the same, and it runs on the other host
   saved,        // only its image is there
+  based,        // running, and an earlier image is kept
 };
 
 // What a command is told when it starts.
@@ -26,12 +27,15 @@ struct Scene {
   std::string folder;    // a.host, b.host and what is beside them
   std::string own;       // "first" or "second": its image and its receiver have that name
   std::string guest;     // the name of the guest on host a
+  std::string another;   // another guest there
   std::string incoming;  // and on host b
   std::string job;       // the open migration on host a
   std::string image;     // that a restore takes
 
   std::string host(char name) const { return folder + "/" + name + ".host"; }
   std::string own_image() const { return folder + "/" + own + ".image"; }
+  std::string base() const { return folder + "/base.image"; }
+  std::string moved_base() const { return folder + "/moved.image"; }
   std::string receiver() const { return folder + "/" + own + ".receive"; }
 };
 
@@ -44,6 +48,8 @@ struct Command {
   bool moves_out = false;  // the guest is gone from this host when it says done: into its image
   bool pauses = false;     // the guest may be paused afterwards
   bool restores = false;
+  bool has_base = false;  // it has to do with the earlier image
+  bool is_delta = false;  // and builds upon that
 };
 
 const std::vector<Command>& commands();
@@ -60,7 +66,7 @@ struct First {
 };
 const std::vector<First>& firsts();
 
-// Whether it is the operator's own fault when that goes wrong (README.md).
+// Whether it is the operator's own fault when that goes wrong (README.md), or there is no base.
 bool is_left_out(const First& first, const Command& second);
 
 }  // namespace ferry::pairs

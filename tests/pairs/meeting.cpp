@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +28,13 @@ constexpr char kTry[] = "try: ";
 
 bool exists(const std::string& path) {
   return std::filesystem::exists(path);
+}
+
+// When it was changed or got its name; 0 if there is none.
+int64_t changed_ns(const std::string& path) {
+  struct stat status = {};
+  if (stat(path.c_str(), &status) != 0) return 0;
+  return int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec;
 }
 
 // What the program says that the operator has to do.
@@ -92,8 +100,10 @@ class Meeting {
   }
 
   void second_comes() {
+    const int64_t before = changed_ns(stage_.path("base.image"));
     programs_[1] = stage_.start(commands_[1], "second", Part::command, {});
     programs_[1]->wait_until_idle(kAsFar);
+    base_went_meanwhile_ = is_held_ && before != changed_ns(stage_.path("base.image"));
     let_guest_run("after the second came");
   }
 
@@ -222,14 +232,32 @@ class Meeting {
     return "no copy of the guest can run";
   }
 
+  // Whoever writes another image over the one that a delta builds upon, when that has been saved,
+  // has lost it, as with any image. As long as it is being saved nobody can.
+  bool base_went_later(const std::string& image) const {
+    const bool second = image == stage_.path("second.image");
+    return commands_[second].is_delta && !base_went_meanwhile_ &&
+           changed_ns(stage_.path("base.image")) > changed_ns(image);
+  }
+
+  Words how_to_restore(const std::string& image) const {
+    Words words = {"restore", image};
+    const bool second = image == stage_.path("second.image");
+    if (!commands_[second].is_delta) return words;
+    const std::string moved = stage_.path("moved.image");
+    words.insert(words.end(), {"--base", exists(moved) ? moved : stage_.path("base.image")});
+    return words;
+  }
+
   std::string restore(const std::string& image) {
     for (const GuestCopy& copy : stage_.guest().copies()) stage_.guest().destroy(copy);
     std::string said;
     const bool xls = exists(image + ".config");
     const int status = xls ? stage_.xl({"restore", "web1", image}, &said)
-                           : stage_.ferry('a', {"restore", image}, &said);
+                           : stage_.ferry('a', how_to_restore(image), &said);
     note("operator: restore " + image, status, said);
-    if (status != 0) return "the guest is in an image that cannot be restored";
+    if (status != 0)
+      return base_went_later(image) ? "" : "the guest is in an image that cannot be restored";
     const std::string wrong = stage_.guest().let_run();
     return !wrong.empty() ? wrong : runs_somewhere() ? "" : "the restored guest does not run";
   }
@@ -265,6 +293,7 @@ class Meeting {
   const Command commands_[2];
   const bool kill_;
   bool is_held_ = false;
+  bool base_went_meanwhile_ = false;  // while the first was held
   Descriptor held_, go_;
   std::unique_ptr<Program> programs_[2];
   Outcome outcome_;

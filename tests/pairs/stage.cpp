@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr auto kLongest = 60s;  // of a command that nobody disturbs
-constexpr char kWeb[] = "web1";
+constexpr char kWeb[] = "web1", kAnother[] = "db1";
 
 void must(bool good, const std::string& what) {
   if (!good) throw std::runtime_error("the stage cannot be set: " + what);
@@ -129,6 +129,11 @@ void Stage::make(World which) {
     case World::saved:
       must(ferry('a', {"save", "--quiet", kWeb, path("saved.image")}, &said) == 0, said);
       break;
+    case World::based:
+      must(ferry('a', {"save", "--quiet", "--keep", kWeb, path("base.image")}, &said) == 0, said);
+      must(guest_->let_run().empty(), "a guest that goes on");
+      must(ferry('a', {"create", kAnother, "--memory", "2"}, &said) == 0, said);
+      break;
     case World::broken_save: {
       const std::vector<std::string> points = points_of("save");
       const auto asked = std::find(points.begin(), points.end(), "ask the guest to suspend");
@@ -186,6 +191,7 @@ Scene Stage::scene(const std::string& own) const {
   s.folder = now_;
   s.own = own;
   s.guest = kWeb;
+  s.another = kAnother;
   s.incoming = "web1--incoming";
   for (const GuestCopy& copy : guest_->copies())
     (copy.host == 'a' ? s.guest : s.incoming) = copy.name;
