@@ -104,7 +104,9 @@ class Source {
 
 void take_image(Link& link, uint64_t mib) {
   uint64_t came = 0;
-  while (const auto frame = link.receive()) came += frame->chunk().data().size();
+  ImageChunk chunk;
+  while (const auto frame = link.receive(chunk))
+    if (frame->has_chunk()) came += chunk.size;
   if (came != mib << 20) std::abort();
 }
 

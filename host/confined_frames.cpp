@@ -30,7 +30,8 @@ void hand_on(int from, ByteSink& plain) {
   MemorySink nothing;
   Link link(in, nothing);
   try {
-    while (const auto frame = link.receive()) write_plain(*frame, plain);
+    ImageChunk chunk;
+    while (const auto frame = link.receive(chunk)) write_plain(*frame, chunk, plain);
   } catch (const Error& error) {
     write_broken(error.what(), plain);
   }

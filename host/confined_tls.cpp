@@ -135,7 +135,8 @@ class TlsEnd {
       link_.emplace(*tls_, *tls_);
       const v1::MigrateFrame first = first_frame(*link_);
       say_opening(opening_of(first), words_of(tls_->peer_names()), to_job_);
-      give(first);  // what refuses it at once does not wait for it, and its reason has to arrive
+      give(first,
+           {});  // what refuses it at once does not wait for it, and its reason has to arrive
       return true;
     } catch (const Error& error) {
       if (tls_) tls_->finish_in_order();
@@ -148,8 +149,9 @@ class TlsEnd {
   // what nobody wants any more is read all the same.
   void hand_in() {
     try {
-      while (const auto frame = link_->receive())
-        if (!job_left_) give(*frame);
+      ImageChunk chunk;
+      while (const auto frame = link_->receive(chunk))
+        if (!job_left_) give(*frame, chunk);
     } catch (const Error& error) {
       tell_broken(error.what());
     }
@@ -157,9 +159,9 @@ class TlsEnd {
     other_side_ended_.set_value();
   }
 
-  void give(const v1::MigrateFrame& frame) {
+  void give(const v1::MigrateFrame& frame, const ImageChunk& chunk) {
     try {
-      write_plain(frame, to_job_);
+      write_plain(frame, chunk, to_job_);
     } catch (const Error&) {
       job_left_ = true;
     }

@@ -5,12 +5,13 @@
 
 namespace ferry {
 
-bool ChunkWindow::put(uint64_t number, Bytes bytes) {
+bool ChunkWindow::put(ImageChunk chunk) {
+  const uint64_t number = chunk.number;
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return failure_ || number < next_ + window_; });
   if (failure_) return false;
   if (number < next_ || (end_ && number >= *end_) ||
-      !waiting_.try_emplace(number, std::move(bytes)).second)
+      !waiting_.try_emplace(number, std::move(chunk)).second)
     ferry::fail(Errc::io, "the other host sent piece {} of the image out of turn", number);
   changed_.notify_all();
   return true;
@@ -30,7 +31,7 @@ void ChunkWindow::fail(std::exception_ptr why) {
   changed_.notify_all();
 }
 
-std::optional<Bytes> ChunkWindow::take() {
+std::optional<ImageChunk> ChunkWindow::take() {
   std::unique_lock lock(mutex_);
   const auto arrived = [&] { return !waiting_.empty() && waiting_.begin()->first == next_; };
   changed_.wait(lock, [&] { return arrived() || end_ == next_ || failure_; });

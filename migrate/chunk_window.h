@@ -11,7 +11,7 @@
 #include <mutex>
 #include <optional>
 
-#include "io/byte_stream.h"
+#include "migrate/image_chunk.h"
 
 namespace ferry {
 
@@ -22,20 +22,20 @@ class ChunkWindow {
 
   // From any thread. Waits while the chunk is too far ahead. False once the stream has failed: the
   // chunk is dropped. Throws Error(io) for a number that was there before or is beyond the end.
-  bool put(uint64_t number, Bytes bytes);
+  bool put(ImageChunk chunk);
   // The stream has so many chunks. Throws Error(io) if there were more already.
   void end(uint64_t chunks);
   // Nothing more will come; take() throws it, unless the stream is whole.
   void fail(std::exception_ptr why);
 
   // The next chunk in order, or nothing at the end. From one thread.
-  std::optional<Bytes> take();
+  std::optional<ImageChunk> take();
 
  private:
   const uint64_t window_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<uint64_t, Bytes> waiting_;
+  std::map<uint64_t, ImageChunk> waiting_;
   uint64_t next_ = 0;
   std::optional<uint64_t> end_;
   std::exception_ptr failure_;

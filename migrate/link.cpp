@@ -17,6 +17,34 @@ bool is_text(std::byte b) {
   return (c >= ' ' && c <= '~') || c == '\n' || c == '\r' || c == '\t';
 }
 
+void read_whole(ByteSource& in, std::span<std::byte> into) {
+  if (in.read(into) < into.size()) fail(Errc::io, "the link broke in the middle of a message");
+}
+
+// What stands before the bytes of a chunk, as send_chunk() writes it.
+struct ChunkHead {
+  uint64_t number = 0;
+  size_t bytes = 0;  // of the head
+  size_t data = 0;   // and behind it, to the end of the frame
+};
+constexpr size_t kMostChunkHead = 3 + 2 * 5 + 10;
+
+// Nothing for a frame of another kind, or one that somebody has put together in another way.
+std::optional<ChunkHead> chunk_head(std::span<const std::byte> begin, size_t frame_bytes) {
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(begin.data()),
+                                            static_cast<int>(begin.size()));
+  uint32_t chunk = 0, data = 0;
+  ChunkHead head;
+  if (in.ReadTag() != 0x2a || !in.ReadVarint32(&chunk)) return std::nullopt;
+  if (static_cast<size_t>(in.CurrentPosition()) + chunk != frame_bytes) return std::nullopt;
+  if (in.ReadTag() != 0x08 || !in.ReadVarint64(&head.number)) return std::nullopt;
+  if (in.ReadTag() != 0x12 || !in.ReadVarint32(&data)) return std::nullopt;
+  head.bytes = static_cast<size_t>(in.CurrentPosition());
+  head.data = data;
+  if (data > kChunkBytes || head.bytes + data != frame_bytes) return std::nullopt;
+  return head;
+}
+
 }  // namespace
 
 void Link::send(const v1::MigrateFrame& frame) {
@@ -76,13 +104,21 @@ void Link::refuse(const std::string& sentence, bool unknown_job) {
   send(frame);
 }
 
-std::optional<v1::MigrateFrame> Link::receive() {
-  auto frame = plain_ ? read_plain(in_) : receive_encoded();
+std::optional<v1::MigrateFrame> Link::receive(ImageChunk& chunk) {
+  auto frame = plain_ ? read_plain(in_, chunk) : receive_encoded(chunk);
   if (frame) check_challenge(*frame);
   return frame;
 }
 
-std::optional<v1::MigrateFrame> Link::receive_encoded() {
+std::optional<v1::MigrateFrame> Link::receive() {
+  ImageChunk chunk;
+  auto frame = receive(chunk);
+  if (frame && frame->has_chunk())
+    frame->mutable_chunk()->set_data(chunk.bytes().data(), chunk.size);
+  return frame;
+}
+
+std::optional<v1::MigrateFrame> Link::receive_encoded(ImageChunk& chunk) {
   std::array<std::byte, 4> head;
   const size_t got = in_.read(head);
   if (got == 0) return std::nullopt;
@@ -93,17 +129,33 @@ std::optional<v1::MigrateFrame> Link::receive_encoded() {
   for (unsigned i = 0; i < 4; ++i) length |= static_cast<size_t>(head[i]) << (8 * i);
   if (length > kMostFrameBytes)
     fail(Errc::io, "the other host does not speak ferry's protocol: a message of {} bytes", length);
+  Bytes body(std::min(length, kMostChunkHead));
+  read_whole(in_, body);
+  v1::MigrateFrame frame;
+  if (const auto chunk_begins = chunk_head(body, length)) {
+    const std::span<std::byte> room = chunk.room_for(chunk_begins->data);
+    const size_t here = body.size() - chunk_begins->bytes;
+    std::copy_n(body.begin() + static_cast<ptrdiff_t>(chunk_begins->bytes), here, room.begin());
+    read_whole(in_, room.subspan(here));
+    frame.mutable_chunk()->set_number(chunk_begins->number);
+    return frame;
+  }
   // Memory is had for what has arrived, not for what was announced.
-  Bytes body;
   while (body.size() < length) {
     const size_t had = body.size();
     body.resize(std::min(length, had + kChunkBytes));
-    if (in_.read(std::span(body).subspan(had)) < body.size() - had)
-      fail(Errc::io, "the link broke in the middle of a message");
+    read_whole(in_, std::span(body).subspan(had));
   }
-  v1::MigrateFrame frame;
   if (!frame.ParseFromArray(body.data(), static_cast<int>(length)))
     fail(Errc::io, "the other host does not speak ferry's protocol");
+  if (frame.has_chunk()) {
+    const std::string data = std::move(*frame.mutable_chunk()->mutable_data());
+    if (data.size() > kChunkBytes)
+      fail(Errc::io, "the other host sent a piece of {} bytes", data.size());
+    std::copy_n(std::as_bytes(std::span(data)).data(), data.size(),
+                chunk.room_for(data.size()).data());
+    frame.mutable_chunk()->clear_data();
+  }
   return frame;
 }
 

@@ -11,12 +11,12 @@
 #include "ferry/v1/migrate.pb.h"
 #include "handover/message.h"
 #include "io/byte_stream.h"
+#include "migrate/image_chunk.h"
 
 namespace ferry {
 
 inline constexpr uint32_t kMigrateVersion = 3;
 inline constexpr size_t kMostFrameBytes = 17 << 20;  // a configuration has 16 MiB at most
-inline constexpr size_t kChunkBytes = 1 << 20;       // of the image in a frame
 
 // The other side broke the protocol, or the link is gone. Both end the link.
 class Link {
@@ -38,6 +38,8 @@ class Link {
   // not keep to the protocol is as good as gone. One thread at a time, also while others send.
   // Text that comes instead of a first frame, such as a login's greeting, is in the Error.
   std::optional<v1::MigrateFrame> receive();
+  // The same, but the bytes of a piece of the image are in chunk then and not in the frame.
+  std::optional<v1::MigrateFrame> receive(ImageChunk& chunk);
 
   void hang_up() {
     if (hang_up_) hang_up_();
@@ -60,7 +62,7 @@ class Link {
   void send_progress(uint64_t bytes);
 
  private:
-  std::optional<v1::MigrateFrame> receive_encoded();
+  std::optional<v1::MigrateFrame> receive_encoded(ImageChunk& chunk);
   [[noreturn]] void fail_with_text(std::string text);
   void check_challenge(const v1::MigrateFrame& frame) const;
 

@@ -34,8 +34,9 @@ size_t most_bytes(uint32_t what) {
   switch (what) {
     case What::kHello:
     case What::kQuestion:
-    case What::kChunk:
       return kMostFrameBytes;
+    case What::kChunk:
+      return kChunkBytes;
     case What::kJoin:
       return kMostJoinBytes;
     case kBroken:
@@ -207,6 +208,11 @@ std::string read_body(ByteSource& from, size_t bytes) {
   return body;
 }
 
+void read_chunk(ByteSource& from, size_t bytes, ImageChunk& chunk) {
+  if (from.read(chunk.room_for(bytes)) < bytes)
+    fail(Errc::io, "the link broke in the middle of a message");
+}
+
 void write_message(Head head, std::string_view body, ByteSink& to) {
   head.bytes = static_cast<uint32_t>(body.size());
   to.write(std::as_bytes(std::span(&head, 1)));
@@ -214,6 +220,15 @@ void write_message(Head head, std::string_view body, ByteSink& to) {
 }
 
 }  // namespace
+
+void write_plain(const v1::MigrateFrame& frame, const ImageChunk& chunk, ByteSink& to) {
+  if (!frame.has_chunk()) return write_plain(frame, to);
+  Head head;
+  head.what = What::kChunk;
+  head.number = frame.chunk().number();
+  const auto bytes = chunk.bytes();
+  write_message(head, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, to);
+}
 
 void write_plain(const v1::MigrateFrame& frame, ByteSink& to) {
   Head head;
@@ -249,13 +264,17 @@ void write_broken(std::string_view sentence, ByteSink& to) {
   write_message(head, sentence.substr(0, kMostSentenceBytes), to);
 }
 
-std::optional<v1::MigrateFrame> read_plain(ByteSource& from) {
+std::optional<v1::MigrateFrame> read_plain(ByteSource& from, ImageChunk& chunk) {
   Head head;
   const size_t got = from.read(std::as_writable_bytes(std::span(&head, 1)));
   if (got == 0) return std::nullopt;
   if (got < sizeof head) fail(Errc::io, "the link broke in the middle of a message");
   if (head.bytes > most_bytes(head.what)) fail_senseless();
-  std::string body = read_body(from, head.bytes);
+  std::string body;
+  if (head.what == What::kChunk)
+    read_chunk(from, head.bytes, chunk);
+  else
+    body = read_body(from, head.bytes);
   v1::MigrateFrame frame;
   frame.set_challenge(head.challenge, sizeof head.challenge);
   switch (head.what) {
@@ -270,7 +289,6 @@ std::optional<v1::MigrateFrame> read_plain(ByteSource& from) {
       break;
     case What::kChunk:
       frame.mutable_chunk()->set_number(head.number);
-      frame.mutable_chunk()->set_data(std::move(body));
       break;
     case What::kEnd:
       frame.mutable_end()->set_chunks(head.number);

@@ -24,14 +24,18 @@
 
 #include "ferry/v1/migrate.pb.h"
 #include "io/byte_stream.h"
+#include "migrate/image_chunk.h"
 
 namespace ferry {
 
 // Throw Error(io).
 void write_plain(const v1::MigrateFrame& frame, ByteSink& to);
+// The same of a frame that Link::receive(ImageChunk&) gave.
+void write_plain(const v1::MigrateFrame& frame, const ImageChunk& chunk, ByteSink& to);
 void write_broken(std::string_view sentence, ByteSink& to);
 
-// Nothing at the end. Throws Error(io): what makes no sense, the sentence of one that is broken.
-std::optional<v1::MigrateFrame> read_plain(ByteSource& from);
+// Nothing at the end; the bytes of a chunk are in chunk then and not in the frame. Throws
+// Error(io): what makes no sense, the sentence of one that is broken.
+std::optional<v1::MigrateFrame> read_plain(ByteSource& from, ImageChunk& chunk);
 
 }  // namespace ferry

@@ -27,16 +27,30 @@ ImageReceiver::~ImageReceiver() {
 }
 
 void ImageReceiver::run(const std::function<void(std::span<const std::byte>)>& take) {
-  while (const auto chunk = window_.take()) take(*chunk);
+  while (auto chunk = window_.take()) {
+    take(chunk->bytes());
+    const std::lock_guard lock(mutex_);
+    spare_.push_back(std::move(chunk->memory));
+  }
+}
+
+// Of one that was handed on, or none.
+Bytes ImageReceiver::spare() {
+  const std::lock_guard lock(mutex_);
+  if (spare_.empty()) return {};
+  Bytes memory = std::move(spare_.back());
+  spare_.pop_back();
+  return memory;
 }
 
 void ImageReceiver::receive(Link& link, bool first) {
   std::exception_ptr why;
   try {
     for (;;) {
-      auto frame = link.receive();
+      ImageChunk chunk{.memory = spare()};
+      const auto frame = link.receive(chunk);
       if (!frame && first) fail(Errc::io, "the source hung up");
-      if (!frame || !accept(*frame, first)) break;
+      if (!frame || !accept(*frame, std::move(chunk), first)) break;
     }
   } catch (const Error&) {
     why = std::current_exception();
@@ -44,13 +58,11 @@ void ImageReceiver::receive(Link& link, bool first) {
   ended(why);
 }
 
-bool ImageReceiver::accept(v1::MigrateFrame& frame, bool first) {
+bool ImageReceiver::accept(const v1::MigrateFrame& frame, ImageChunk chunk, bool first) {
   if (frame.has_chunk()) {
-    const std::string& data = frame.chunk().data();
-    if (data.empty() || data.size() > kChunkBytes)
-      fail(Errc::io, "the other host sent a piece of {} bytes", data.size());
-    const auto bytes = std::as_bytes(std::span(data));
-    window_.put(frame.chunk().number(), Bytes(bytes.begin(), bytes.end()));
+    if (chunk.size == 0) fail(Errc::io, "the other host sent a piece of no bytes");
+    chunk.number = frame.chunk().number();
+    window_.put(std::move(chunk));
     return true;
   }
   if (first && frame.has_handover()) fail(Errc::aborted, "the source kept the guest");

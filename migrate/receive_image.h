@@ -28,12 +28,14 @@ class ImageReceiver {
  private:
   void receive(Link& link, bool first);
   // False after the last frame of the image on this link.
-  bool accept(v1::MigrateFrame& frame, bool first);
+  bool accept(const v1::MigrateFrame& frame, ImageChunk chunk, bool first);
   void ended(std::exception_ptr why);
+  Bytes spare();
 
   ChunkWindow window_;
   std::mutex mutex_;
   size_t receiving_;
+  std::vector<Bytes> spare_;  // memory of chunks, at most as many as the window has
   std::vector<std::thread> threads_;
 };
 

@@ -28,7 +28,10 @@ std::optional<v1::MigrateFrame> handed_on(const v1::MigrateFrame& frame) {
   MemorySink sink;
   write_plain(frame, sink);
   MemorySource source(sink.bytes());
-  return read_plain(source);
+  MemorySink nothing;
+  Link link(source, nothing);
+  link.read_plain_form();
+  return link.receive();
 }
 
 }  // namespace

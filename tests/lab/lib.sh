@@ -71,11 +71,11 @@ end_of_checks() {
 # Commands -------------------------------------------------------------------------------------------
 
 # fails_with STATUS TEXT COMMAND…: COMMAND ends with STATUS and its output contains TEXT (an extended
-# regular expression), all of it within 30 s.
+# regular expression), all of it within two minutes: it may be one of many that wait for a processor.
 fails_with() {
   local want=$1 text=$2 status
   shift 2
-  timeout 30 "$@" >$work/command.log 2>&1
+  timeout 120 "$@" >$work/command.log 2>&1
   status=$?
   cat $work/command.log
   [ $status -eq "$want" ] || { echo "status $status, expected $want"; return 1; }

@@ -211,5 +211,41 @@ TEST(Link, a_chunk_is_the_frame_that_the_generated_classes_make) {
   }
 }
 
+// As a host may write them that is not this program: in another order, with the challenge, with
+// what nobody knows.
+TEST(Link, a_chunk_may_be_put_together_in_any_way) {
+  const Bytes bytes = image(70'000, 5);
+  v1::MigrateFrame frame;
+  frame.mutable_chunk()->set_number(0);
+  frame.mutable_chunk()->set_data(bytes.data(), bytes.size());
+  v1::MigrateFrame with_challenge = frame;
+  with_challenge.set_challenge(std::string(32, 'c'));
+  const std::string plain = frame.SerializeAsString();
+  const std::string unknown = plain + std::string("\xf8\x3f\x01", 3);
+  for (const std::string& body : {plain, with_challenge.SerializeAsString(), unknown}) {
+    Bytes all(4);
+    for (unsigned i = 0; i < 4; ++i) all[i] = static_cast<std::byte>(body.size() >> (8 * i));
+    const auto rest = std::as_bytes(std::span(body));
+    all.insert(all.end(), rest.begin(), rest.end());
+    MemorySource in(all);
+    MemorySink answers;
+    ImageChunk chunk{.memory = Bytes(100'000)};
+    const auto got = Link(in, answers).receive(chunk);
+    ASSERT_TRUE(got && got->has_chunk());
+    EXPECT_EQ(Bytes(chunk.bytes().begin(), chunk.bytes().end()), bytes);
+  }
+}
+
+TEST(Link, a_chunk_that_breaks_off_anywhere_is_no_frame) {
+  MemorySink out;
+  MemorySource nothing({});
+  Link(nothing, out).send_chunk(300, image(200, 5));
+  for (size_t size = 1; size < out.bytes().size(); ++size) {
+    MemorySource in(std::span(out.bytes()).first(size));
+    MemorySink answers;
+    EXPECT_THROW(Link(in, answers).receive(), Error) << size;
+  }
+}
+
 }  // namespace
 }  // namespace ferry

@@ -103,7 +103,11 @@ Bytes plain(const v1::MigrateFrame& frame) {
 
 std::optional<v1::MigrateFrame> read(std::span<const std::byte> bytes) {
   MemorySource source(bytes);
-  return read_plain(source);
+  ImageChunk chunk;
+  auto frame = read_plain(source, chunk);
+  if (frame && frame->has_chunk())
+    frame->mutable_chunk()->set_data(chunk.bytes().data(), chunk.size);
+  return frame;
 }
 
 // What is refused, or "".
@@ -237,7 +241,8 @@ class Announced final : public ByteSource {
 
 TEST(PlainFrames, take_memory_for_what_has_come_only) {
   Announced source(with_number(chunk(16), 4, kMostFrameBytes, 4));
-  EXPECT_THROW(read_plain(source), Error);
+  ImageChunk none;
+  EXPECT_THROW(read_plain(source, none), Error);
   EXPECT_LE(source.most(), kChunkBytes);
 }
 
