@@ -24,8 +24,10 @@ bool unchanged(const struct stat& was, const struct stat& now) {
          was.st_ctim.tv_sec == now.st_ctim.tv_sec && was.st_ctim.tv_nsec == now.st_ctim.tv_nsec;
 }
 
-std::string note_path(uint64_t device, uint64_t inode) {
-  return fmt::format("{}/base-{:x}-{:x}", run_directory(), device, inode);
+// Another file may get the number of one that was removed.
+std::string note_path(const NamedFile& file) {
+  return fmt::format("{}/base-{:x}-{:x}-{:x}-{:x}", run_directory(), file.device, file.inode,
+                     file.bytes, file.changed_ns);
 }
 
 }  // namespace
@@ -52,7 +54,7 @@ void HeldFiles::check() const {
 
 void HeldFiles::note_built_upon() const {
   for (const Held& file : files_) {
-    const std::string path = note_path(file.was.st_dev, file.was.st_ino);
+    const std::string path = note_path(named_file(file.fd.get(), file.path));
     if (!Descriptor(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)))
       fail_errno(Errc::io, errno, fmt::format("cannot make {}", path));
   }
@@ -60,7 +62,7 @@ void HeldFiles::note_built_upon() const {
 
 bool is_built_upon(const NamedFile& file) noexcept {
   try {
-    return access(note_path(file.device, file.inode).c_str(), F_OK) == 0 || errno != ENOENT;
+    return access(note_path(file).c_str(), F_OK) == 0 || errno != ENOENT;
   } catch (const std::exception&) {
     return true;  // nobody knows
   }

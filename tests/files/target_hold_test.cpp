@@ -100,6 +100,24 @@ TEST_F(TargetHold, regression_nothing_builds_upon_an_image_before_its_save_has_e
   EXPECT_THROW(held.check(), Error);
 }
 
+// It stayed for ever when its save was broken off, for the sake of one that had its number before.
+TEST_F(TargetHold, regression_what_has_the_number_of_one_that_is_built_upon_is_not_taken_for_it) {
+  put("old");
+  const Descriptor file(open(path().c_str(), O_RDONLY | O_CLOEXEC));
+  HeldFiles held;
+  held.hold(file.get(), path());
+  const NamedFile base = named_file(file.get(), path());
+  EXPECT_FALSE(is_built_upon(base));
+  held.note_built_upon();
+  EXPECT_TRUE(is_built_upon(base));
+  NamedFile another = base;
+  another.changed_ns += 1;
+  EXPECT_FALSE(is_built_upon(another));
+  another = base;
+  another.bytes += 1;
+  EXPECT_FALSE(is_built_upon(another));
+}
+
 // As rsync --inplace does.
 TEST_F(TargetHold, regression_what_is_built_upon_is_not_written_to_though_its_time_was_put_back) {
   put("old");
