@@ -109,3 +109,9 @@ autopkgtest ./ferry_*.deb ./ferry-xen_*.deb source/ -- null >autopkgtest.log 2>&
 { grep -A 2 'ends with [0-9]*:$' autopkgtest.log | grep -vx -- --; sed -n '/@@@ summary/,$p' autopkgtest.log; } | sed 's/^/#   /'
 check "autopkgtest: images passes, host is left to a dom0" eval '
   { [ $status -eq 0 ] || [ $status -eq 2 ] || { tail -n 25 autopkgtest.log; false; }; } && grep -q "^images *PASS" autopkgtest.log && grep "^host *SKIP" autopkgtest.log'
+
+# What Debian's own checker has to say, of this release.
+check "lintian is installed" apt install lintian
+check "lintian finds neither error nor warning" lintian --allow-root --fail-on error,warning ./ferry_*.deb ./ferry-xen_*.deb
+show lintian --version
+show lintian --allow-root --show-overrides ./ferry_*.deb ./ferry-xen_*.deb
