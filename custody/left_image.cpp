@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "custody/suspend_mark.h"
+#include "error/error.h"
 #include "files/held_files.h"
 #include "text/printable.h"
 #include "text/say.h"
@@ -69,6 +70,16 @@ void keep_left_images(const DomainInfo& domain) {
   note_images(domain, {});
   for (const NamedFile& image : images)
     has_its_path(image) ? tell_that_it_stays(image) : tell_that_it_is_gone(image);
+}
+
+void refuse_left_image(const DomainInfo& domain) {
+  for (const NamedFile& image : images_in_suspend_mark(domain))
+    if (has_its_path(image))
+      fail(Errc::needs_operator,
+           "domain {0} is suspended, by a save that was broken off when the guest was in {1}, and "
+           "runs elsewhere if somebody has restored that; only if nobody has: here, try: ferry "
+           "resume {0}",
+           raw(domain.domid), printable(image.path));
 }
 
 }  // namespace ferry

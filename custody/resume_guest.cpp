@@ -46,8 +46,8 @@ DomainLock lock_soon(domid_t domid) {
 
 }  // namespace
 
-domid_t resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& name, bool force,
-                     const MigrationClaims& claims) {
+ResumedGuest resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& name,
+                          bool force, const MigrationClaims& claims) {
   const domid_t domid = life.find(name);
   GuestCustody guest(xen, life, domid, lock_soon(domid));
   const DomainInfo domain = guest.look();
@@ -58,7 +58,7 @@ domid_t resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& 
   guest.take_over();
   guest.give_back();
   remove_left_holds();
-  return guest.domid();
+  return {guest.domid(), guest.look().paused};
 }
 
 }  // namespace ferry

@@ -25,10 +25,15 @@ struct MigrationClaims {
 // who knows better. One that runs and was never suspended by ferry is nobody else's.
 void refuse_unvouched(const DomainInfo& domain, const MigrationClaims& claims);
 
-// Resumes the domain of that name or number and returns its number. Refuses one that no save of
+struct ResumedGuest {
+  domid_t domid{};
+  bool paused = false;  // as it was when it was suspended
+};
+
+// Resumes the domain of that name or number. Refuses one that no save of
 // ferry suspended, unless forced: it may run elsewhere. A guest that runs although a save left its
 // note needs nothing but the note's removal. Throws Error: guest, busy, needs_operator, …
-domid_t resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& name, bool force,
-                     const MigrationClaims& claims = {});
+ResumedGuest resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& name,
+                          bool force, const MigrationClaims& claims = {});
 
 }  // namespace ferry

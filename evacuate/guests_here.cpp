@@ -22,7 +22,7 @@ void look_over(const Hypervisor& xen, Lifecycle& life, const DomainInfo& info, L
         host::check_guest(xen, life, std::to_string(raw(guest.domid)));
     guest.stays = checked.blockers;
     if (!info.suspended) return;  // what else is, refuse_claimed() has named
-    guest.stays.push_back(host::suspended_by_broken_save(info, guest.name));
+    guest.stays.push_back(host::suspended_by_broken_save(info));
     guest.needs_operator = true;
   } catch (const Error& e) {
     guest.stays.emplace_back(e.what());

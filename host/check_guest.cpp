@@ -37,14 +37,15 @@ struct Enough {};
 
 }  // namespace
 
-std::string suspended_by_broken_save(const DomainInfo& domain, const std::string& name) {
+std::string suspended_by_broken_save(const DomainInfo& domain) {
   std::string images;
   for (const NamedFile& image : images_in_suspend_mark(domain))
     images += fmt::format("{}{}", images.empty() ? "" : " or ", printable(image.path));
   return fmt::format(
       "it is suspended: a save or migration that was broken off left it so, and it would be saved "
       "as it is; to let it go on{}, try: ferry resume {}",
-      images.empty() ? "" : fmt::format(", if nobody has restored it from {}", images), name);
+      images.empty() ? "" : fmt::format(", if nobody has restored it from {}", images),
+      raw(domain.domid));
 }
 
 CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::string& domain) {
@@ -69,7 +70,7 @@ CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::strin
   });
   if (!result.blockers.empty()) return result;
   blocks([&] { view_running_guest(xen, info, std::make_shared<const MachineToPhys>(xen)); });
-  if (info.suspended) result.notes.push_back(suspended_by_broken_save(info, result.name));
+  if (info.suspended) result.notes.push_back(suspended_by_broken_save(info));
   return result;
 }
 

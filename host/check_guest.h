@@ -26,7 +26,7 @@ CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::strin
 
 // Of a suspended guest that refuse_claimed() lets go: what it is, the images that it may have been
 // restored from, and the command for the operator.
-std::string suspended_by_broken_save(const DomainInfo& domain, const std::string& name);
+std::string suspended_by_broken_save(const DomainInfo& domain);
 
 struct EstimateRequest {
   std::string domain;

@@ -6,6 +6,7 @@
 #include "config/libxl_json.h"
 #include "config/memory_target.h"
 #include "config/own_mark.h"
+#include "migrate/open_job.h"
 #include "p2m/frames.h"
 #include "text/printable.h"
 #include "text/say.h"
@@ -111,6 +112,7 @@ void refuse_second_copy(RestoreConfig& config, Lifecycle& life, const RestoreAs&
           "(--force, with --name, restores it all the same)",
           as.file, how_it_is_here(running.front()), raw(running.front().domid),
           running.front().name);
+    if (!as.force) refuse_open_job_of(std::string(uuid.begin(), uuid.end()));
     if (!running.empty()) info["uuid"] = uuid_text(random_uuid());
   }
   const std::string name = info.value("name", std::string());

@@ -16,7 +16,7 @@ namespace ferry::host {
 struct RestoreAs {
   std::string file;           // for messages
   std::string name;           // another name for the domain, or empty
-  bool force = false;         // although the guest still runs here
+  bool force = false;         // although the guest is still here, or a migration open for it
   bool trust_config = false;  // the operator vouches for the image's configuration
   std::string config = {};    // the operator's own, libxl's JSON, instead of it; empty: none
   uint64_t memory_mib = 0;    // of the domain; 0: as the configuration says
@@ -39,8 +39,9 @@ RestoreConfig restore_config(const SavedConfig& saved, const RestoreAs& as);
 // For people: what was left out of the image's configuration.
 void tell_dropped(const RestoreConfig& config);
 
-// Throws Error(busy) if the guest or its name is on this host already; gives it a new uuid where a
-// second copy is forced.
+// Throws Error(busy) if the guest or its name is on this host already, Error(needs_operator) if a
+// migration is open here that may have let it run elsewhere; gives it a new uuid where a second
+// copy is forced.
 void refuse_second_copy(RestoreConfig& config, Lifecycle& life, const RestoreAs& as);
 
 }  // namespace ferry::host

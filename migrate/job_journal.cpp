@@ -123,7 +123,10 @@ std::string problem_of(MigrationJob& job, const fs::path& path, const Json& json
 }
 
 MigrationJob read_job(const fs::path& path) {
-  std::ifstream file(path);
+  // What else has that name, a folder or a FIFO, is as damaged as one with nothing in it.
+  std::error_code ignored;
+  std::ifstream file;
+  if (fs::is_regular_file(path, ignored)) file.open(path);
   const Json json = Json::parse(file, nullptr, false);
   MigrationJob job;
   job.id = path.stem();

@@ -68,6 +68,22 @@ void refuse_open_job(const DomainInfo& domain) {
   }
 }
 
+void refuse_open_job_of(const std::string& uuid) {
+  for (const MigrationJob& job : list_jobs(false)) {
+    if (!is_readable(job) || job.uuid != uuid) continue;
+    if (job.source) refuse_source(job);
+    if (!lock_job(job.id, false))
+      fail(Errc::busy, "{} is arriving from {}, in migration job {}", job.name, job.peer.text,
+           job.id);
+    fail(Errc::needs_operator,
+         "{0} came here from {1}, in migration job {2} ({3}): its source has it, or has given it "
+         "away, and must be asked; on {4}, try: ferry job resume {2} (only if it surely runs "
+         "nowhere: "
+         "--force, here)",
+         job.name, job.peer.text, job.id, job.state_name(), source_of(job));
+  }
+}
+
 void refuse_claimed(const DomainInfo& domain) {
   refuse_open_job(domain);
   if (domain.suspended) refuse_unvouched(domain, {{}, was_taken_back});

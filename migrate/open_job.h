@@ -17,6 +17,10 @@ std::optional<MigrationJob> open_job_of(const DomainInfo& domain);
 // that cannot be read is nobody's claim (the note of the guest's suspension names its job, too).
 void refuse_open_job(const DomainInfo& domain);
 
+// For whoever makes the guest with that uuid again, of an image: the same if any job of this host
+// is open for it, whether there is a domain of it here or not. It may run elsewhere.
+void refuse_open_job_of(const std::string& uuid);
+
 // For whoever saves or moves the guest: the same, and a suspended one of which nobody here knows
 // that it does not run elsewhere. Throws Error(busy), Error(needs_operator).
 void refuse_claimed(const DomainInfo& domain);

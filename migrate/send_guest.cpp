@@ -5,6 +5,7 @@
 
 #include "custody/host_boot.h"
 #include "custody/leaving.h"
+#include "custody/left_image.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
 #include "migrate/earlier_tries.h"
@@ -120,6 +121,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   custody.emplace(xen, life, life.find(request.domain));
   const DomainInfo info = custody->look();
   refuse_claimed(info);
+  if (info.suspended) refuse_left_image(info);
   check_can_save(xen, info);
   MigrationJob job;
   job.id = request.job;
@@ -271,6 +273,7 @@ std::string take_back_sent_guest(const Hypervisor& xen, Lifecycle& life, const M
          settled_before(life, job).how);
   if (!custody) {
     // An operator says that this one counts: the copy on the other host goes when that is told.
+    if (!force) check_alone_here(life, job, false);
     if (!force || !same_guest_here(life, job)) fail_gone_here(life, job);
     journal.write(SourceState::taken_back);
     return settled_before(life, job).how;

@@ -11,6 +11,7 @@
 
 #include "base_pages/base_pages.h"
 #include "custody/guest_custody.h"
+#include "custody/left_image.h"
 #include "custody/suspend_mark.h"
 #include "files/held_files.h"
 #include "host/check_guest.h"
@@ -304,6 +305,24 @@ TEST_F(AfterABrokenSave, regression_a_look_at_the_guest_names_its_image) {
   ASSERT_EQ(notes.size(), 1u);
   EXPECT_NE(notes[0].find("if nobody has restored it from " + earlier_), std::string::npos)
       << notes[0];
+  const std::string named = fmt::format("try: ferry resume {}", raw(domid()));
+  EXPECT_TRUE(notes[0].ends_with(named)) << "another guest may have that name: " << notes[0];
+}
+
+// It was migrated, and ran on the third host as well as where its image had been restored.
+TEST_F(AfterABrokenSave, regression_no_migration_lets_it_run_unasked) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  const DomainInfo domain = get_domain(xen, domid());
+  try {
+    refuse_left_image(domain);
+    ADD_FAILURE() << "it is not refused";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::needs_operator);
+    EXPECT_NE(std::string(e.what()).find(earlier_), std::string::npos) << e.what();
+  }
+  std::filesystem::remove(earlier_);
+  EXPECT_NO_THROW(refuse_left_image(domain));
 }
 
 TEST_F(AfterABrokenSave, its_image_goes_when_the_guest_goes_into_another) {

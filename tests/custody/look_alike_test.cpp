@@ -23,14 +23,16 @@ class LooksLikeACopy : public HeldThroughBoth {
 };
 
 TEST_P(LooksLikeACopy, regression_is_not_destroyed_by_a_migration_that_is_refused) {
-  ASSERT_EQ(hosts_.run("b", {"restore", "--paused", "--name", "web1--incoming", image_}).status, 0);
+  ASSERT_EQ(hosts_.run("b", {"restore", "--force", "--paused", "--name", "web1--incoming", image_})
+                .status,
+            0);
   expect_says(migrated(), 1, "on the destination, try: xl destroy ");
   EXPECT_EQ(state("b", "web1--incoming"), "paused");
   EXPECT_EQ(state("a"), "running");
 }
 
 TEST_P(LooksLikeACopy, regression_is_not_said_to_be_the_refused_one_that_runs) {
-  ASSERT_EQ(hosts_.run("b", {"restore", "--name", "web1--incoming", image_}).status, 0);
+  ASSERT_EQ(hosts_.run("b", {"restore", "--force", "--name", "web1--incoming", image_}).status, 0);
   const TwoHosts::Result refused = migrated();
   expect_says(refused, 1, "this very guest is here already");
   EXPECT_EQ(refused.said.find("web1 runs here"), std::string::npos) << refused.said;
@@ -40,7 +42,9 @@ TEST_P(LooksLikeACopy, regression_is_not_said_to_be_the_refused_one_that_runs) {
 }
 
 TEST_P(LooksLikeACopy, regression_is_left_by_a_job_that_did_not_note_it) {
-  ASSERT_EQ(hosts_.run("b", {"restore", "--paused", "--name", "web1--incoming", image_}).status, 0);
+  ASSERT_EQ(hosts_.run("b", {"restore", "--force", "--paused", "--name", "web1--incoming", image_})
+                .status,
+            0);
   EXPECT_EQ(migrated().status, 1);
   setenv("FERRY_STATE_DIR", (hosts_.path("b.host") + ".jobs").c_str(), 1);
   const auto jobs = list_jobs(true);

@@ -130,7 +130,7 @@ TEST_P(OldJournal, regression_of_a_destination_that_the_guest_has_left_since) {
       EXPECT_EQ(state("a", kAway), "suspended") << "it is in the image";
     }
     expect_says(hosts_.run("a", {"job", "resume", "--force", id}), 0, "is given up here");
-    ASSERT_EQ(hosts_.run("b", {"restore", image}).status, 0);
+    ASSERT_EQ(hosts_.run("b", {"restore", "--force", image}).status, 0);
     hosts_.expect_one_runs("from the image");
   }
 }

@@ -152,7 +152,9 @@ TEST_F(Paused, a_guest_that_is_brought_back_is_paused) {
   leave_suspend_mark(domid(), now().uuid, {}, true);
   life_.SimLifecycle::suspend(domid());
   ASSERT_FALSE(now().paused);
-  EXPECT_EQ(resume_guest(xen_, life_, "web1", false), domid());
+  const ResumedGuest resumed = resume_guest(xen_, life_, "web1", false);
+  EXPECT_EQ(resumed.domid, domid());
+  EXPECT_TRUE(resumed.paused) << "it is said to run";
   expect_paused_and_sound();
 }
 

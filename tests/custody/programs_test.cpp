@@ -193,7 +193,11 @@ TEST_F(HeldMigration, a_damaged_journal_hides_no_other) {
   Running migration = migrate();
   ASSERT_TRUE(is_held());
   const std::string id = job();
-  std::ofstream(hosts_.path("a.host.jobs") + "/00000000000000000000000000000000.source") << "{";
+  const std::string jobs = hosts_.path("a.host.jobs") + "/";
+  std::ofstream(jobs + "00000000000000000000000000000000.source") << "{";
+  // Regression: each of these ended every command of the host, or kept it waiting.
+  std::filesystem::create_directory(jobs + "00000000000000000000000000000001.source");
+  ASSERT_EQ(mkfifo((jobs + "00000000000000000000000000000002.destination").c_str(), 0600), 0);
   const TwoHosts::Result list = hosts_.run("a", {"job", "list"});
   EXPECT_EQ(list.status, 0) << list.said;
   EXPECT_NE(list.said.find(id), std::string::npos) << list.said;

@@ -41,7 +41,7 @@ TEST_P(RanThere, regression_and_is_gone_there_since_its_copy_here_is_not_dropped
 TEST_P(RanThere, and_was_restarted_there_goes_on_there_once_an_operator_says_so) {
   const std::string id = unheard();
   ASSERT_EQ(hosts_.run("b", {"save", "web1", hosts_.path("there.ferry")}).status, 0);
-  ASSERT_EQ(hosts_.run("b", {"restore", hosts_.path("there.ferry")}).status, 0);
+  ASSERT_EQ(hosts_.run("b", {"restore", "--force", hosts_.path("there.ferry")}).status, 0);
   expect_says(on_source({"job", "resume", id}), 4, "ferry job resume --force " + id);
   expect_says(on_source({"job", "resume", "--force", id}), 0, "web1 is given up here");
   hosts_.expect_one_runs("restarted there");

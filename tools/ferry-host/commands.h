@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "custody/resume_guest.h"
 #include "custody/save_guest.h"
 #include "host/this_host.h"
 #include "settings/settings.h"
@@ -18,8 +19,8 @@ namespace ferry::host {
 using SaveGuest = std::function<SaveReport(const SaveRequest&, const ProgressCallback&)>;
 void add_save_command(CLI::App& app, const Settings& settings, SaveGuest save);
 
-// name or number, and whether it is forced; the domain's number
-using ResumeGuest = std::function<domid_t(const std::string&, bool)>;
+// name or number, and whether it is forced
+using ResumeGuest = std::function<ResumedGuest(const std::string&, bool)>;
 void add_resume_command(CLI::App& app, ResumeGuest resume);
 
 void add_restore_command(CLI::App& app, const Settings& settings);

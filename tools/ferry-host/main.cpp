@@ -56,7 +56,7 @@ SaveReport save_here(const SaveRequest& request, const ProgressCallback& progres
   return save_guest(xen, life, run_save_engine, request, progress);
 }
 
-domid_t resume_here(const std::string& name, bool force) {
+ResumedGuest resume_here(const std::string& name, bool force) {
   Hypervisor xen;
   LibxlLifecycle life;
   return resume_guest(xen, life, name, force, {refuse_open_job, was_taken_back});

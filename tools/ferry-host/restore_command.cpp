@@ -224,7 +224,8 @@ void add_restore_command(CLI::App& app, const Settings& settings) {
                    "Take this one instead: as for xl create, or libxl's JSON")
       ->type_name("CONFIG")
       ->excludes(trust);
-  command->add_flag("--force", arguments->force, "Restore even if the guest is still here");
+  command->add_flag("--force", arguments->force,
+                    "Restore even if the guest is still here, or a migration of it not settled");
   add_memory_option(*command, *arguments);
   command->callback(
       [arguments, &settings] { restore(*arguments, settings.get<"sandbox">() == "yes"); });

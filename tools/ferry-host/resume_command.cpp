@@ -22,7 +22,9 @@ void add_resume_command(CLI::App& app, ResumeGuest resume) {
       "--force", *force,
       "Resume it whoever suspended it: two running copies of a guest destroy its disks");
   command->callback([name, force, resume = std::move(resume)] {
-    fmt::print("domain {} runs again\n", raw(resume(*name, *force)));
+    const ResumedGuest guest = resume(*name, *force);
+    fmt::print("domain {} {}\n", raw(guest.domid),
+               guest.paused ? "is not suspended any more, and paused, as it was" : "runs again");
   });
 }
 
