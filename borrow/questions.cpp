@@ -28,6 +28,19 @@ void send(ByteSink& sink, uint64_t status, std::span<const std::byte> what) {
   fail(Errc::io, "what reads the guest's memory has ended");
 }
 
+// Byte by byte, up to what it can be at most: a peer that says something else, such as a greeting,
+// may say fewer bytes than a number has, and stay there.
+uint64_t read_number(ByteSource& source, uint64_t most) {
+  uint64_t number = 0;
+  for (size_t i = 0; i < kNumberBytes; ++i) {
+    std::byte byte;
+    if (source.read({&byte, 1}) != 1) gone();
+    number |= std::to_integer<uint64_t>(byte) << 8 * i;
+    if (number > most) senseless();
+  }
+  return number;
+}
+
 }  // namespace
 
 void put_number(Bytes& to, uint64_t number) {
@@ -70,11 +83,8 @@ void send_error(ByteSink& sink, const Error& error) {
 }
 
 Bytes take_answer(ByteSource& source) {
-  std::array<std::byte, kFrame> frame;
-  if (source.read(frame) != frame.size()) gone();
-  std::span<const std::byte> rest(frame);
-  const uint64_t status = take_number(rest), bytes = take_number(rest);
-  if (bytes > kMostAnswer || status > 1 + kLastCode) senseless();
+  const uint64_t status = read_number(source, 1 + kLastCode),
+                 bytes = read_number(source, kMostAnswer);
   Bytes answer(bytes);
   if (source.read(answer) != answer.size()) gone();
   if (status == 0) return answer;

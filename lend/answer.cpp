@@ -1,7 +1,10 @@
 // Answers who reads a running guest.
 #include "lend/answer.h"
 
+#include <optional>
+
 #include "error/error.h"
+#include "lend/idle_watch.h"
 
 namespace ferry::lend {
 namespace {
@@ -32,32 +35,32 @@ Bytes seen_of(const LentGuest& guest) {
   fail(Errc::internal, "the guest's memory was asked for something that is not there");
 }
 
-void answer_one(LentGuest& guest, const std::string& name, const borrow::Question& question,
-                ByteSink& answers) {
+// memory: what the answer may lie in; else it is the guest's, until the next question.
+std::span<const std::byte> answer_to(LentGuest& guest, const std::string& name,
+                                     const borrow::Question& question, Bytes& memory) {
   if (question.what == What::look) {
     guest.look();
-    Bytes answer;
-    put_number(answer, guest.records().size());
+    put_number(memory, guest.records().size());
     const auto letters = std::as_bytes(std::span(name));
-    answer.insert(answer.end(), letters.begin(), letters.end());
-    return borrow::send_answer(answers, answer);
+    memory.insert(memory.end(), letters.begin(), letters.end());
+    return memory;
   }
   if (guest.records().empty()) unheard_of();  // nobody has looked yet
   switch (question.what) {
     case What::record:
       if (question.number >= guest.records().size()) unheard_of();
-      return borrow::send_answer(answers, guest.records()[question.number]);
+      return guest.records()[question.number];
     case What::kinds:
       if (question.number > kMaxPfns / kPfnsPerIndexPart) unheard_of();
-      return borrow::send_answer(answers, kinds_of(guest, question.number));
+      return memory = kinds_of(guest, question.number);
     case What::pages: {
       if (question.number > kMaxPfns / borrow::kPfnsPerBatch) unheard_of();
       const auto record = guest.pages(question.number);
       if (record.empty()) unheard_of();
-      return borrow::send_answer(answers, record);
+      return record;
     }
     case What::seen:
-      return borrow::send_answer(answers, seen_of(guest));
+      return memory = seen_of(guest);
     default:
       unheard_of();
   }
@@ -65,14 +68,26 @@ void answer_one(LentGuest& guest, const std::string& name, const borrow::Questio
 
 }  // namespace
 
-void answer(LentGuest& guest, const std::string& name, ByteSource& questions, ByteSink& answers) {
+void answer(LentGuest& guest, const std::string& name, ByteSource& questions, ByteSink& answers,
+            std::chrono::milliseconds idle) {
+  IdleWatch watch(idle, [&] { guest.let_go(); });
   borrow::Question question;
   while (borrow::next_question(questions, question)) {
+    Bytes memory;
+    std::span<const std::byte> said;
+    std::optional<Error> failed;
+    {
+      const auto turn = watch.turn();
+      try {
+        said = answer_to(guest, name, question, memory);
+      } catch (const Error& error) {
+        failed.emplace(error);
+      }
+    }
     try {
-      answer_one(guest, name, question, answers);
-    } catch (const Error& error) {
-      if (error.code() == Errc::io) return;  // nobody hears the answer
-      borrow::send_error(answers, error);
+      failed ? borrow::send_error(answers, *failed) : borrow::send_answer(answers, said);
+    } catch (const Error&) {
+      return;  // nobody hears the answer
     }
   }
 }

@@ -63,17 +63,23 @@ LentGuest::LentGuest(const Hypervisor& xen, domid_t domid, std::optional<v1::Con
   refuse(xen, domain_);
 }
 
-// Its number is nobody else's before we have let go of its memory.
+// As long as nothing of its memory is mapped, its number can become another domain's.
+DomainInfo LentGuest::same_domain() const {
+  const DomainInfo now = get_domain(xen_, domid_);
+  if (now.uuid != domain_.uuid || now.shared_info != domain_.shared_info)
+    fail(Errc::no_domain, "domain {} is gone, and another one has its number now", raw(domid_));
+  return now;
+}
+
 void LentGuest::check_alive() const {
-  if (get_domain(xen_, domid_).dying)
-    fail(Errc::no_domain, "domain {} is being destroyed", raw(domid_));
+  if (same_domain().dying) fail(Errc::no_domain, "domain {} is being destroyed", raw(domid_));
 }
 
 void LentGuest::look() {
   check_alive();
   for (unsigned looks = kLooks;; --looks) {
     try {
-      domain_ = get_domain(xen_, domid_);
+      domain_ = same_domain();
       seen_ = {};
       view_ = view_running_guest(xen_, domain_, m2p_);
       find_kinds();
@@ -154,7 +160,7 @@ std::vector<PageRun> LentGuest::kinds(uint64_t part) const {
 
 // The frames, as the p2m has them now.
 void LentGuest::find_frames(uint64_t batch) {
-  if (!view_->still_published()) view_ = view_running_guest(xen_, domain_, m2p_);
+  if (!view_ || !view_->still_published()) view_ = view_running_guest(xen_, domain_, m2p_);
   runs_.clear();
   pfns_.clear();
   frames_.clear();
@@ -237,7 +243,7 @@ void LentGuest::to_pfn_form(v1::PageKind kind, const std::byte* page, std::byte*
 
 borrow::Seen LentGuest::seen() const {
   borrow::Seen seen = seen_;
-  const DomainInfo now = get_domain(xen_, domid_);
+  const DomainInfo now = same_domain();
   seen.one_moment =
       stands_still(domain_) && stands_still(now) && now.cpu_time_ns == domain_.cpu_time_ns;
   return seen;

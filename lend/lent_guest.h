@@ -41,10 +41,15 @@ class LentGuest {
 
   borrow::Seen seen() const;
 
+  // Unmaps what it has mapped of the guest, until that is needed again: a domain that somebody
+  // destroys meanwhile can end, and its name and number are free.
+  void let_go() { view_.reset(); }
+
  private:
   void find_kinds();
   void make_records();
   void find_frames(uint64_t batch);
+  DomainInfo same_domain() const;
   void check_alive() const;
   void put_page(pfn_t pfn, const std::byte* page, PageType type, std::byte* place);
   void start_info_to_pfn_form(std::byte* place);
@@ -54,9 +59,9 @@ class LentGuest {
   const domid_t domid_;
   const std::optional<v1::Config> config_;
   const std::shared_ptr<const MachineToPhys> m2p_;
-  DomainInfo domain_;  // when it was looked at
-  std::shared_ptr<const GuestView> view_;
-  std::vector<uint8_t> kinds_;  // of each pfn, a v1::PageKind
+  DomainInfo domain_;                      // when it was looked at
+  std::shared_ptr<const GuestView> view_;  // null: let go
+  std::vector<uint8_t> kinds_;             // of each pfn, a v1::PageKind
   std::vector<Bytes> records_;
   std::optional<pfn_t> start_info_;  // which page it is: known of a suspended guest only
   borrow::Seen seen_;

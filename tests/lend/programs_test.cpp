@@ -31,16 +31,24 @@ class RunningGuest : public ::testing::Test {
 
   // Expects that exit status; what the command printed. after: of the shell's, behind it.
   std::string run(int status, const std::string& arguments, const std::string& after = "2>&1") {
-    const std::string line = fmt::format("cd {}; {} {} {}", folder_, FERRY_SIM, arguments, after);
-    FILE* pipe = popen(line.c_str(), "r");
+    int ended = 0;
+    std::string output = shell(fmt::format("{} {} {}", FERRY_SIM, arguments, after), &ended);
+    EXPECT_TRUE(WIFEXITED(ended) && WEXITSTATUS(ended) == status)
+        << arguments << " ended with " << ended << "\n"
+        << output;
+    return output;
+  }
+  // The same for some lines of the shell's, which finds the programs as $ferry and $ferry_sim.
+  std::string shell(const std::string& lines, int* ended = nullptr) {
+    const std::string all = fmt::format("exec 2>&1; cd {}; ferry={} ferry_sim={}\n{}", folder_,
+                                        FERRY, FERRY_SIM, lines);
+    FILE* pipe = popen(all.c_str(), "r");
     std::string output;
     std::array<char, 4096> buffer;
     while (size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe))
       output.append(buffer.data(), n);
-    const int ended = pclose(pipe);
-    EXPECT_TRUE(WIFEXITED(ended) && WEXITSTATUS(ended) == status)
-        << arguments << " ended with " << ended << "\n"
-        << output;
+    const int status = pclose(pipe);
+    if (ended) *ended = status;
     return output;
   }
   static bool has(const std::string& text, const std::string& words) {
@@ -118,6 +126,31 @@ TEST_F(RunningGuest, is_left_alone_whatever_becomes_of_who_reads_it) {
   run(1, "core web1 /dev/full");
   run(0, "core web1 core", "2>/dev/null & sleep 0.05; kill -9 $!; wait $! || true");
   EXPECT_EQ(goes_on(), other.substr(other.find("checksum ")));
+}
+
+// Somebody looks at the beginning of a core, and goes for lunch.
+TEST_F(RunningGuest, can_be_destroyed_and_made_anew_under_a_reader_that_stands_still) {
+  const std::string said = shell(R"(
+    { $ferry_sim core web1 - 2>said; echo status $? >>said; } | {
+      head -c 1000 >/dev/null; touch begun
+      while [ ! -e over ]; do sleep 0.05; done; cat >/dev/null
+    } &
+    while [ ! -e begun ]; do sleep 0.05; done
+    $ferry_sim destroy web1 >/dev/null
+    for i in $(seq 600); do $ferry_sim list | grep -q web1 || break; sleep 0.1; done
+    $ferry_sim list | grep web1
+    $ferry_sim create web1 --memory 8
+    touch over; wait; cat said)");
+  EXPECT_EQ(said.rfind("created web1", 0), 0u) << "it stays, dying: " << said;
+  EXPECT_TRUE(has(said, "ferry: there is no domain 1\n")) << said;
+  EXPECT_TRUE(has(said, "status 1\n")) << said;
+}
+
+TEST_F(RunningGuest, is_not_waited_for_where_a_peer_talks_nonsense_and_stays) {
+  const std::string said = shell(R"(
+    timeout 100 $ferry dmesg --via 'sh -c "echo hello; exec sleep 1000" sh' web1; echo status $?)");
+  EXPECT_TRUE(has(said, "status 1\n")) << said;
+  EXPECT_TRUE(has(said, "answers that make no sense")) << said;
 }
 
 TEST_F(RunningGuest, is_lent_to_programs_only) {

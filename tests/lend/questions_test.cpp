@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <initializer_list>
+#include <string_view>
+
 #include "borrow/borrowed_guest.h"
 #include "io/descriptor.h"
 #include "proto/record.h"
@@ -35,6 +38,12 @@ class Said {
   void say(const Error& error) {
     FdSink sink(theirs_.get(), "us");
     send_error(sink, error);
+  }
+  void say_text(std::string_view words) {
+    FdSink(theirs_.get(), "us").write(std::as_bytes(std::span(words)));
+  }
+  std::shared_ptr<Lender> lender_that_stays() {
+    return std::make_shared<Lender>(ours_.get(), ours_.get(), "web1");
   }
   // And nothing more.
   std::shared_ptr<Lender> lender() {
@@ -82,6 +91,15 @@ TEST(Questions, whoever_ends_before_he_has_answered_is_an_error) {
   Said half;
   half.say_raw({0, 8});
   EXPECT_EQ(code_of([&] { open_borrowed(half.lender()); }), Errc::io);
+}
+
+TEST(Questions, whoever_says_something_else_and_stays_is_an_error_at_once) {
+  for (const std::string_view words : {"Welcome to host2\n", "no", "X"}) {
+    Said said;
+    said.say_text(words);
+    const auto lender = said.lender_that_stays();
+    EXPECT_EQ(code_of([&] { open_borrowed(lender); }), Errc::internal) << words;
+  }
 }
 
 TEST(Questions, answers_that_make_no_sense_are_errors) {

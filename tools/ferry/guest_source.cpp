@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <thread>
 
 #include "error/error.h"
 #include "text/printable.h"
@@ -31,6 +33,19 @@ pid_t spawn(std::vector<std::string> words, int socket) {
   posix_spawn_file_actions_destroy(&actions);
   if (rc != 0) fail_errno(Errc::io, rc, fmt::format("cannot run {}", words[0]));
   return child;
+}
+
+// ssh may have a connection to close.
+constexpr std::chrono::milliseconds kLenderEnds{3000}, kLookEvery{10};
+
+// False if the process is still there after that.
+bool ends_within(pid_t child, std::chrono::milliseconds patience) {
+  for (const auto until = std::chrono::steady_clock::now() + patience;;) {
+    const pid_t ended = ::waitpid(child, nullptr, WNOHANG);
+    if (ended == child || (ended < 0 && errno != EINTR)) return true;
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(kLookEvery);
+  }
 }
 
 std::vector<std::string> words_for(const SourceName& named) {
@@ -71,10 +86,14 @@ void GuestSource::start(const SourceName& named) {
   lender_ = std::make_shared<borrow::Lender>(ends[0], ends[0], named.name);
 }
 
-// It ends with the last of those that could ask.
+// It ends with the last of those that could ask: unless it is no lender.
 GuestSource::~GuestSource() {
   if (!socket_) return;  // moved from, or an image
   socket_.reset();
+  if (ends_within(child_, kLenderEnds)) return;
+  ::kill(child_, SIGTERM);
+  if (ends_within(child_, kLenderEnds)) return;
+  ::kill(child_, SIGKILL);
   while (::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }
