@@ -108,7 +108,9 @@ TEST_F(GuestsHere, regression_one_that_a_broken_save_left_suspended_is_for_the_o
   unsetenv("FERRY_RUN_DIR");
   ASSERT_EQ(all.size(), 2u);
   ASSERT_EQ(all[1].stays.size(), 1u);
-  EXPECT_NE(all[1].stays[0].find("try: ferry resume web1"), std::string::npos) << all[1].stays[0];
+  EXPECT_NE(all[1].stays[0].find(fmt::format("try: ferry resume {}", raw(domid))),
+            std::string::npos)
+      << all[1].stays[0];
   EXPECT_TRUE(all[1].needs_operator);
 }
 
