@@ -30,9 +30,9 @@ struct ResumedGuest {
   bool paused = false;  // as it was when it was suspended
 };
 
-// Resumes the domain of that name or number. Refuses one that no save of
-// ferry suspended, unless forced: it may run elsewhere. A guest that runs although a save left its
-// note needs nothing but the note's removal. Throws Error: guest, busy, needs_operator, …
+// Resumes the domain of that name or number. Refuses one that no save of ferry suspended, unless
+// forced: it may run elsewhere. A guest that runs although a save left its note needs nothing but
+// the note's removal. Throws Error: guest, busy, needs_operator, …
 ResumedGuest resume_guest(const Hypervisor& xen, Lifecycle& life, const std::string& name,
                           bool force, const MigrationClaims& claims = {});
 

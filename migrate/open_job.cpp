@@ -39,11 +39,15 @@ bool is_waiting_copy_of(const MigrationJob& job, const DomainInfo& domain) {
        job.name, job.id, job.state_name(), job.id);
 }
 
-// It must not run, whatever else is wrong with it, before its source has said so.
-[[noreturn]] void refuse_copy(const MigrationJob& job) {
+void refuse_arriving(const MigrationJob& job) {
   if (!lock_job(job.id, false))
     fail(Errc::busy, "{} is arriving from {}, in migration job {}", job.name, job.peer.text,
          job.id);
+}
+
+// It must not run, whatever else is wrong with it, before its source has said so.
+[[noreturn]] void refuse_copy(const MigrationJob& job) {
+  refuse_arriving(job);
   fail(Errc::needs_operator,
        "this is the copy of {} that migration job {} brought from {} ({}): its source has the "
        "guest, or has given it away, and must be asked; on {}, try: ferry job resume {} (only if "
@@ -72,14 +76,11 @@ void refuse_open_job_of(const std::string& uuid) {
   for (const MigrationJob& job : list_jobs(false)) {
     if (!is_readable(job) || job.uuid != uuid) continue;
     if (job.source) refuse_source(job);
-    if (!lock_job(job.id, false))
-      fail(Errc::busy, "{} is arriving from {}, in migration job {}", job.name, job.peer.text,
-           job.id);
+    refuse_arriving(job);
     fail(Errc::needs_operator,
          "{0} came here from {1}, in migration job {2} ({3}): its source has it, or has given it "
          "away, and must be asked; on {4}, try: ferry job resume {2} (only if it surely runs "
-         "nowhere: "
-         "--force, here)",
+         "nowhere: --force, here)",
          job.name, job.peer.text, job.id, job.state_name(), source_of(job));
   }
 }

@@ -1,0 +1,199 @@
+// What becomes of the image of a save that was killed when it had its name, and of its guest.
+#include <fcntl.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base_pages/base_pages.h"
+#include "custody/guest_custody.h"
+#include "custody/left_image.h"
+#include "custody/suspend_mark.h"
+#include "files/held_files.h"
+#include "host/check_guest.h"
+#include "tests/custody/in_custody.h"
+
+namespace ferry::sim {
+namespace {
+
+// A save that was killed when its image had its name and its guest was not destroyed yet.
+class AfterABrokenSave : public InCustody {
+ protected:
+  void SetUp() override {
+    InCustody::SetUp();
+    const BindThread bind(*host_);
+    const Hypervisor xen;
+    SimLifecycle life(*host_, xen, subject_.hooks());
+    GuestCustody custody(xen, life, domid());
+    custody.suspend();
+    std::ofstream(earlier_) << "an image";
+    const Descriptor file(open(earlier_.c_str(), O_RDONLY | O_CLOEXEC));
+    custody.about_to_count(named_file(file.get(), earlier_));
+  }
+  ~AfterABrokenSave() override { std::filesystem::remove(earlier_); }
+
+  Ended save_delta(Afterwards afterwards) {
+    SaveRun run;
+    run.request.domain = "web1";
+    run.request.file = place_.image();
+    run.request.afterwards = afterwards;
+    run.request.base = base_.fd();
+    run.guests = subject_.hooks();
+    return run_save(*host_, *executor_, run);
+  }
+
+  bool earlier_is_there() const { return std::filesystem::exists(earlier_); }
+  Ended resume() {
+    return run_named(*host_, fmt::format("ferry resume {}", raw(domid())), subject_.hooks());
+  }
+
+  const std::string earlier_ = place_.image() + ".earlier";
+  BasePages base_ = [] {
+    BasePages base = BasePages::make(4096);
+    base.finish(0, {});
+    return base;
+  }();
+};
+
+// Whoever lets the guest go on has to know that it may run elsewhere, out of that image.
+TEST_F(AfterABrokenSave, regression_a_look_at_the_guest_names_its_image) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  SimLifecycle life(*host_, xen, subject_.hooks());
+  const auto notes = host::check_guest(xen, life, "web1").notes;
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_NE(notes[0].find("if nobody has restored it from " + earlier_), std::string::npos)
+      << notes[0];
+  const std::string named = fmt::format("try: ferry resume {}", raw(domid()));
+  EXPECT_TRUE(notes[0].ends_with(named)) << "another guest may have that name: " << notes[0];
+}
+
+// It was migrated, and ran on the third host as well as where its image had been restored.
+TEST_F(AfterABrokenSave, regression_no_migration_lets_it_run_unasked) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  const DomainInfo domain = get_domain(xen, domid());
+  try {
+    refuse_left_image(domain);
+    ADD_FAILURE() << "it is not refused";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::needs_operator);
+    EXPECT_NE(std::string(e.what()).find(earlier_), std::string::npos) << e.what();
+  }
+  std::filesystem::remove(earlier_);
+  EXPECT_NO_THROW(refuse_left_image(domain));
+}
+
+TEST_F(AfterABrokenSave, its_image_goes_when_the_guest_goes_into_another) {
+  const Ended ended = save(Afterwards::destroy, {});
+  EXPECT_TRUE(ended.done()) << ended.sentence;
+  EXPECT_FALSE(earlier_is_there());
+  EXPECT_TRUE(place_.has_image());
+}
+
+// The delta would be all that is left of the guest, and cannot be read alone.
+TEST_F(AfterABrokenSave, regression_its_image_stays_when_the_guest_goes_into_a_delta_of_it) {
+  const Ended ended = save_delta(Afterwards::destroy);
+  EXPECT_TRUE(ended.done()) << ended.sentence;
+  EXPECT_TRUE(earlier_is_there());
+  EXPECT_TRUE(place_.has_image());
+}
+
+TEST_F(AfterABrokenSave, regression_nor_does_it_go_when_the_guest_is_kept_and_resumed) {
+  const Ended ended = save_delta(Afterwards::keep);
+  EXPECT_TRUE(ended.done()) << ended.sentence;
+  const Ended resumed = resume();
+  EXPECT_TRUE(resumed.done()) << resumed.sentence;
+  EXPECT_TRUE(runs(*host_, subject_.domid()));
+  EXPECT_TRUE(earlier_is_there());
+}
+
+// Another guest's, a clone's say: it was lost with the image.
+TEST_F(AfterABrokenSave, regression_nor_does_it_go_when_another_guest_is_in_a_delta_of_it) {
+  {
+    const Descriptor file(open(earlier_.c_str(), O_RDONLY | O_CLOEXEC));
+    HeldFiles held;
+    held.hold(file.get(), earlier_);
+    held.note_built_upon();
+  }
+  testing::internal::CaptureStderr();
+  const Ended resumed = resume();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(resumed.done()) << resumed.sentence;
+  EXPECT_TRUE(earlier_is_there());
+  EXPECT_NE(said.find("must not be restored"), std::string::npos) << said;
+}
+
+// It was removed first; where the other one then got no name, none was left.
+TEST_F(AfterABrokenSave, regression_its_image_stays_until_the_next_one_has_its_name) {
+  const Ended ended =
+      save(Afterwards::destroy, [&] { std::ofstream(place_.image()) << "another guest"; });
+  EXPECT_EQ(ended.exit_status(), 1) << ended.sentence;
+  EXPECT_FALSE(runs(*host_, subject_.domid()));
+  EXPECT_TRUE(earlier_is_there());
+  testing::internal::CaptureStderr();
+  const Ended resumed = resume();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(resumed.done()) << resumed.sentence;
+  EXPECT_FALSE(earlier_is_there()) << "older than the guest now";
+  EXPECT_EQ(said.find(place_.image() + ":"), std::string::npos) << said;
+}
+
+// Killed before the next one had its name, between that and when this one would have gone, and
+// afterwards.
+TEST_F(AfterABrokenSave, regression_no_image_is_left_of_two_broken_saves_when_the_guest_goes_on) {
+  const std::string next = place_.image();
+  for (const bool is_named : {false, true})
+    for (const bool earlier_is_left : {true, false}) {
+      SCOPED_TRACE(fmt::format("{} {}", is_named, earlier_is_left));
+      if (!is_named && !earlier_is_left) continue;
+      std::filesystem::remove(earlier_);
+      SetUp();
+      std::ofstream(next) << "the next image";
+      {
+        const BindThread bind(*host_);
+        const Hypervisor xen;
+        SimLifecycle life(*host_, xen, subject_.hooks());
+        GuestCustody custody(xen, life, domid());
+        const Descriptor file(open(next.c_str(), O_RDONLY | O_CLOEXEC));
+        custody.about_to_count(named_file(file.get(), next));
+        EXPECT_TRUE(earlier_is_there());
+      }
+      if (!is_named) std::filesystem::remove(next);
+      if (!earlier_is_left) std::filesystem::remove(earlier_);
+      const Ended resumed = resume();
+      EXPECT_TRUE(resumed.done()) << resumed.sentence;
+      EXPECT_FALSE(earlier_is_there());
+      EXPECT_FALSE(place_.has_image());
+    }
+}
+
+// Under the same name, too.
+TEST_F(AfterABrokenSave, regression_one_that_was_to_be_replaced_goes_when_the_guest_goes_on) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  SimLifecycle life(*host_, xen, subject_.hooks());
+  {
+    GuestCustody custody(xen, life, domid());
+    std::ofstream(place_.image()) << "the next image";
+    const Descriptor file(open(place_.image().c_str(), O_RDONLY | O_CLOEXEC));
+    custody.about_to_count(named_file(file.get(), earlier_));
+  }
+  EXPECT_TRUE(resume().done());
+  EXPECT_FALSE(earlier_is_there());
+}
+
+TEST_F(AfterABrokenSave, regression_one_that_was_moved_is_spoken_of) {
+  const std::string moved = earlier_ + ".moved";
+  std::filesystem::rename(earlier_, moved);
+  testing::internal::CaptureStderr();
+  const Ended resumed = resume();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(resumed.done()) << resumed.sentence;
+  EXPECT_NE(said.find(earlier_ + ": "), std::string::npos) << said;
+  EXPECT_NE(said.find("not any more"), std::string::npos) << said;
+  EXPECT_NE(said.find("must not be restored"), std::string::npos) << said;
+  std::filesystem::remove(moved);
+}
+
+}  // namespace
+}  // namespace ferry::sim
