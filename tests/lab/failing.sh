@@ -32,7 +32,7 @@ interrupt() {
   local when=$1
   shift
   in_background "$@"
-  within 30 "$when" || { kill -KILL -"$job"; return 1; }
+  before_it_ends "$when" || { kill -KILL -"$job"; return 1; }
   kill -INT -"$job"
   ends 30 || return 1
   [ $job_status -ne 0 ] || { echo "the command ended well in spite of Ctrl-C"; return 1; }
@@ -53,7 +53,7 @@ kill_one() {
   local signal=$1 pattern=$2
   shift 2
   in_background "$@"
-  within 30 suspended || { kill -KILL -"$job"; return 1; }
+  before_it_ends suspended || { kill -KILL -"$job"; return 1; }
   kill -"$signal" $(processes "$pattern") || return 1
   ends 30
 }

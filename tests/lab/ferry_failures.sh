@@ -66,7 +66,7 @@ are_protected() {
 # Two saves at once ------------------------------------------------------------------------------------
 stalled_pipe $work/stalled 300000
 in_background sh -c "ferry save --keep $name - >$work/stalled"
-check "a save is under way" within 30 suspended
+check "a save is under way" before_it_ends suspended
 check "if memory runs out, its processes are not what is ended" are_protected 2 '[^ ]*(ferry-host|ferry-save-helper) '
 check "a second ferry save is refused" fails_with 1 'in other hands' ferry save $name $work/images/two
 check "the first save still has the guest" suspended
@@ -75,7 +75,7 @@ check "the first save ends" ends 30
 intact "two saves"
 
 in_background ferry save $name $work/images/both
-check "a save is under way once more" within 30 suspended
+check "a save is under way once more" before_it_ends suspended
 check "both its processes are killed at once" kill -KILL $(processes '[^ ]*(ferry|ferry-host|ferry-save-helper) ')
 ends 20 >/dev/null
 check "nobody has resumed the guest" suspended
@@ -85,7 +85,7 @@ intact "both killed, then ferry resume"
 
 stalled_pipe $work/stalled 300000
 in_background env LIBXL_SAVE_HELPER=/usr/local/bin/ferry-save-helper xl save -c $name $work/stalled
-check "a save by xl is under way" within 30 suspended
+check "a save by xl is under way" before_it_ends suspended
 check "its helper is not what is ended either" are_protected 1 '[^ ]*ferry-save-helper '
 drain_pipe
 check "it ends well" ends_with 0 60

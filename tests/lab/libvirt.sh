@@ -59,7 +59,7 @@ suspended() { has_state $name '???s??'; }
 begin_stalled_save() {
   stalled_pipe $work/fifo 2000000
   beside save $name $work/fifo
-  within 60 suspended && within 60 knows_the_job
+  before_it_ends suspended && before_it_ends knows_the_job
 }
 knows_the_job() { ferry job info $name; }
 tick=$(tick_number $name)

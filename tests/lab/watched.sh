@@ -57,7 +57,7 @@ is_watched "ferry save that fails"
 check "ferry's parent process is killed" kill_one KILL '[^ ]*(ferry|ferry-host) save' ferry save $name $work/images/one
 is_watched "ferry save that is killed"
 in_background ferry save $name $work/images/both
-check "a save is under way" within 30 suspended
+check "a save is under way" before_it_ends suspended
 check "both its processes are killed at once" \
   kill -KILL $(processes '[^ ]*(ferry|ferry-host) save') $(processes '[^ ]*ferry-save-helper --save')
 ends 20 >/dev/null
@@ -72,7 +72,7 @@ is_watched "xl save -c"
 check "the helper under xl is killed" kill_one KILL '[^ ]*save-helper --save' xl save $name $work/images/xl
 is_watched "xl save that fails"
 in_background xl save $name $work/images/xl
-check "a save by xl is under way" within 30 suspended
+check "a save by xl is under way" before_it_ends suspended
 check "xl is killed" kill -KILL $(processes '[^ ]*xl save')
 ends 20 >/dev/null
 is_watched "xl save that is killed"
