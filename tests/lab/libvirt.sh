@@ -1,6 +1,7 @@
 # Debian's libvirtd and its driver for Xen, AppArmor on, with ferry's packages (tools/lab --dom0 libvirt --packages DIR):
 # what virsh saves and restores goes through ferry's helper; who brings a guest back whose save fails; how such a save is
 # watched and stopped.
+check_seconds=900 # dpkg is slow where every instruction is emulated
 . "$LAB_TESTS/lib.sh"
 . "$LAB_TESTS/installed_lib.sh"
 . "$LAB_TESTS/libvirt_lib.sh"

@@ -1,5 +1,6 @@
 # The packages in a Debian dom0 (tools/lab --dom0 debian --packages DIR): xl and xendomains use ferry's helper as soon as
 # ferry-xen is there, Xen's own with the switch, and nothing is left after a purge.
+check_seconds=900 # dpkg is slow where every instruction is emulated
 . "$LAB_TESTS/lib.sh"
 . "$LAB_TESTS/installed_lib.sh"
 name=guest

@@ -1,5 +1,6 @@
 # xendomains, which saves all guests when a host goes down and restores them when it comes up, in a Debian dom0 with
 # ferry's packages: four guests, a disk that is full in the midst, and a power failure in the midst.
+check_seconds=900 # four guests, one after another
 . "$LAB_TESTS/lib.sh"
 . "$LAB_TESTS/installed_lib.sh"
 folder=/var/lib/xen/save
@@ -57,10 +58,11 @@ umount $folder
 # were there is.
 power_failure() {
   systemctl stop xendomains.service &
-  stopping=$!
-  within 60 [ -e $folder/.g2.unfinished ] || return 1
+  job=$!
+  : >$work/job.log
+  before_it_ends [ -e $folder/.g2.unfinished ] || return 1
   systemctl kill --signal KILL --kill-who all xendomains.service
-  wait $stopping
+  wait $job
   ls -A $folder
   for name in $names; do xl destroy $name 2>/dev/null; done
   true
