@@ -1,7 +1,7 @@
 # A guest's disk and network: both work, and go on after a save and a restore by ferry and a migration to this very host.
 . "$LAB_TESTS/lib.sh"
 name=device
-export FERRY_MAX_DOWNTIME=2500 FERRY_MAX_ROUNDS=1 FERRY_LEVEL=1
+export FERRY_MAX_DOWNTIME=2500 FERRY_MAX_ROUNDS=1 FERRY_LEVEL=1 WORKLOAD_MIB=12
 
 # A guest that came by migration has its console under the name it had while it came.
 moved=

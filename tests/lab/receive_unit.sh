@@ -3,7 +3,7 @@
 . "$LAB_TESTS/lib.sh"
 . "$LAB_TESTS/installed_lib.sh"
 name=mover
-export FERRY_MAX_DOWNTIME=2500 FERRY_MAX_ROUNDS=1 FERRY_LEVEL=1
+export FERRY_MAX_DOWNTIME=2500 FERRY_MAX_ROUNDS=1 FERRY_LEVEL=1 WORKLOAD_MIB=12
 
 # A guest that came by migration has its console under the name it had while it came.
 moved=

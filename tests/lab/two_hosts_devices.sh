@@ -2,7 +2,7 @@
 name=device
 . "$LAB_TESTS/lib.sh"
 . "$LAB_TESTS/two_hosts_lib.sh"
-export FERRY_MAX_ROUNDS=1
+export FERRY_MAX_ROUNDS=1 WORKLOAD_MIB=12
 use_one_certificate
 
 # goes_on: it counts and writes to its disk; on the network it is asked for from the first host.
