@@ -46,9 +46,9 @@ std::optional<uint64_t> direct_map_of(const GuestPages& pages, KernelMemory& mem
   return std::nullopt;
 }
 
-Known know(const GuestPages& pages, KernelMemory& memory, const VmcoreInfoSearch& search,
+Known know(const GuestPages& pages, KernelMemory& memory, std::optional<VmcoreInfo> info,
            const CoreOptions& options) {
-  Known known{.info = kernels_own(memory, search)};
+  Known known{.info = std::move(info)};
   if (!known.info) return known;
   auto symbols = find_symbols(memory, *known.info, {"_end", "xen_start_info"});
   if (const auto start = known.info->symbol("_stext")) {
@@ -79,20 +79,27 @@ class PutVisit final : public ChunkVisit {
   explicit PutVisit(const Shared& shared) : shared_(shared) {}
 
   void consume(Chunk& chunk) override {
-    chunk.for_each_run([&](const AlikePages& run, std::span<std::byte> bytes) {
+    chunk.for_each_run([&](const AlikePages& run, std::span<const std::byte> bytes) {
       if (bytes.empty()) return;
       if (shared_.search != nullptr && run.kind == v1::DATA) shared_.search->look(run, bytes);
-      if (shared_.known != nullptr) hide(run, bytes);
-      shared_.file.put(shared_.layout.offset_of(run.first), bytes);
+      put(shared_.layout.offset_of(run.first), run, bytes);
     });
   }
 
  private:
-  void hide(const AlikePages& run, std::span<std::byte> bytes) const {
-    const auto& pfn = shared_.known->hidden_pfn;
-    if (!pfn || *pfn < run.first || *pfn - run.first >= run.count) return;
-    const uint64_t at = (*pfn - run.first) * kPageSize + *shared_.known->hidden_address % kPageSize;
-    std::ranges::fill(bytes.subspan(at, sizeof(uint64_t)), std::byte{0});
+  // With zeros in place of what is hidden.
+  void put(uint64_t at, const AlikePages& run, std::span<const std::byte> bytes) const {
+    constexpr std::array<std::byte, sizeof(uint64_t)> kZero{};
+    const auto pfn = shared_.known == nullptr ? std::nullopt : shared_.known->hidden_pfn;
+    if (pfn && *pfn >= run.first && *pfn - run.first < run.count) {
+      const size_t before =
+          (*pfn - run.first) * kPageSize + *shared_.known->hidden_address % kPageSize;
+      shared_.file.put(at, bytes.first(before));
+      shared_.file.put(at + before, kZero);
+      at += before + kZero.size();
+      bytes = bytes.subspan(before + kZero.size());
+    }
+    shared_.file.put(at, bytes);
   }
 
   const Shared& shared_;
@@ -187,7 +194,7 @@ Core write_core(const ImageFile& image, const CoreOptions& options, SparseFile& 
   Writing core(image, options);
   VmcoreInfoSearch search(core.pages);
   core.put_pages({.layout = core.layout, .file = file, .search = &search}, executor);
-  const Known known = know(core.pages, core.memory, search, options);
+  const Known known = know(core.pages, core.memory, kernels_own(core.memory, search), options);
   if (known.hidden_pfn) {
     constexpr std::array<std::byte, sizeof(uint64_t)> kZero{};
     file.put(core.layout.offset_of(*known.hidden_pfn) + *known.hidden_address % kPageSize, kZero);
@@ -202,7 +209,7 @@ Core write_core(const ImageFile& image, const CoreOptions& options, StreamedFile
                 Executor& executor) {
   Writing core(image, options);
   const Known known =
-      know(core.pages, core.memory, search_vmcoreinfo(core.pages, executor), options);
+      know(core.pages, core.memory, find_kernels_own(core.pages, core.memory, executor), options);
   const Bytes notes = core.notes(known);
   file.put(0, core.headers(known, notes));
   core.put_pages({.layout = core.layout, .file = file, .known = &known}, executor);

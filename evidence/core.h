@@ -63,7 +63,8 @@ class StreamedFile final : public CoreFile {
 };
 
 // One pass over the pages into a file; for a pipe, which begins with what is known last, there is
-// another before. Throws Error(bad_image), Error(io).
+// another before, as far as to where the kernel says what it is. Throws Error(bad_image),
+// Error(io).
 Core write_core(const ImageFile& image, const CoreOptions& options, SparseFile& file,
                 Executor& executor);
 Core write_core(const ImageFile& image, const CoreOptions& options, StreamedFile& file,

@@ -55,9 +55,10 @@ class Finder {
     held_ = page;
     known_ = known;
   }
-  // It is looked at with the page after it; next: empty if there is none.
+  // It is looked at with the page after it; next: empty if there is none. Once the search is done
+  // the memory of what is held may be gone.
   void release(std::span<const std::byte> next, bool next_is_zero) {
-    if (!held_pfn_) return;
+    if (!held_pfn_ || done_) return;
     const bool zeros = held_kind_ == v1::ZERO && next_is_zero;
     if (!zeros && (!known_ || on_border(next))) look(*held_pfn_, held_kind_, held_, next);
     held_pfn_.reset();
@@ -112,7 +113,7 @@ class Finder {
 // Pages with data in a row, in memory too.
 struct Stretch {
   uint64_t first = 0;
-  std::span<std::byte> bytes;
+  std::span<const std::byte> bytes;
   std::vector<AlikePages> kinds;
   std::vector<uint64_t> hits;  // pfns, the last page's aside
   bool known = false;          // nothing lies in it
@@ -133,7 +134,7 @@ class FindVisit final : public ChunkVisit {
   explicit FindVisit(Finder& finder) : finder_(finder) {}
 
   void work(Chunk& chunk) override {
-    chunk.for_each_run([&](const AlikePages& run, std::span<std::byte> bytes) {
+    chunk.for_each_run([&](const AlikePages& run, std::span<const std::byte> bytes) {
       if (bytes.empty()) return;
       if (stretches_.empty() || stretches_.back().end() != run.first)
         stretches_.push_back(

@@ -15,6 +15,13 @@ constexpr uint64_t kWindow = 4096;      // pfns of the index that are looked at 
 constexpr uint64_t kFewestPages = 128;  // with data, before a chunk ends where its record does
 constexpr size_t kMostRuns = 4096;      // of a chunk
 
+uint64_t pages_with_data(std::span<const AlikePages> runs) {
+  uint64_t pages = 0;
+  for (const AlikePages& run : runs)
+    if (run.has_data()) pages += run.count;
+  return pages;
+}
+
 bool alike(const AlikePages& run, v1::PageKind kind, uint64_t record) {
   return run.kind == kind && (!run.has_data() || run.record == record);
 }
@@ -145,6 +152,28 @@ void GuestPages::copy(const AlikePages& run, std::span<std::byte> into) const {
   }
 }
 
+std::optional<SharedPages> GuestPages::share(std::span<const AlikePages> runs) const {
+  const size_t bytes = pages_with_data(runs) * kPageSize;
+  const auto first = std::ranges::find_if(runs, &AlikePages::has_data);
+  if (first == runs.end()) return SharedPages{};
+  for (const AlikePages& run : runs)
+    if (run.has_data() && run.record != first->record) return std::nullopt;
+  std::shared_ptr<Held> one = decoded(first->record);
+  const Decoded& record = one->decoded;
+  // Whoever holds a few pages must not hold megabytes for them.
+  if (bytes < record.pages.size() / 2) return std::nullopt;
+  const std::byte* const begin = record.from(first->first, first->kind).data();
+  size_t done = 0;
+  for (const AlikePages& run : runs) {
+    if (!run.has_data()) continue;
+    const auto there = record.from(run.first, run.kind);
+    // A run of the index may be several of the record, which copy() puts together.
+    if (there.size() < run.count * kPageSize || there.data() != begin + done) return std::nullopt;
+    done += run.count * kPageSize;
+  }
+  return SharedPages{std::move(one), {begin, bytes}};
+}
+
 bool GuestPages::read(uint64_t pfn, std::span<std::byte, kPageSize> into) const {
   if (pfn >= map_.size() || !map_.populated(pfn)) return false;
   const v1::PageKind kind = map_.kind(pfn);
@@ -184,26 +213,35 @@ class ChunkJob final : public Job {
   }
 
   void work() override {
-    uint64_t pages = 0;
-    for (const AlikePages& run : chunk_.runs)
-      if (run.has_data()) pages += run.count;
-    memory_ = pages_.buffers().take();
-    memory_->make_room(pages * kPageSize);
-    chunk_.data = memory_->bytes();
-    chunk_.for_each_run([&](const AlikePages& run, std::span<std::byte> bytes) {
-      if (!bytes.empty()) pages_.copy(run, bytes);
-    });
+    shared_ = pages_.share(chunk_.runs);
+    if (!shared_) copy();
+    chunk_.data = shared_ ? shared_->bytes : memory_->bytes();
     visit_->work(chunk_);
   }
   void consume() override {
     visit_->consume(chunk_);
-    pages_.buffers().give_back(std::move(memory_));
+    shared_.reset();
+    if (memory_) pages_.buffers().give_back(std::move(memory_));
   }
 
  private:
+  // Pages of several records.
+  void copy() {
+    memory_ = pages_.buffers().take();
+    memory_->make_room(pages_with_data(chunk_.runs) * kPageSize);
+    std::span<std::byte> rest = memory_->bytes();
+    for (const AlikePages& run : chunk_.runs) {
+      if (!run.has_data()) continue;
+      pages_.copy(run, rest.first(run.count * kPageSize));
+      rest = rest.subspan(run.count * kPageSize);
+    }
+  }
+
   const GuestPages& pages_;
   std::unique_ptr<ChunkVisit> visit_;
   Chunk chunk_;
+  // One of these has the chunk's pages.
+  std::optional<SharedPages> shared_;
   std::unique_ptr<PageBuffer> memory_;
 };
 

@@ -62,6 +62,12 @@ class PageBuffer {
   size_t room_ = 0, used_ = 0;
 };
 
+// Pages that lie in memory of others, which stays as it is for as long as this is held.
+struct SharedPages {
+  std::shared_ptr<const void> held;
+  std::span<const std::byte> bytes;
+};
+
 class GuestPages {
  public:
   // keep: records that stay decompressed, of at most 4 MiB each. Throws Error(bad_image).
@@ -74,6 +80,9 @@ class GuestPages {
   // Copies pages of one run, whose kind has data, to `into`. Safe on any thread. Throws
   // Error(bad_image) if the record does not hold what the index says.
   void copy(const AlikePages& run, std::span<std::byte> into) const;
+  // The same of all of these that have data, without a copy: where a single record has them, one
+  // behind the other, and not much else. Nothing where they have to be copied.
+  std::optional<SharedPages> share(std::span<const AlikePages> runs) const;
   // One page of any kind. False if it has no frame, or there is no such pfn. Throws like copy().
   bool read(uint64_t pfn, std::span<std::byte, kPageSize> into) const;
 
@@ -100,15 +109,15 @@ inline constexpr uint64_t kMostChunkPages = 512;  // with data
 // Some pages in a row, those with data in memory.
 struct Chunk {
   std::vector<AlikePages> runs;
-  std::span<std::byte> data;  // 4096 bytes for each page that has data, in order
+  std::span<const std::byte> data;  // 4096 bytes for each page that has data, in order
 
   uint64_t first() const { return runs.front().first; }
   uint64_t end() const { return runs.back().first + runs.back().count; }
 
   // visit(run, bytes), bytes being empty for kinds without data.
   template <typename Visit>
-  void for_each_run(Visit visit) {
-    std::span<std::byte> rest = data;
+  void for_each_run(Visit visit) const {
+    std::span<const std::byte> rest = data;
     for (const AlikePages& run : runs) {
       const size_t bytes = run.has_data() ? run.count * kPageSize : 0;
       visit(run, rest.first(bytes));

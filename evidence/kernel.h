@@ -9,4 +9,9 @@ namespace ferry::evidence {
 // process can put one under; else, of a kernel that does not tell, the one that says most.
 std::optional<VmcoreInfo> kernels_own(KernelMemory& memory, const VmcoreInfoSearch& search);
 
+// The same, looking at the pages only until it is found. Kernels make it early, of the first free
+// memory above their image, so that is soon. Throws Error(bad_image), Error(io).
+std::optional<VmcoreInfo> find_kernels_own(const GuestPages& pages, KernelMemory& memory,
+                                           Executor& executor);
+
 }  // namespace ferry::evidence

@@ -2,6 +2,7 @@
 #include "evidence/vmcoreinfo.h"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -81,7 +82,8 @@ void VmcoreInfoSearch::look(const AlikePages& run, std::span<const std::byte> by
     const auto place =
         std::ranges::upper_bound(found_, lines_of(text), std::greater(),
                                  [](const auto& one) { return lines_of(one.text()); });
-    found_.insert(place, VmcoreInfo(std::move(text), pfn));
+    const auto info = found_.insert(place, VmcoreInfo(std::move(text), pfn));
+    if (seen_) seen_(*info);
     if (found_.size() > kMostCandidates) found_.pop_back();
   }
 }
@@ -94,7 +96,7 @@ class SearchVisit final : public ChunkVisit {
   explicit SearchVisit(VmcoreInfoSearch& search) : search_(search) {}
 
   void work(Chunk& chunk) override {
-    chunk.for_each_run([&](const AlikePages& run, std::span<std::byte> bytes) {
+    chunk.for_each_run([&](const AlikePages& run, std::span<const std::byte> bytes) {
       if (run.kind != v1::DATA) return;
       for (uint64_t i = 0; i < run.count; ++i)
         if (vmcoreinfo_bytes(bytes.subspan(i * kPageSize, kPageSize)))
@@ -103,7 +105,7 @@ class SearchVisit final : public ChunkVisit {
   }
   void consume(Chunk& chunk) override {
     if (hits_.empty()) return;
-    chunk.for_each_run([&](const AlikePages& run, std::span<std::byte> bytes) {
+    chunk.for_each_run([&](const AlikePages& run, std::span<const std::byte> bytes) {
       if (run.kind == v1::DATA) search_.look(run, bytes);
     });
   }
@@ -115,9 +117,17 @@ class SearchVisit final : public ChunkVisit {
 
 }  // namespace
 
-VmcoreInfoSearch search_vmcoreinfo(const GuestPages& pages, Executor& executor) {
-  VmcoreInfoSearch search(pages);
-  sweep(pages, executor, [&] { return std::make_unique<SearchVisit>(search); });
+VmcoreInfoSearch search_vmcoreinfo(const GuestPages& pages, Executor& executor,
+                                   const IsEnough& is_enough) {
+  std::atomic<bool> done = false;  // read where chunks are made, too
+  size_t asked = 0;
+  VmcoreInfoSearch search(pages, [&](const VmcoreInfo& info) {
+    if (!done && asked++ < kMostCandidates) done = is_enough(info);
+  });
+  sweep(pages, executor, [&]() -> std::unique_ptr<ChunkVisit> {
+    if (done) return nullptr;
+    return std::make_unique<SearchVisit>(search);
+  });
   return search;
 }
 

@@ -4,6 +4,7 @@
 //   | name bytes 4: 11 | text bytes 4 | type 4: 0 | "VMCOREINFO" 0 0 | OSRELEASE=6.1.0-…\n… |
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,7 +46,10 @@ std::optional<size_t> vmcoreinfo_bytes(std::span<const std::byte> page);
 inline constexpr size_t kMostCandidates = 16;
 class VmcoreInfoSearch {
  public:
-  explicit VmcoreInfoSearch(const GuestPages& pages) : pages_(pages) {}
+  // seen: called for each that is found, if it is given.
+  explicit VmcoreInfoSearch(const GuestPages& pages,
+                            std::function<void(const VmcoreInfo&)> seen = {})
+      : pages_(pages), seen_(std::move(seen)) {}
 
   // In order. bytes: of the run's pages.
   void look(const AlikePages& run, std::span<const std::byte> bytes);
@@ -55,10 +59,15 @@ class VmcoreInfoSearch {
 
  private:
   const GuestPages& pages_;
+  std::function<void(const VmcoreInfo&)> seen_;
   std::vector<VmcoreInfo> found_;
 };
 
-// Goes through all pages.
-VmcoreInfoSearch search_vmcoreinfo(const GuestPages& pages, Executor& executor);
+// Goes through the pages, in order, until is_enough says so of one that was found. It is asked on
+// one thread at a time, and of the first kMostCandidates only: looking it up in the kernel takes
+// long, and a guest can be full of what looks like it.
+using IsEnough = std::function<bool(const VmcoreInfo&)>;
+VmcoreInfoSearch search_vmcoreinfo(const GuestPages& pages, Executor& executor,
+                                   const IsEnough& is_enough);
 
 }  // namespace ferry::evidence

@@ -11,6 +11,8 @@
 
 #include "error/error.h"
 #include "evidence/core.h"
+#include "evidence/kernel.h"
+#include "evidence/vcpus.h"
 #include "pipeline/inline_executor.h"
 #include "pipeline/seeded_executor.h"
 #include "tests/audit/audit_image.h"
@@ -238,6 +240,33 @@ TEST(Core, does_not_take_a_forged_vmcoreinfo) {
   const MemoryFile file(build(guest));
   InlineExecutor executor;
   EXPECT_EQ(to_file(ImageFile::open(file.path()), {}, executor).core.release, "6.1.0-test");
+}
+
+// Of the pages behind it nothing is needed to know what kernel it is: not even that they are sound.
+TEST(Core, of_what_kernel_it_is_looks_no_further_than_needed) {
+  TestGuest guest;
+  FakeLinux kernel(guest);
+  kernel.finish();
+  for (uint64_t pfn = G::kAbsent; pfn <= G::kLast; ++pfn)
+    guest.pages.try_emplace(pfn, TestPage{.kind = v1::DATA, .words = {pfn}});
+  const Bytes sound = build(guest);
+  const auto release = [&](uint64_t damaged_pfn) -> std::string {
+    Bytes bytes = sound;
+    {
+      const MemoryFile file(bytes);
+      const ImageFile image = ImageFile::open(file.path());
+      bytes[audit::PageMap::load(image).record_offset(damaged_pfn) + 40] ^= std::byte{1};
+    }
+    const MemoryFile file(bytes);
+    const ImageFile image = ImageFile::open(file.path());
+    const evidence::GuestPages pages(image);
+    evidence::KernelMemory memory(pages, evidence::kernel_root(evidence::read_vcpus(image)));
+    InlineExecutor executor;
+    const auto info = evidence::find_kernels_own(pages, memory, executor);
+    return std::string(info ? info->value("OSRELEASE").value_or("") : "");
+  };
+  EXPECT_EQ(release(G::kLast), "6.1.0-test");
+  EXPECT_THROW(release(G::kAbsent), Error);  // which lies before it
 }
 
 TEST(Core, of_what_is_no_linux_has_all_but_what_linux_says) {

@@ -29,7 +29,7 @@ Log read_log(const TestGuest& guest) {
   const evidence::GuestPages pages(image);
   evidence::KernelMemory memory(pages, evidence::kernel_root(evidence::read_vcpus(image)));
   InlineExecutor executor;
-  const auto info = evidence::kernels_own(memory, evidence::search_vmcoreinfo(pages, executor));
+  const auto info = evidence::find_kernels_own(pages, memory, executor);
   if (!info) fail(Errc::unsupported, "nothing");
   Log log;
   log.totals = read_kernel_log(memory, *info, [&](const evidence::LogRecord& record) {

@@ -23,7 +23,7 @@ std::vector<Process> processes_of(const TestGuest& guest) {
   const evidence::GuestPages pages(image);
   evidence::KernelMemory memory(pages, evidence::kernel_root(evidence::read_vcpus(image)));
   InlineExecutor executor;
-  const auto info = evidence::kernels_own(memory, evidence::search_vmcoreinfo(pages, executor));
+  const auto info = evidence::find_kernels_own(pages, memory, executor);
   if (!info) fail(Errc::unsupported, "nothing");
   std::vector<Process> processes;
   evidence::each_process(memory, *info,

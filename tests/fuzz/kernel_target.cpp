@@ -63,7 +63,7 @@ void core_of(const ImageFile& image) {
   evidence::diff_vcpus(image, image);
   for (const auto& pattern : {evidence::Pattern::text("Linux"), evidence::Pattern::regex("L.+x")})
     evidence::find(pages, pattern, {}, executor, [](const evidence::Hit&) { return true; });
-  const auto info = evidence::kernels_own(memory, evidence::search_vmcoreinfo(pages, executor));
+  const auto info = evidence::find_kernels_own(pages, memory, executor);
   if (!info) return;
   // Each by itself: one may be refused, and the other not.
   try {

@@ -29,8 +29,7 @@ SavedKernel::SavedKernel(const GuestSource& guest)
 void SavedKernel::find_info() {
   const std::unique_ptr<Executor> executor = make_thread_executor(
       std::clamp(std::thread::hardware_concurrency(), 1u, evidence::kMostThreads));
-  info_ =
-      evidence::kernels_own(look_->memory, evidence::search_vmcoreinfo(look_->pages, *executor));
+  info_ = evidence::find_kernels_own(look_->pages, look_->memory, *executor);
   if (!info_)
     fail(Errc::unsupported,
          "{}: no VMCOREINFO was found in the guest's memory, so it is not known what kernel it has "
