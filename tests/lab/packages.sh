@@ -66,10 +66,9 @@ check "Xen's own helper is back" eval '[ "$(sha256sum <$stock_helper)" = "$helpe
 check "the configuration is kept" [ -e $conf ]
 # A job that is just ending may do so.
 nothing_listens() {
-  local units
-  units=$(systemctl list-units --no-legend --plain --state=active "ferry-*")
-  [ -z "$units" ] || { echo "$units"; return 1; }
-  ! processes "[^ ]*ferry[ ]receive"
+  local left
+  left=$(systemctl list-units --no-legend --plain --state=active "ferry-*"; processes "[^ ]*ferry[ ]receive")
+  [ -z "$left" ] || { echo "$left"; return 1; }
 }
 check "nothing of it listens" within 20 nothing_listens
 check "xl save writes Xen's own stream" stock_saves
