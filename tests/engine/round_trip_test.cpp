@@ -25,7 +25,7 @@ std::unique_ptr<Host> target_host(const GuestSpec& spec, uint64_t seed) {
   return Host::create({.seed = seed + 1000003, .frames = spec.pages + 2048 + seed % 1000});
 }
 
-void round_trip(uint64_t seed, uint64_t most_pages, Executor& executor) {
+void round_trip(uint64_t seed, uint64_t most_pages, Executor& executor, unsigned threads = 1) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   const GuestSpec spec = GuestSpec::random(seed, most_pages);
   auto a = source_host(spec, seed);
@@ -40,7 +40,7 @@ void round_trip(uint64_t seed, uint64_t most_pages, Executor& executor) {
   EXPECT_TRUE(touched.empty()) << "the save changed the source:" << joined(touched);
 
   const Restored restored =
-      engine_restore(*b, saved.image, create_target(*b, spec.pages, spec.vcpus), executor);
+      engine_restore(*b, saved.image, create_target(*b, spec.pages, spec.vcpus), executor, threads);
   ASSERT_TRUE(restored.done()) << restored.sentence;
   EXPECT_EQ(restored.unread, 0u);
   const auto differences =
@@ -58,7 +58,24 @@ TEST(Engine, restores_the_same_guest_that_it_saved) {
 
 TEST(Engine, does_so_on_threads) {
   auto executor = make_thread_executor(3);
-  for (uint64_t seed = 100; seed < 106; ++seed) round_trip(seed, 4096, *executor);
+  for (uint64_t seed = 100; seed < 106; ++seed) round_trip(seed, 4096, *executor, 3);
+}
+
+TEST(Engine, gives_frames_to_a_guest_with_many_holes_in_few_calls) {
+  GuestSpec spec;
+  spec.pages = 8192;
+  spec.ballooned_percent = 50;
+  auto a = source_host(spec, 1);
+  auto b = target_host(spec, 1);
+  const ScratchGuest guest = build_guest(*a, spec);
+  auto executor = make_seeded_executor(1, 1);
+  const Saved saved = engine_save(*a, guest.domid, *executor);
+  ASSERT_TRUE(saved.done()) << saved.sentence;
+  const RestoreTarget target = create_target(*b, spec.pages, spec.vcpus);
+  b->faults().clear();
+  const Restored restored = engine_restore(*b, saved.image, target, *executor);
+  ASSERT_TRUE(restored.done()) << restored.sentence;
+  EXPECT_LE(b->faults().calls(CallKind::memory_populate), spec.pages / 512);
 }
 
 TEST(Engine, gives_the_same_bytes_whatever_the_executor) {
