@@ -30,7 +30,7 @@ void save_here(const Hypervisor& xen, Executor& executor, const SaveOptions& bas
     fail(Errc::unsupported,
          "guests of a simulated host stand still while they are saved: save it without --live");
   SaveOptions options = base;
-  if (const auto level = given.settings.find<"level">()) options.level = static_cast<int>(*level);
+  if (const auto level = given.settings.find<"level">()) options.level = *level;
   options.config.emplace().ParseFromString(given.config);
   std::optional<BasePages> base_pages;
   if (given.base) options.base = &base_pages.emplace(BasePages::adopt(*given.base));
@@ -76,7 +76,9 @@ SaveEngine stoppable_engine_here(const Hypervisor& xen, Executor& executor) {
                            const EngineCallbacks& callbacks) {
     const SignalsStop signals;
     helper::StoppableSink sink(fd, signals.event());
-    save_here(xen, executor, {}, domid, fd, sink, given, callbacks, &signals.event().stopped());
+    SaveOptions base;
+    base.level = given.settings.get<"level">();
+    save_here(xen, executor, base, domid, fd, sink, given, callbacks, &signals.event().stopped());
     sink.wait_until_taken();
   };
 }

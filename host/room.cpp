@@ -18,7 +18,7 @@ constexpr unsigned kMiB = 20;
 
 // The records that are under way for each thread, its pages and its compressor's memory; what a
 // live save knows of each page, and the index of any.
-constexpr uint64_t kThread = 8 << kMiB;
+constexpr uint64_t kThread = 11 << kMiB;
 constexpr uint64_t kLivePage = 24, kIndexedPage = 5;
 
 // In bytes.

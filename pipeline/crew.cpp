@@ -13,12 +13,11 @@
 namespace ferry {
 namespace {
 
-constexpr size_t kRange = 32;  // less is done before another thread is awake
-
 // What is shared. Ranges are taken in order, so all before one that failed are done, too.
 struct Piece {
   size_t count;
   const std::function<void(size_t, size_t)>& part;
+  const size_t range;
   std::atomic<size_t> next{0};
   std::mutex mutex{};
   size_t failed_at = SIZE_MAX;
@@ -26,10 +25,10 @@ struct Piece {
 
   void work() {
     for (;;) {
-      const size_t first = next.fetch_add(kRange);
+      const size_t first = next.fetch_add(range);
       if (first >= count) return;
       try {
-        part(first, std::min(count, first + kRange));
+        part(first, std::min(count, first + range));
       } catch (...) {
         next = count;
         const std::lock_guard lock(mutex);
@@ -108,9 +107,9 @@ Crew::Crew(unsigned threads)
 
 Crew::~Crew() = default;
 
-void Crew::share(size_t count, const std::function<void(size_t, size_t)>& part) {
-  Piece piece{.count = count, .part = part};
-  if (threads_ != nullptr && count > kRange)
+void Crew::share(size_t count, const std::function<void(size_t, size_t)>& part, size_t range) {
+  Piece piece{.count = count, .part = part, .range = range};
+  if (threads_ != nullptr && count > range)
     threads_->help(piece);
   else
     piece.work();

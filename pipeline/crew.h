@@ -15,11 +15,14 @@ class Crew {
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
 
-  // Calls part(first, end) for ranges that together are [0, count), each once, on all threads at
-  // the same time, and returns when all of them have. If some throw, what the first of these ranges
-  // threw is thrown from here: the same whatever the number of threads, if part() goes through its
-  // range in order. Ranges behind it may have been left out.
-  void share(size_t count, const std::function<void(size_t first, size_t end)>& part);
+  static constexpr size_t kRange = 32;  // less is done before another thread is awake
+
+  // Calls part(first, end) for ranges of at most `range` that together are [0, count), each once,
+  // on all threads at the same time, and returns when all of them have. If some throw, what the
+  // first of these ranges threw is thrown from here: the same whatever the number of threads, if
+  // part() goes through its range in order. Ranges behind it may have been left out.
+  void share(size_t count, const std::function<void(size_t first, size_t end)>& part,
+             size_t range = kRange);
 
  private:
   class Threads;

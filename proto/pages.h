@@ -63,9 +63,12 @@ class RecordBuffer {
 // Encodes Pages records. Keeps a zstd context: one encoder a thread.
 class PagesEncoder {
  public:
-  // level: of zstd; 0 stores raw pages.
+  // level: of zstd; 0 stores raw pages. Throws Error(usage).
   explicit PagesEncoder(int level);
   ~PagesEncoder();
+
+  // Of the records from the next one on.
+  void set_level(int level);
 
   // One record: begin(); then, for each page with data in order of pfn, 4096 bytes go to place()
   // and added() is called; then finish(), and `into` has the record. Raw pages are hashed while

@@ -144,15 +144,20 @@ struct PagesEncoder::State {
 };
 
 PagesEncoder::PagesEncoder(int level) : state_(std::make_unique<State>()) {
+  set_level(level);
+}
+
+PagesEncoder::~PagesEncoder() = default;
+
+void PagesEncoder::set_level(int level) {
+  if (level == state_->level) return;
   state_->level = level;
   if (level == 0) return;
-  state_->zstd = ZSTD_createCCtx();
+  if (!state_->zstd) state_->zstd = ZSTD_createCCtx();
   if (!state_->zstd) throw std::bad_alloc();
   const size_t rc = ZSTD_CCtx_setParameter(state_->zstd, ZSTD_c_compressionLevel, level);
   if (ZSTD_isError(rc)) fail(Errc::usage, "compression level {}: {}", level, ZSTD_getErrorName(rc));
 }
-
-PagesEncoder::~PagesEncoder() = default;
 
 // All before the data right in front of it, and the tag of the digest behind it.
 void PagesEncoder::State::put_head(RecordBuffer& to, v1::Codec codec, size_t stored) {

@@ -8,14 +8,14 @@
 
 #include "canonicalize/p2m_leaf.h"
 #include "canonicalize/table.h"
-#include "xen/foreign_mapping.h"
 #include "xen/memory.h"
 
 namespace ferry {
 namespace {
 
 constexpr size_t kPopulateBatch = 1024;
-constexpr size_t kFillBatch = 1024;  // pages mapped at once
+constexpr size_t kFillBatch =
+    256;  // pages mapped at once: some batches in a record, for all threads
 
 pt_level level_of(PageKind kind) {
   pt_level level = PT_PTE;
@@ -63,14 +63,25 @@ void GuestMemory::populate_pfns(std::span<const pfn_t> pfns) {
   }
 }
 
-void GuestMemory::populate_range(pfn_t first, uint64_t count) {
-  if (first.raw() > frames_.nr_pfns() || count > frames_.nr_pfns() - first.raw())
-    fail(Errc::bad_image, "the image is bad: it populates pages from {:#x} beyond the guest's end",
-         first.raw());
-  const pfn_t end = first + count;
+void GuestMemory::populate_runs(std::span<const PfnRun> runs) {
   std::vector<pfn_t> singles;
+  for (const PfnRun& run : runs) {
+    // Nobody promised that runs ascend, and no pfn may be asked for twice in one call.
+    if (!singles.empty() && run.first <= singles.back()) flush(singles);
+    populate_run(run, singles);
+  }
+  flush(singles);
+}
+
+// What comes in no large extent is left in singles, so that a guest with many holes does not cost a
+// call for each piece between them.
+void GuestMemory::populate_run(const PfnRun& run, std::vector<pfn_t>& singles) {
+  if (run.first.raw() > frames_.nr_pfns() || run.count > frames_.nr_pfns() - run.first.raw())
+    fail(Errc::bad_image, "the image is bad: it populates pages from {:#x} beyond the guest's end",
+         run.first.raw());
+  const pfn_t end = run.first + run.count;
   bool large_works = true;
-  for (pfn_t pfn = first; pfn < end;) {
+  for (pfn_t pfn = run.first; pfn < end;) {
     mfn_t mfn;
     const bool aligned = pfn.raw() % kLargeExtent == 0 && end - pfn >= kLargeExtent;
     auto taken = [&](uint64_t i) { return frames_.has_frame(pfn + i); };
@@ -83,11 +94,13 @@ void GuestMemory::populate_range(pfn_t first, uint64_t count) {
     }
     want(pfn, singles);
     ++pfn;
-    if (singles.size() < kPopulateBatch) continue;
-    populate_pfns(singles);
-    singles.clear();
+    if (singles.size() >= kPopulateBatch) flush(singles);
   }
+}
+
+void GuestMemory::flush(std::vector<pfn_t>& singles) {
   populate_pfns(singles);
+  singles.clear();
 }
 
 void GuestMemory::want(pfn_t pfn, std::vector<pfn_t>& wanted) const {
@@ -98,11 +111,7 @@ void GuestMemory::put_pages(std::span<const KindRun> runs, std::span<const std::
   check(runs, pages);
   collect(runs, pages);
   populate_for_pages();
-  for (std::span<const Page> rest = pages_; !rest.empty();) {
-    const auto batch = rest.first(std::min(rest.size(), kFillBatch));
-    fill(batch);
-    rest = rest.subspan(batch.size());
-  }
+  fill();
 }
 
 // Whoever read the image has checked that too, and is not believed.
@@ -199,20 +208,26 @@ void GuestMemory::want_referred(const Page& page, std::vector<pfn_t>& wanted) co
   }
 }
 
-void GuestMemory::fill(std::span<const Page> pages) {
-  std::vector<mfn_t> targets;
-  targets.reserve(pages.size());
-  for (const Page& page : pages) {
+// While one thread maps frames, which only one can at a time, the others fill those that they have
+// mapped.
+void GuestMemory::fill() {
+  targets_.clear();
+  for (const Page& page : pages_) {
     mfn_t mfn;
     if (!frames_.mfn_of(page.pfn, mfn))
       fail(Errc::internal, "page {:#x} of the guest was given no frame", page.pfn.raw());
-    targets.push_back(mfn);
+    targets_.push_back(mfn);
   }
-  const ForeignMapping mapping(xen_, domid_, PROT_READ | PROT_WRITE, targets,
-                               "memory of the new guest");
-  crew_.share(pages.size(), [&](size_t first, size_t end) {
-    for (size_t i = first; i < end; ++i) localise(pages[i], mapping.page(i));
-  });
+  const auto part = [this](size_t first, size_t end) {
+    const ForeignMapping mapping = map(std::span(targets_).subspan(first, end - first));
+    for (size_t i = first; i < end; ++i) localise(pages_[i], mapping.page(i - first));
+  };
+  crew_.share(pages_.size(), part, kFillBatch);
+}
+
+ForeignMapping GuestMemory::map(std::span<const mfn_t> frames) {
+  const std::lock_guard lock(to_map_);
+  return {xen_, domid_, PROT_READ | PROT_WRITE, frames, "memory of the new guest"};
 }
 
 void GuestMemory::localise(const Page& page, std::byte* into) const {

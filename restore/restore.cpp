@@ -112,7 +112,7 @@ void Restore::populated(std::span<const PfnRun> runs) {
   check_stop();
   GuestMemory& memory = this->memory();
   finish_static_data();
-  for (const PfnRun& run : runs) memory.populate_range(run.first, run.count);
+  memory.populate_runs(runs);
 }
 
 void Restore::pages(std::span<const KindRun> runs, std::span<const std::byte> pages) {

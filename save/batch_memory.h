@@ -50,8 +50,7 @@ struct alignas(64) TableCopy {
 
 // Of one that is worked on.
 struct BatchScratch {
-  explicit BatchScratch(int zstd_level) : encoder(zstd_level) {}
-  PagesEncoder encoder;
+  PagesEncoder encoder{0};
   std::vector<TableCopy> tables;
 };
 

@@ -121,7 +121,8 @@ void PageBatch::find_types() {
 void PageBatch::number_parts() {
   const auto is_table = [](const BatchPage& page) { return has_table_type(page.type); };
   const auto& pages = memory_->pages;
-  tables_apart_ = context_.level != 0 && std::ranges::any_of(pages, is_table) &&
+  choice_ = context_.levels.next();
+  tables_apart_ = choice_.level != 0 && std::ranges::any_of(pages, is_table) &&
                   !std::ranges::all_of(pages, is_table);
   memory_->part.sequence = context_.writer.next_sequence();
   if (tables_apart_) memory_->tables.sequence = context_.writer.next_sequence();
@@ -246,18 +247,32 @@ void PageBatch::copy(BatchPart& part, PagesEncoder& encoder) {
 }
 
 void PageBatch::work() {
-  auto scratch = context_.scratches.take(context_.level);
+  const uint64_t began = context_.levels.now();
+  auto scratch = context_.scratches.take();
+  scratch->encoder.set_level(choice_.level);
   classify(*scratch);
   copy(memory_->part, scratch->encoder);
   if (tables_apart_) copy(memory_->tables, scratch->encoder);
   mapping_.unmap();
   context_.scratches.give_back(std::move(scratch));
+  done_.work = context_.levels.now() - began;
+}
+
+uint64_t PageBatch::data_bytes() const {
+  const auto with_data = [](const BatchPage& page) { return page.part != nullptr; };
+  return static_cast<uint64_t>(std::ranges::count_if(memory_->pages, with_data)) * kPageSize;
 }
 
 void PageBatch::consume() {
+  done_.write_began = context_.levels.now();
+  const uint64_t before = context_.writer.bytes_written();
   context_.writer.write_pages(memory_->part.record.record(), memory_->part.runs);
   if (tables_apart_)
     context_.writer.write_pages(memory_->tables.record.record(), memory_->tables.runs);
+  done_.stored = context_.writer.bytes_written() - before;
+  done_.write_ended = context_.levels.now();
+  done_.bytes = data_bytes();
+  context_.levels.written(choice_, done_);
   pass_.progress->wrote(memory_->pages.size(), context_.writer.bytes_written());
   context_.memories.give_back(std::move(memory_));
 }

@@ -9,6 +9,7 @@
 #include "pipeline/pool.h"
 #include "proto/record_writer.h"
 #include "save/batch_memory.h"
+#include "save/level_control.h"
 #include "save/pass.h"
 
 namespace ferry {
@@ -22,7 +23,7 @@ struct BatchContext {
   const Hypervisor& xen;
   const domid_t domid;
   RecordWriter& writer;
-  const int level;                  // of zstd, 0: none
+  LevelControl levels;
   BasePages* const base = nullptr;  // of a delta: pages that are as it has them are left out
 
   Pool<BatchMemory> memories = {};
@@ -57,10 +58,13 @@ class PageBatch final : public Job {
   void take_converted(BatchPage& page, v1::PageKind kind, BatchScratch& scratch);
   entry_result convert(pfn_t pfn, v1::PageKind kind, std::byte* copy) const;
   void copy(BatchPart& part, PagesEncoder& encoder);
+  uint64_t data_bytes() const;
 
   BatchContext& context_;
   const Pass pass_;
   std::unique_ptr<BatchMemory> memory_;
+  LevelControl::Choice choice_;
+  LevelControl::Done done_;
   bool tables_apart_ = false;
   ForeignMapping mapping_;
 };

@@ -82,7 +82,11 @@ class Save {
     else
       head_.set_start_info_pfn(start_info.raw());
     writer_.emplace(sink_, head_.nr_pfns());
-    batches_.reset(new BatchContext{xen_, domid_, *writer_, options_.level, options_.base});
+    batches_.reset(new BatchContext{xen_,
+                                    domid_,
+                                    *writer_,
+                                    {options_.level, executor_.width(), options_.clock_ns},
+                                    options_.base});
     write_head();
     write_static_records(xen_, domain, guest, head_.nr_pfns(), populated, *writer_);
   }
@@ -118,9 +122,11 @@ class Save {
   // A delta may have next to nothing in it.
   void check_room(const std::shared_ptr<const GuestView>& guest, const DomainInfo& domain) const {
     if (!callbacks_.check_room) return;
-    callbacks_.check_room(
-        options_.base ? 0 : least_image_bytes(xen_, domid_, guest, options_.level),
-        domain.nr_pages);
+    callbacks_.check_room(options_.base
+                              ? 0
+                              : least_image_bytes(xen_, domid_, guest,
+                                                  options_.level.value_or(LevelControl::kHighest)),
+                          domain.nr_pages);
   }
 
   // A delta says something of all pfns that its base has, if only that they are gone.

@@ -15,9 +15,12 @@
 namespace ferry {
 
 struct SaveOptions {
-  int level = 2;                     // of zstd; 0 stores raw pages
-  std::optional<v1::Config> config;  // what to put into the image for `ferry restore`
-  bool timeline = true;              // times and host name; false: same state, same bytes
+  // Of zstd; 0 stores raw pages. None: chosen as the save goes on (save/level_control.h), by the
+  // times that its parts take, so that the same state gives other bytes each time.
+  std::optional<int> level = 2;
+  std::function<uint64_t()> clock_ns;  // for that; of a simulation
+  std::optional<v1::Config> config;    // what to put into the image for `ferry restore`
+  bool timeline = true;                // times and host name; false: same state, same bytes
   // Copies the memory while the guest runs and suspends it for the rest. Ignored for a guest that
   // is suspended already.
   std::optional<LiveOptions> live;

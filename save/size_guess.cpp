@@ -45,7 +45,7 @@ uint64_t least_image_bytes(const Hypervisor& xen, domid_t domid,
   const PfnSet wanted = pages_to_look_at(guest->nr_pfns());
   Counted image;
   RecordWriter writer(image, guest->nr_pfns());
-  BatchContext context{xen, domid, writer, level};
+  BatchContext context{xen, domid, writer, {level, 1}};
   PageObserver nobody;
   PassProgress progress;
   Pass pass{

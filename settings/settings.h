@@ -37,10 +37,12 @@ class Settings {
   static constexpr const Setting& kRow = kSettings[setting_row<name>()];
 
  public:
-  // uint64_t for a number, a vector of strings for names, a string for the others.
+  // uint64_t for a number, one or nothing where a word can stand for it, a vector of strings for
+  // names, a string for the others.
   template <SettingName name>
   using Value = std::conditional_t<
-      kRow<name>.kind == Kind::number, uint64_t,
+      kRow<name>.kind == Kind::number,
+      std::conditional_t<kRow<name>.word.empty(), uint64_t, std::optional<uint64_t>>,
       std::conditional_t<kRow<name>.kind == Kind::names, std::vector<std::string>, std::string>>;
 
   // What was given, or the default. A setting without a default has find() only.
@@ -97,12 +99,15 @@ class Settings {
   static T parse(std::string_view text) {
     if constexpr (std::is_same_v<T, uint64_t>)
       return number_in(text);
+    else if constexpr (std::is_same_v<T, std::optional<uint64_t>>)
+      return is_digit(text.front()) ? std::optional(number_in(text)) : std::nullopt;
     else if constexpr (std::is_same_v<T, std::string>)
       return std::string(text);
     else
       return names_in(text);
   }
   static uint64_t number_in(std::string_view text);
+  static constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
   std::array<std::optional<std::string>, std::size(kSettings)> given_;  // by row
 };

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kBetweenNames = ", \t";
 
 bool is_number(const Setting& setting, std::string_view text) {
+  if (!setting.word.empty() && text == setting.word) return true;
   uint64_t value = 0;
   const auto [rest, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
   return problem == std::errc() && rest == text.data() + text.size() && value >= setting.lowest &&
@@ -71,7 +72,9 @@ std::span<const std::string_view> choices_of(const Setting& setting) {
 std::string range_of(const Setting& setting) {
   switch (setting.kind) {
     case Kind::number:
-      return fmt::format("a number from {} to {}", setting.lowest, setting.highest);
+      return fmt::format("{}a number from {} to {}",
+                         setting.word.empty() ? "" : fmt::format("{} or ", setting.word),
+                         setting.lowest, setting.highest);
     case Kind::choice:
       return fmt::format("one of {}", fmt::join(choices_of(setting), ", "));
     case Kind::text:

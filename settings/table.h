@@ -47,6 +47,7 @@ struct Setting {
   User user = User::save;
   Kind kind = Kind::number;
   std::string_view unit = {};  // of a number
+  std::string_view word = {};  // that can stand for a number: ferry chooses one
   uint64_t lowest = 0, highest = 0;
   std::array<std::string_view, 4> choices = {};
   std::string_view standard = {};   // the value where none is given; empty: there is none
@@ -65,8 +66,8 @@ inline constexpr Setting kSettings[] = {
     {.name = "threads", .lowest = 1, .highest = 256, .otherwise = "half of dom0's CPUs",
      .help = "threads beside the one that talks to Xen, at low priority",
      .commands = kSave | kMigrate | kEvacuate},
-    {.name = "level", .lowest = 0, .highest = 19, .standard = "2",
-     .help = "zstd level, 0 for no compression",
+    {.name = "level", .word = "auto", .lowest = 0, .highest = 19, .standard = "auto",
+     .help = "zstd level, 0 for no compression, auto for as much as the way to the image leaves time for",
      .commands = kSave | kMigrate | kEvacuate},
     {.name = "stream", .kind = Kind::choice, .choices = {"ferry", "libxc"}, .standard = "ferry",
      .help = "with libxc, xl save and xl migrate write Xen's own format, for a receiver with the stock helper"},

@@ -134,6 +134,43 @@ Cost Measure::compress(int level) const {
   });
 }
 
+// As a save does it: what became no smaller is stored raw, and not decoded.
+void Measure::keep_frames(int level) {
+  std::vector<std::byte> from(kBatchBytes), to(ZSTD_compressBound(kBatchBytes));
+  for (size_t first = 0; first < guest_.nonzero.size(); first += kBatch) {
+    const size_t pages = std::min(kBatch, guest_.nonzero.size() - first);
+    for (size_t i = 0; i < pages; ++i)
+      std::memcpy(from.data() + i * kPageSize, guest_.nonzero[first + i], kPageSize);
+    const size_t raw = pages * kPageSize;
+    const size_t size = ZSTD_compress(to.data(), to.size(), from.data(), raw, level);
+    must(!ZSTD_isError(size));
+    if (size < raw)
+      frames_.push_back({{to.begin(), to.begin() + static_cast<ptrdiff_t>(size)}, raw});
+  }
+}
+
+Cost Measure::decode() const {
+  std::atomic<size_t> next{0};
+  return cost_of([&] {
+    on_threads(threads_, [&](unsigned t) {
+      ZSTD_DCtx* const zstd = ZSTD_createDCtx();
+      for (size_t i = next++; i < frames_.size(); i = next++)
+        must(ZSTD_decompressDCtx(zstd, scratch_of(t), kBatchBytes, frames_[i].bytes.data(),
+                                 frames_[i].bytes.size()) == frames_[i].decoded);
+      ZSTD_freeDCtx(zstd);
+    });
+  });
+}
+
+Cost Measure::read_one() const {
+  const size_t batches = std::max<size_t>(1, guest_.nonzero.size() / kBatch);
+  return cost_of([&] {
+    for (size_t i = 0; i < batches; ++i)
+      must(pread(file_, scratch_of(0), kBatchBytes, static_cast<off_t>(i * kBatchBytes)) ==
+           ssize_t{kBatchBytes});
+  });
+}
+
 Cost Measure::write(unsigned writers) const {
   const size_t batches = std::max<size_t>(1, guest_.nonzero.size() / kBatch);
   return cost_of([&] {
@@ -167,7 +204,8 @@ Cost Measure::through_pipe() const {
   return cost;
 }
 
-Ceilings Measure::all(int level) const {
+Ceilings Measure::all(int level) {
+  if (frames_.empty()) keep_frames(level);
   Ceilings c;
   c.read = over(guest_.pages, [](const std::byte* page, std::byte*) { return sum_of(page); });
   c.zero_test = over(guest_.pages, [](const std::byte* page, std::byte*) { return is_zero(page); });
@@ -184,9 +222,11 @@ Ceilings Measure::all(int level) const {
     std::memcpy(to, page, kPageSize);
     return XXH3_128bits(to, kPageSize).low64;
   });
-  if (level != 0) c.compress = compress(level);
+  c.compress = compress(level);
+  c.decode = decode();
   c.write_one = write(1);
   c.write_all = write(threads_);
+  c.read_one = read_one();
   c.pipe = through_pipe();
   return c;
 }

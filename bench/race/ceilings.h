@@ -19,6 +19,8 @@ struct Ceilings {
   Cost hash;       // XXH3-128 of them
   Cost fused;      // copied and hashed page by page
   Cost compress;   // zstd of 2 MiB at a time
+  Cost decode;     // of what that gave, where it is smaller
+  Cost read_one;   // one: as many bytes as they have, from a memory file
   Cost write_one;  // one: as many bytes as they have, written over what a memory file has
   Cost write_all;  // the same by all cores into one file
   Cost pipe;       // as many bytes through a pipe
@@ -28,8 +30,8 @@ class Measure {
  public:
   Measure(const BuiltGuest& guest, unsigned threads);
   ~Measure();
-  // level: of zstd for compress, which is left out at 0.
-  Ceilings all(int level) const;
+  // level: of zstd for compress and decode.
+  Ceilings all(int level);
 
  private:
   template <typename Work>
@@ -37,12 +39,20 @@ class Measure {
   Cost map() const;
   Cost types() const;
   Cost compress(int level) const;
+  void keep_frames(int level);
+  Cost decode() const;
+  Cost read_one() const;
   Cost write(unsigned writers) const;
   Cost through_pipe() const;
 
   const BuiltGuest& guest_;
   const unsigned threads_;
   int file_;
+  struct Frame {
+    std::vector<std::byte> bytes;
+    size_t decoded;  // bytes that come of it
+  };
+  std::vector<Frame> frames_;  // of the guest's pages, compressed once
 };
 
 // Seconds and processor seconds of writing so many bytes with O_DIRECT, one after the other, into a

@@ -1,10 +1,13 @@
 // A simulated guest saved by ferry and restored by ferry on another host is the same guest.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "pipeline/seeded_executor.h"
 #include "proto/pages.h"
 #include "proto/record_reader.h"
 #include "sim/builder/compare.h"
+#include "sim/machine/random.h"
 #include "sim/seam/binding.h"
 #include "tests/engine/sim_engine.h"
 
@@ -25,7 +28,8 @@ std::unique_ptr<Host> target_host(const GuestSpec& spec, uint64_t seed) {
   return Host::create({.seed = seed + 1000003, .frames = spec.pages + 2048 + seed % 1000});
 }
 
-void round_trip(uint64_t seed, uint64_t most_pages, Executor& executor) {
+void round_trip(uint64_t seed, uint64_t most_pages, Executor& executor, unsigned threads = 1,
+                const SaveOptions& options = {}) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   const GuestSpec spec = GuestSpec::random(seed, most_pages);
   auto a = source_host(spec, seed);
@@ -33,14 +37,14 @@ void round_trip(uint64_t seed, uint64_t most_pages, Executor& executor) {
   const ScratchGuest guest = build_guest(*a, spec);
   const GuestView before = view_guest(*a, guest.domid);
 
-  const Saved saved = engine_save(*a, guest.domid, executor);
+  const Saved saved = engine_save(*a, guest.domid, executor, options);
   ASSERT_TRUE(saved.done()) << saved.sentence;
   EXPECT_FALSE(saved.asked_to_suspend) << "a guest that is suspended is saved as it is";
   const auto touched = compare_views(guest, before, view_guest(*a, guest.domid));
   EXPECT_TRUE(touched.empty()) << "the save changed the source:" << joined(touched);
 
   const Restored restored =
-      engine_restore(*b, saved.image, create_target(*b, spec.pages, spec.vcpus), executor);
+      engine_restore(*b, saved.image, create_target(*b, spec.pages, spec.vcpus), executor, threads);
   ASSERT_TRUE(restored.done()) << restored.sentence;
   EXPECT_EQ(restored.unread, 0u);
   const auto differences =
@@ -58,7 +62,67 @@ TEST(Engine, restores_the_same_guest_that_it_saved) {
 
 TEST(Engine, does_so_on_threads) {
   auto executor = make_thread_executor(3);
-  for (uint64_t seed = 100; seed < 106; ++seed) round_trip(seed, 4096, *executor);
+  for (uint64_t seed = 100; seed < 106; ++seed) round_trip(seed, 4096, *executor, 3);
+}
+
+// To a sink of which nobody knows how fast it is next, the same each time.
+SaveOptions with_a_level_of_the_moment(uint64_t seed) {
+  SaveOptions options;
+  options.level = std::nullopt;
+  options.timeline = false;
+  options.clock_ns = [random = Random(seed), now = uint64_t{0}]() mutable {
+    return now += uint64_t{1} << random.below(30);
+  };
+  return options;
+}
+
+std::set<v1::Codec> codecs_of(const Bytes& image) {
+  std::set<v1::Codec> codecs;
+  MemorySource source(image);
+  RecordReader reader(source);
+  while (const auto raw = reader.next()) {
+    const v1::Record record = parse_record(*raw);
+    if (record.has_pages() && !record.pages().data().empty()) codecs.insert(record.pages().codec());
+  }
+  return codecs;
+}
+
+TEST(Engine, does_so_where_each_record_is_compressed_as_its_moment_would_have_it) {
+  for (uint64_t seed = 300; seed < 310 && !HasFailure(); ++seed)
+    round_trip(seed, 4096, *make_seeded_executor(seed, static_cast<unsigned>(1 + seed % 4)), 1,
+               with_a_level_of_the_moment(seed));
+}
+
+TEST(Engine, stores_some_records_raw_and_some_not_where_the_sink_changes) {
+  GuestSpec spec;
+  spec.pages = 16384;
+  auto host = source_host(spec, 1);
+  const ScratchGuest guest = build_guest(*host, spec);
+  const auto save = [&] {
+    return engine_save(*host, guest.domid, *make_seeded_executor(1, 2),
+                       with_a_level_of_the_moment(1))
+        .image;
+  };
+  const Bytes image = save();
+  EXPECT_EQ(codecs_of(image), (std::set{v1::RAW, v1::ZSTD}));
+  EXPECT_EQ(save(), image) << "with the same times";
+}
+
+TEST(Engine, gives_frames_to_a_guest_with_many_holes_in_few_calls) {
+  GuestSpec spec;
+  spec.pages = 8192;
+  spec.ballooned_percent = 50;
+  auto a = source_host(spec, 1);
+  auto b = target_host(spec, 1);
+  const ScratchGuest guest = build_guest(*a, spec);
+  auto executor = make_seeded_executor(1, 1);
+  const Saved saved = engine_save(*a, guest.domid, *executor);
+  ASSERT_TRUE(saved.done()) << saved.sentence;
+  const RestoreTarget target = create_target(*b, spec.pages, spec.vcpus);
+  b->faults().clear();
+  const Restored restored = engine_restore(*b, saved.image, target, *executor);
+  ASSERT_TRUE(restored.done()) << restored.sentence;
+  EXPECT_LE(b->faults().calls(CallKind::memory_populate), spec.pages / 512);
 }
 
 TEST(Engine, gives_the_same_bytes_whatever_the_executor) {

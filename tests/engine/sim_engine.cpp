@@ -80,7 +80,7 @@ RestoreTarget create_target(Host& host, uint64_t pages, unsigned vcpus) {
 }
 
 Restored engine_restore(Host& host, std::span<const std::byte> image, const RestoreTarget& target,
-                        Executor& executor) {
+                        Executor& executor, unsigned threads) {
   Restored restored;
   restored.domid = raw(target.domid);
   struct Counting final : ByteSource {
@@ -96,7 +96,7 @@ Restored engine_restore(Host& host, std::span<const std::byte> image, const Rest
   attempt(host, restored, [&] {
     Hypervisor xen;
     ImageRecords records(source, executor);
-    const RestoreResult result = restore_domain(xen, target, records, {});
+    const RestoreResult result = restore_domain(xen, target, records, {}, threads);
     restored.store_mfn = result.store_mfn;
     restored.console_mfn = result.console_mfn;
   });

@@ -45,7 +45,7 @@ RestoreTarget create_target(Host& host, uint64_t pages, unsigned vcpus);
 
 // Restores the image into it.
 Restored engine_restore(Host& host, std::span<const std::byte> image, const RestoreTarget& target,
-                        Executor& executor);
+                        Executor& executor, unsigned threads = 1);
 
 // Destroys a domain and everything it had.
 void destroy_domain(Host& host, uint32_t domid);

@@ -43,13 +43,14 @@ TEST(HostProgram, wrong_usage_is_exit_code_2) {
   expect("save web1", 2, "FILE");
   expect("save web1 f --keep --pause", 2, "exclude each other");
   expect("save web1 -", 2, "--keep, --pause or --destroy");
-  expect("save web1 f --level 77", 2, "--level is \"77\", but must be a number from 0 to 19");
+  expect("save web1 f --level 77", 2,
+         "--level is \"77\", but must be auto or a number from 0 to 19");
   expect("save web1 f --track content", 2, "--track is for --live");
   expect("fly", 2, "no command fly (ferry --help");
 }
 
 TEST(HostProgram, a_bad_setting_is_told_with_its_place_before_anything_is_done) {
-  const std::string wrong = " is \"77\", but must be a number from 0 to 19";
+  const std::string wrong = " is \"77\", but must be auto or a number from 0 to 19";
   setenv("FERRY_LEVEL", "77", 1);
   expect("job list", 2, "FERRY_LEVEL" + wrong);
   unsetenv("FERRY_LEVEL");

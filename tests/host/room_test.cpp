@@ -81,14 +81,14 @@ bool has_memory(uint64_t pages, unsigned threads, bool live, std::string_view me
 }
 
 TEST(MemoryForSave, grows_with_threads_and_with_what_a_live_save_knows_of_pages) {
-  constexpr std::string_view kHas64 =
-      "MemTotal:        2097152 kB\nMemFree:           10000 kB\nMemAvailable:      65536 kB\n";
+  constexpr std::string_view kHas80 =
+      "MemTotal:        2097152 kB\nMemFree:           10000 kB\nMemAvailable:      81920 kB\n";
   constexpr uint64_t kPages = 1 << 20;
-  EXPECT_TRUE(has_memory(kPages, 4, false, kHas64));
-  EXPECT_TRUE(has_memory(kPages, 4, true, kHas64));
-  EXPECT_FALSE(has_memory(kPages, 32, false, kHas64));
-  EXPECT_FALSE(has_memory(3 * kPages, 4, true, kHas64));
-  EXPECT_TRUE(has_memory(3 * kPages, 4, false, kHas64));
+  EXPECT_TRUE(has_memory(kPages, 4, false, kHas80));
+  EXPECT_TRUE(has_memory(kPages, 4, true, kHas80));
+  EXPECT_FALSE(has_memory(kPages, 32, false, kHas80));
+  EXPECT_FALSE(has_memory(3 * kPages, 4, true, kHas80));
+  EXPECT_TRUE(has_memory(3 * kPages, 4, false, kHas80));
 }
 
 TEST(MemoryForSave, is_taken_for_enough_where_the_kernel_does_not_tell) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <set>
@@ -25,6 +26,22 @@ TEST(Crew, does_each_part_once_and_all_before_it_returns) {
       });
       for (size_t i = 0; i < count; ++i) ASSERT_EQ(done[i], 1) << i << " of " << count;
     }
+  }
+}
+
+TEST(Crew, gives_no_more_at_once_than_it_is_told) {
+  for (const unsigned threads : {1u, 3u}) {
+    Crew crew(threads);
+    std::vector<std::atomic<int>> done(1000);
+    crew.share(
+        1000,
+        [&](size_t first, size_t end) {
+          EXPECT_EQ(first % 256, 0u);
+          EXPECT_EQ(end, std::min<size_t>(first + 256, 1000));
+          for (size_t i = first; i < end; ++i) ++done[i];
+        },
+        256);
+    for (size_t i = 0; i < 1000; ++i) ASSERT_EQ(done[i], 1) << i;
   }
 }
 

@@ -268,6 +268,12 @@ TEST(FormatProperty, P9_WhatAnEncoderDidBeforeDoesNotMatter) {
       used.encode(1, 0, some, std::span(others).first(n * kPageSize));
       EXPECT_EQ(used.encode(1, 0, all, pages), expected) << level;
     }
+    for (const int other : {0, 6, 1}) {
+      used.set_level(other);
+      EXPECT_EQ(used.encode(1, 0, all, pages), PagesEncoder(other).encode(1, 0, all, pages));
+      used.set_level(level);
+      EXPECT_EQ(used.encode(1, 0, all, pages), expected) << level << " after " << other;
+    }
   }
 }
 

@@ -15,8 +15,9 @@ constexpr char kHead[] =
 std::string value(const Setting& setting) {
   switch (setting.kind) {
     case Kind::number:
-      return fmt::format("{}{} to {}",
+      return fmt::format("{}{}{} to {}",
                          setting.unit.empty() ? "" : fmt::format("{}, ", setting.unit),
+                         setting.word.empty() ? "" : fmt::format("`{}`, ", setting.word),
                          setting.lowest, setting.highest);
     case Kind::choice:
       return fmt::format("`{}`", fmt::join(choices_of(setting), "`, `"));

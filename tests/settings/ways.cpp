@@ -110,6 +110,9 @@ std::vector<Way> all_ways() {
 std::vector<std::string> good_values(const Setting& setting) {
   switch (setting.kind) {
     case Kind::number:
+      if (!setting.word.empty())
+        return {std::to_string(setting.lowest), std::string(setting.word),
+                std::to_string(setting.highest)};
       return {std::to_string(setting.lowest), std::to_string(setting.highest)};
     case Kind::choice:
       return {choices_of(setting).begin(), choices_of(setting).end()};
@@ -125,6 +128,7 @@ std::vector<std::string> bad_values(const Setting& setting) {
     case Kind::number:
       return {setting.lowest ? std::to_string(setting.lowest - 1) : "-1",
               std::to_string(setting.highest + 1),
+              "automatic",
               "18446744073709551616",
               "2x",
               "0x2",

@@ -10,7 +10,7 @@ namespace {
 std::string placeholder(const Setting& setting) {
   switch (setting.kind) {
     case Kind::number:
-      return "NUMBER";
+      return setting.word.empty() ? "NUMBER" : fmt::format("{}|NUMBER", setting.word);
     case Kind::choice:
       return fmt::format("{}", fmt::join(choices_of(setting), "|"));
     case Kind::text:

@@ -63,8 +63,8 @@ std::optional<v1::Config> read_config(const Settings& settings) {
 
 SaveOptions save_options(const Settings& settings, bool libxc_stream) {
   SaveOptions options;
-  // Nobody would decompress Xen's own format.
-  options.level = libxc_stream ? 0 : static_cast<int>(settings.get<"level">());
+  options.level = settings.get<"level">();
+  if (libxc_stream) options.level = 0;  // nobody would decompress Xen's own format
   options.config = read_config(settings);
   return options;
 }

@@ -7,10 +7,10 @@ _ferry_commands() { # what stands under "Image commands:", "Subcommands:" and th
 
 _ferry_options() { _ferry_help "$@" | grep -oE '^  (-[a-z],)?--[a-z-]+' | grep -oE -- '--[a-z-]+'; }
 
-_ferry_value() { # OPTION COMMAND…: what follows the option, such as NUMBER, FILE or a|b|c; nothing for a flag
+_ferry_value() { # OPTION COMMAND…: what follows the option, such as NUMBER, FILE, a|b|c or a|NUMBER; nothing for a flag
   local option=$1
   shift
-  _ferry_help "$@" | sed -nE "s/^  (-[a-z],)?$option (TEXT:)?([A-Z]+|[a-z]+(\|[a-z]+)+)( .*)?\$/\3/p"
+  _ferry_help "$@" | sed -nE "s/^  (-[a-z],)?$option (TEXT:)?([A-Z]+|([a-z]+\|)+([a-z]+|[A-Z]+))( .*)?\$/\3/p"
 }
 
 # Names of domains come from other hosts too: what a shell would take for more than a word is not offered.
@@ -55,7 +55,7 @@ _ferry() {
   [ "$word" != = ] || word=
   if [ -n "$option" ]; then
     case $(_ferry_value "$option" "${command[@]}") in
-      *'|'*) _ferry_offer "$word" < <(_ferry_value "$option" "${command[@]}" | tr '|' '\n') ;;
+      *'|'*) _ferry_offer "$word" < <(_ferry_value "$option" "${command[@]}" | tr '|' '\n' | grep '^[a-z]') ;;
       PAGE | CONFIG | FILE) compopt -o default ;;  # of the rest nobody but the operator knows
     esac
   elif [[ $word == -* ]]; then
