@@ -11,7 +11,7 @@ namespace ferry {
 
 // Throws if somebody has a claim to the guest that only its own command may settle: a migration job
 // that is open. Asked under the domain's lock.
-using RefuseClaimed = std::function<void(const DomainInfo&)>;
+using RefuseClaimed = std::function<void(const Hypervisor&, const DomainInfo&)>;
 
 // What is known of migrations, asked under the domain's lock too.
 struct MigrationClaims {

@@ -33,7 +33,7 @@ class GuestSave {
   SaveReport run() {
     guest_.emplace(xen_, life_, life_.find(request_.domain));
     domain_ = guest_->look();
-    if (request_.refuse_claimed) request_.refuse_claimed(domain_);
+    if (request_.refuse_claimed) request_.refuse_claimed(xen_, domain_);
     check_can_save(xen_, domain_);
     if (request_.base) guest_->keep_image_of_earlier_save();
     read_config();

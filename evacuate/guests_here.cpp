@@ -17,7 +17,7 @@ constexpr domid_t kDomain0{0};
 void look_over(const Hypervisor& xen, Lifecycle& life, const DomainInfo& info, LocalGuest& guest) {
   try {
     check_name(guest.name);
-    refuse_claimed(info);
+    refuse_claimed(xen, info);
     const host::CheckResult checked =
         host::check_guest(xen, life, std::to_string(raw(guest.domid)));
     guest.stays = checked.blockers;

@@ -56,6 +56,10 @@ void SourceHandover::on(HandoverMessage message) {
 void SourceHandover::on_while_sending(HandoverMessage message) {
   if (message == HandoverMessage::received) return give_away();
   if (message == HandoverMessage::never_ran) return on_never_ran();
+  // It is gone here, and an operator says that it is theirs: nothing is left to ask for.
+  const bool has_it =
+      message == HandoverMessage::running || message == HandoverMessage::may_have_run;
+  if (theirs_ && has_it && guest_.look() == SourceCopy::gone) return write(SourceState::done);
   cancel();
 }
 

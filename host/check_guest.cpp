@@ -61,7 +61,7 @@ CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::strin
       result.blockers.emplace_back(e.what());
     }
   };
-  blocks([&] { refuse_claimed(info); });
+  blocks([&] { refuse_claimed(xen, info); });
   blocks([&] { check_can_save(xen, info); });
   blocks([&] {
     const Leaving leaving = look_at_leaving(life, info);
@@ -77,7 +77,7 @@ CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::strin
 Estimate estimate_guest(const Hypervisor& xen, Lifecycle& life, Executor& executor,
                         const EstimateRequest& request) {
   const domid_t domid = life.find(request.domain);
-  refuse_claimed(get_domain(xen, domid));
+  refuse_claimed(xen, get_domain(xen, domid));
   if (get_domain(xen, domid).suspended)
     fail(Errc::guest, "domain {} is suspended: it changes nothing, there is nothing to estimate",
          raw(domid));

@@ -34,8 +34,10 @@ bool can_go(const MigrationJob& earlier, const TakenBack& taken_back, bool here)
 
 [[noreturn]] void fail_open(const MigrationJob& earlier) {
   fail(Errc::unsupported,
-       "{} is here from an earlier migration, job {}: settle that on {}, with ferry job resume {}",
-       earlier.name, earlier.id, source_of(earlier), earlier.id);
+       "{0} is here from an earlier migration, job {1}: settle that on {2}, with ferry job resume "
+       "{1}; only if that host has lost the job, and {0} runs there: on the destination, ferry job "
+       "abort --force {1}",
+       earlier.name, earlier.id, source_of(earlier));
 }
 
 }  // namespace

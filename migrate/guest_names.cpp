@@ -44,6 +44,17 @@ std::string tell_open_job_of(const DomainHere& domain, const std::string& uuid) 
   return {};
 }
 
+// It has left from here, as far as a job knows that nobody works on: nobody here could save it or
+// move it on (open_job.h).
+void refuse_left_from_here(const std::string& uuid) {
+  for (const MigrationJob& job : list_jobs(false))
+    if (job.source && job.state != 0 && job.uuid == uuid && !is_worked_on(job.id, true))
+      fail(Errc::unsupported,
+           "migration job {0} of that host sends this very guest, and is open ({1}); on the "
+           "destination, try: ferry job resume {0}",
+           job.id, job.state_name());
+}
+
 }  // namespace
 
 void check_names_here(Lifecycle& life, const std::string& name, const std::string& uuid,
@@ -61,6 +72,7 @@ void check_names_here(Lifecycle& life, const std::string& name, const std::strin
                                "--all), it can go; on the destination, try: xl destroy {}",
                                raw(one.domid))
                  : tell_open_job_of(one, uuid));
+  if (!source_is_here) refuse_left_from_here(uuid);
   for (const std::string& wanted : {name, incoming_name(name)}) {
     const auto there = life.find_if_there(wanted);
     if (!there || goes(*there)) continue;

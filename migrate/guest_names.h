@@ -20,8 +20,9 @@ std::string away_name(const std::string& name);
 void check_name(const std::string& name);
 
 // That a guest of that name and uuid can come to this host. source_is_here: it comes from this very
-// host; going: domains that make room for it. Throws Error(unsupported): a name is taken, or this
-// very guest is here already; and Error if the toolstack does not answer.
+// host; going: domains that make room for it. Throws Error(unsupported): a name is taken, this very
+// guest is here already, or a job that sends it from here is open; and Error if the toolstack does
+// not answer.
 void check_names_here(Lifecycle& life, const std::string& name, const std::string& uuid,
                       bool source_is_here, const std::vector<domid_t>& going = {});
 

@@ -97,9 +97,18 @@ std::string IncomingCopy::how_it_is() {
   return ferry::how_it_is(*now, job_.name);
 }
 
+// One that never was whole is no guest, whoever has unpaused it: it has had no vCPU to run on.
+// Where only the journal does not say that it is whole (an old one, say), it has had one, and a
+// mark.
+bool IncomingCopy::is_half(const DomainHere& copy) const {
+  return job_.destination_state() == DestinationState::receiving && job_.copy &&
+         !job_.copy->cpu_time_ns && copy.cpu_time_ns <= kBookedLateNs && !was_let_run();
+}
+
 // One that was unpaused and is paused again is not as it was built. Where nobody noted what it had
 // used of the CPUs, its name tells: it loses that of an arriving domain right before it runs.
 bool IncomingCopy::has_run(const DomainHere& copy) const {
+  if (is_half(copy)) return false;
   if (copy.runs() || copy.ended) return true;
   if (job_.copy && job_.copy->cpu_time_ns)
     return copy.cpu_time_ns > *job_.copy->cpu_time_ns + kBookedLateNs;

@@ -64,6 +64,7 @@ class IncomingCopy {
  private:
   void number(domid_t domid);
   std::optional<DomainHere> what_goes_on();
+  bool is_half(const DomainHere& copy) const;
   bool has_run(const DomainHere& copy) const;
   bool rename(const DomainHere& copy);
   bool unpause(const DomainHere& copy);

@@ -213,6 +213,14 @@ void prune_jobs() noexcept {
   }
 }
 
+void remove_journal(const std::string& id, bool source) {
+  std::error_code failed;
+  fs::remove(path_of(id, source), failed);
+  if (failed) fail(Errc::io, "cannot remove {}: {}", path_of(id, source), failed.message());
+  sync_folder(jobs_folder());
+  if (source) clear_job_mark(id, JobMark::given_away);
+}
+
 std::optional<MigrationJob> find_job(const std::string& id, bool source) {
   if (!is_hex_id(id)) return std::nullopt;
   const std::string path = path_of(id, source);

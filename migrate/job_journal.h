@@ -81,6 +81,8 @@ std::optional<MigrationJob> find_job(const std::string& id, bool source);
 bool is_of(const MigrationJob& job, const DomainInfo& domain);
 // Whether the process that wrote the journal last still runs.
 bool writer_runs(const MigrationJob& job);
+// Of a job that find_job() makes no sense of: it is as if there never were one. Throws Error(io).
+void remove_journal(const std::string& id, bool source);
 // Journals of jobs that are settled go after a while, the oldest first: not the newest hundred, and
 // none of the last month.
 void prune_jobs() noexcept;

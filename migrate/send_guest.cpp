@@ -5,7 +5,6 @@
 
 #include "custody/host_boot.h"
 #include "custody/leaving.h"
-#include "custody/left_image.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
 #include "migrate/earlier_tries.h"
@@ -37,26 +36,10 @@ MigrationJob read_again(const MigrationJob& job) {
   return find_job(job.id, true).value_or(job);
 }
 
-// Somebody has started it again here. Whoever has to decide which of them counts knows what both
-// have done since.
+// Somebody has started it again here.
 void check_alone_here(Lifecycle& life, const MigrationJob& job, bool sent_one_is_here) {
   const auto other = job.settled() ? std::nullopt : same_guest_here(life, job);
-  if (!other) return;
-  const std::string which = fmt::format("domain {} ({})", raw(other->domid), other->name);
-  if (sent_one_is_here)
-    fail(Errc::needs_operator,
-         "{0} is still here as job {1} sends it, as domain {2}, and {3} here is the same guest: "
-         "only one may run; here, if {3} is to go on, and {0} surely does not run on {4}: xl "
-         "destroy {2}, and then ferry job abort --force {1}; if not, here too: xl destroy {5}, and "
-         "then, try: ferry job resume {1}",
-         job.name, job.id, job.domid, which, job.peer.text, raw(other->domid));
-  fail(
-      Errc::needs_operator,
-      "{0} is not here any more as job {1} sends it, and {2} here is the same guest: only one may "
-      "run; here, if it is to go on on {3}: xl destroy {4}, and then ferry job resume --force {1}; "
-      "here too, only if {2} is to go on, and {0} surely does not run on {3}, try: ferry job abort "
-      "--force {1}",
-      job.name, job.id, which, job.peer.text, raw(other->domid));
+  if (other) fail_two_here(job, *other, sent_one_is_here);
 }
 
 // The journal says so from here on, before anything depends on it.
@@ -120,8 +103,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   std::optional<GuestCustody> custody;
   custody.emplace(xen, life, life.find(request.domain));
   const DomainInfo info = custody->look();
-  refuse_claimed(info);
-  if (info.suspended) refuse_left_image(info);
+  refuse_claimed(xen, info);
   check_can_save(xen, info);
   MigrationJob job;
   job.id = request.job;

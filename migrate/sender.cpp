@@ -22,7 +22,8 @@ bool was_told_to_stop(const std::exception_ptr& failure) {
 
 Sender::Sender(Lifecycle& life, std::optional<GuestCustody>& custody, Link* link, MigrationJob job,
                const HandoverLimits& limits)
-    : link_(link),
+    : life_(life),
+      link_(link),
       guest_(life, job, custody),
       outbox_(link_),
       journal_(std::move(job)),
@@ -263,7 +264,14 @@ void Sender::fail_broken() {
                  : "");
 }
 
+// Somebody has destroyed what the job sends, and has started the guest again.
+void Sender::check_alone_here() {
+  if (const auto other = same_guest_here(life_, journal_.job()))
+    fail_two_here(journal_.job(), *other, false);
+}
+
 void Sender::fail_gone(std::string_view why) {
+  check_alone_here();
   fail(Errc::needs_operator,
        "{}; and {} is not here any more{}: somebody has destroyed it, or this host was restarted; "
        "here, try: xl create, with its configuration",
@@ -291,6 +299,7 @@ void Sender::fail_unknown() {
     case SourceCopy::runs:
       fail_resumed_here();
     case SourceCopy::gone:
+      check_alone_here();
       fail(Errc::needs_operator,
            "{} is not here any more{}, though no migration has destroyed it; the copy on {} may be "
            "the only one, and is left as it is{}; if it is to run there: here, try: ferry job "

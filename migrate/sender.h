@@ -96,12 +96,14 @@ class Sender {
   [[noreturn]] void fail_unfinished(const std::string& why);
   [[noreturn]] void fail_broken();
   [[noreturn]] void fail_gone(std::string_view why);
+  void check_alone_here();
   // What the handover leaves to an operator.
   [[noreturn]] void fail_same_guest_there();
   [[noreturn]] void fail_unknown();
   [[noreturn]] void fail_resumed_here();
   [[noreturn]] void fail_refused();
 
+  Lifecycle& life_;
   Link* link_ = nullptr;
   std::vector<Link*> links_;
   GuestHere guest_;

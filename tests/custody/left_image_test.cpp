@@ -10,6 +10,7 @@
 #include "custody/suspend_mark.h"
 #include "files/held_files.h"
 #include "host/check_guest.h"
+#include "migrate/open_job.h"
 #include "tests/custody/in_custody.h"
 
 namespace ferry::sim {
@@ -59,12 +60,37 @@ TEST_F(AfterABrokenSave, regression_a_look_at_the_guest_names_its_image) {
   const BindThread bind(*host_);
   const Hypervisor xen;
   SimLifecycle life(*host_, xen, subject_.hooks());
-  const auto notes = host::check_guest(xen, life, "web1").notes;
-  ASSERT_EQ(notes.size(), 1u);
-  EXPECT_NE(notes[0].find("if nobody has restored it from " + earlier_), std::string::npos)
-      << notes[0];
+  const auto blockers = host::check_guest(xen, life, "web1").blockers;
+  ASSERT_EQ(blockers.size(), 1u);
+  EXPECT_NE(blockers[0].find("when the guest was in " + earlier_), std::string::npos)
+      << blockers[0];
   const std::string named = fmt::format("try: ferry resume {}", raw(domid()));
-  EXPECT_TRUE(notes[0].ends_with(named)) << "another guest may have that name: " << notes[0];
+  EXPECT_TRUE(blockers[0].ends_with(named)) << "another guest may have that name: " << blockers[0];
+}
+
+// It was saved, and could be restored from both images.
+TEST_F(AfterABrokenSave, regression_no_save_takes_it_unasked) {
+  for (const Afterwards afterwards : {Afterwards::destroy, Afterwards::keep, Afterwards::pause}) {
+    SaveRun run;
+    run.request.domain = "web1";
+    run.request.file = place_.image();
+    run.request.afterwards = afterwards;
+    run.request.refuse_claimed = refuse_claimed;
+    run.guests = subject_.hooks();
+    const Ended ended = run_save(*host_, *executor_, run);
+    EXPECT_EQ(ended.exit_status(), 4) << ended.sentence;
+    EXPECT_NE(ended.sentence.find("if somebody has restored that"), std::string::npos)
+        << ended.sentence;
+    EXPECT_TRUE(ended.sentence.ends_with(fmt::format("try: ferry resume {}", raw(domid()))))
+        << ended.sentence;
+    EXPECT_FALSE(place_.has_image());
+    EXPECT_TRUE(earlier_is_there());
+    EXPECT_FALSE(runs(*host_, subject_.domid()));
+    if (afterwards != Afterwards::pause) continue;
+    EXPECT_TRUE(resume().done());
+    const Ended saved = run_save(*host_, *executor_, run);
+    EXPECT_TRUE(saved.done()) << saved.sentence;
+  }
 }
 
 // It was migrated, and ran on the third host as well as where its image had been restored.

@@ -109,6 +109,29 @@ TEST_P(SourceGone, regression_a_damaged_journal_here_names_the_very_guest) {
   EXPECT_EQ(state("a", "web1--migratedaway"), "running");
 }
 
+// Each host said that the other one had to settle it, for ever.
+TEST_P(SourceGone, regression_a_damaged_journal_here_does_not_keep_the_guest_from_moving) {
+  const std::string id = held();
+  std::ofstream(hosts_.path("a.host.jobs") + "/" + id + ".source") << "{}";
+  const auto asked = hosts_.run("a", {"job", "abort", "--force", id});
+  const std::string there = "ferry job abort --force " + id;
+  expect_says(asked, 4, there + ", there, once the guest runs here");
+  expect_says(do_as_told(asked.said), 0, "runs again");
+  const auto migrated = [&] {
+    return hosts_.run("a", {"migrate", "--quiet", "1", "--via", "sh " + hosts_.path("via.sh")});
+  };
+  expect_says(migrated(), 1, "on the destination, " + there);
+  expect_says(hosts_.run("b", {"job", "abort", id}), 2, "here, " + there);
+  expect_says(hosts_.run("b", {"job", "abort", "--force", id}), 0, "web1 never ran here");
+  expect_says(migrated(), 0, "");
+  EXPECT_EQ(state("b", "web1--migratedaway"), "running");
+  const auto left = hosts_.run("a", {"job", "resume", id});
+  expect_says(left, 4, "try: " + there);
+  expect_says(do_as_told(left.said), 0, "is forgotten here");
+  const auto list = hosts_.run("a", {"job", "list"});
+  EXPECT_EQ(list.said.find(id), std::string::npos) << list.said;
+}
+
 INSTANTIATE_TEST_SUITE_P(Through, SourceGone, ::testing::Bool(),
                          [](const auto& of) { return of.param ? "Xl" : "Simulated"; });
 

@@ -54,6 +54,30 @@ TEST_P(StartedAgain, regression_at_the_source_before_it_was_given_away) {
   hosts_.expect_one_runs("the one that was started again");
 }
 
+// The commands that were named led to each other, and one of them to a second copy.
+TEST_P(StartedAgain, regression_at_the_source_while_it_is_sent) {
+  for (const char* mark : {"open", "reached"}) std::filesystem::remove(hosts_.path(mark));
+  command_is(fmt::format("python3 {} 2a {} {} | {}", GATE, hosts_.path("open"),
+                         hosts_.path("reached"), receiver()));
+  Running migration = migrate();
+  ASSERT_TRUE(is_held()) << migration.said();
+  const std::string id = job();
+  do_on("a", {"destroy", "web1"});
+  start_again("a", false);
+  open_gate();
+  EXPECT_EQ(migration.wait(), 4) << migration.said();
+  const std::string ends = "try: ferry job abort --force " + id;
+  EXPECT_NE(migration.said().find(ends), std::string::npos) << migration.said();
+  command_is(receiver());
+  for (const char* command : {"resume", "abort"})
+    expect_says(hosts_.run("a", {"job", command, id}), 4, ends);
+  expect_says(do_as_told(migration.said()), 0, "web1 runs here");
+  EXPECT_EQ(job(), "");
+  do_on("a", {"job", "resume", id});
+  do_on("a", {"migrate", "--quiet", "web1", "--via", "sh " + hosts_.path("via.sh")});
+  hosts_.expect_one_runs("moved in the end");
+}
+
 TEST_P(StartedAgain, regression_at_the_source_after_it_was_given_away) {
   const std::string id = held();
   do_on("a", {"destroy", "web1--migratedaway"});

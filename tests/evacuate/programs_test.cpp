@@ -208,6 +208,9 @@ TEST_F(Evacuate, leaves_a_guest_that_needs_the_operator_to_him) {
   const auto result =
       evacuate("a", "", {"--parallel", "1", "--via", "sh " + hosts_.path("via.sh")});
   EXPECT_EQ(result.status, 4) << result.said;
+  const std::string last = result.said.substr(result.said.rfind("ferry-sim: "));
+  for (const std::string& name : names_)
+    EXPECT_NE(last.substr(0, last.find(": ", 11)).find(name), std::string::npos) << last;
   const size_t at = result.said.find("try: ferry job resume ");
   ASSERT_NE(at, std::string::npos) << result.said;
   for (const std::string& job : hosts_.open_jobs("a")) {

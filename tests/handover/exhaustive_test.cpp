@@ -26,7 +26,9 @@ Troubles all_troubles() {
           .doubles = true,
           .vanishing = true,
           .third_host = true,
-          .backups = true};
+          .backups = true,
+          .reboots = true,
+          .restores = true};
 }
 
 void expect_right(const char* what, const Troubles& troubles) {
@@ -61,6 +63,11 @@ TEST(Handover, stays_right_when_copies_vanish_or_others_look_like_them) {
 
 TEST(Handover, stays_right_when_old_journals_come_back_from_a_backup) {
   expect_right("backups", {.most = 2, .vanishing = true, .backups = true});
+}
+
+TEST(Handover, stays_right_when_hosts_reboot_and_older_images_are_restored) {
+  expect_right("reboots and older images",
+               {.most = 2, .vanishing = true, .reboots = true, .restores = true});
 }
 
 TEST(Handover, stays_right_with_all_of_that) {
@@ -115,6 +122,21 @@ TEST(HandoverRemedy, a_copy_that_vanished_and_is_said_to_run_is_lost) {
 
 TEST(HandoverRemedy, a_copy_that_ran_and_is_gone_never_ran_by_an_old_journal) {
   expect_missed({.most = 2, .vanishing = true, .backups = true}, {.run_noted = false}, runs_twice);
+}
+
+TEST(HandoverRemedy, a_restore_that_asks_for_no_open_job_runs_a_second_copy) {
+  expect_missed({.most = 2, .reboots = true, .restores = true}, {.restore_asks = false},
+                runs_twice);
+}
+
+TEST(HandoverRemedy, a_second_copy_that_no_open_job_claims_is_moved_on_and_seen_no_more) {
+  expect_missed({.most = 2, .vanishing = true, .reboots = true, .restores = true},
+                {.claims = false}, runs_twice);
+}
+
+TEST(HandoverRemedy, a_second_copy_that_nobody_looks_for_comes_to_run_beside_the_first) {
+  expect_missed({.most = 2, .vanishing = true, .reboots = true, .restores = true},
+                {.same_guest = false}, runs_twice);
 }
 
 TEST(HandoverRemedy, a_domain_known_by_its_name_or_uuid_is_taken_for_another_one) {

@@ -56,6 +56,11 @@ void destination_starts(World& w) {
   w.destination_says = w.destination;
 }
 
+bool runs_beside_older(const World& w) {
+  return w.older != Older::none && !w.fork_by_hand &&
+         (w.at_source == Copy::running || w.at_destination == Copy::running);
+}
+
 // The two ends of a quiet world.
 struct Quiet {
   World w;
@@ -75,6 +80,9 @@ struct Quiet {
     if (!w.destination_up) destination_starts(w);
   }
 
+  void source_is(SourceState state) { w.source = w.source_says = state; }
+  void destination_is(DestinationState state) { w.destination = w.destination_says = state; }
+
   void start() {
     w.linked = false;
     w.to_destination.clear(), w.to_source.clear();
@@ -85,10 +93,20 @@ struct Quiet {
     destination([](DestinationHandover& d) { d.restarted(); });
   }
 
+  // Another domain is the guest, too, where a job is open for it: each end stops there, and names
+  // what settles that.
+  bool is_one_too_many() const {
+    if (!remedies.same_guest) return false;
+    if (w.older == Older::here) return !settled(w.source);
+    return w.older == Older::there && (w.destination_says == DestinationState::held ||
+                                       w.destination_says == DestinationState::about_to_run);
+  }
+
   // The source's command: it calls, and talks until it is done. `prepare` is what it was told.
   template <typename Prepare>
   void talk(Prepare prepare) {
-    asked = false;
+    asked = is_one_too_many();
+    if (asked) return;
     source([&](SourceHandover& s) { prepare(s), s.restarted(), s.reconnected(); });
     for (int i = 0; i < 20 && !(w.to_destination.empty() && w.to_source.empty()); ++i) {
       if (!w.to_destination.empty()) {
@@ -108,7 +126,16 @@ struct Quiet {
 // The command that the message names, chosen by one who knows what happened.
 void operator_decides(Quiet& quiet) {
   const World& w = quiet.w;
-  const bool theirs = w.destination_ran || (w.at_source == Copy::none && !w.source_ran);
+  // What has come to run is the one that goes on: ferry job abort --force here, or ferry job resume
+  // --force there. So is one that ran here and went down with its host: it is started again, first.
+  const bool went_down_here = w.source_ran && w.at_source == Copy::none;
+  if (w.older == Older::there) quiet.destination_is(DestinationState::runs);
+  if (w.older == Older::here || (w.older == Older::none && went_down_here)) {
+    quiet.source_is(SourceState::taken_back);
+    return quiet.talk([](SourceHandover&) {});
+  }
+  const bool theirs =
+      w.older != Older::none || w.destination_ran || (w.at_source == Copy::none && !w.source_ran);
   if (theirs) quiet.w.destination_double = Double::none;  // its name is free again
   if (!theirs) quiet.source([](SourceHandover& s) { s.force_take_back(); });
   quiet.talk([theirs](SourceHandover& s) {
@@ -142,7 +169,8 @@ End settle(World w, const Remedies& remedies) {
     const bool ran_and_gone =
         quiet.w.destination_says == DestinationState::runs && quiet.w.at_destination == Copy::none;
     const bool unknown = quiet.w.destination_says == DestinationState::may_have_run ||
-                         ran_and_gone || quiet.w.at_source == Copy::none || quiet.w.fork_by_hand;
+                         ran_and_gone || quiet.w.at_source == Copy::none || quiet.w.fork_by_hand ||
+                         quiet.w.older != Older::none;
     if (!unknown) quiet.w.wrong |= asked_needlessly;
     operator_decides(quiet);
   }
@@ -172,8 +200,9 @@ void Explorer::visit(World w, const How& how, size_t parent) {
 
 void Explorer::check(World& w) const {
   if (w.source_ran && w.destination_ran && !w.fork_by_hand) w.wrong |= runs_twice;
-  if (w.at_source == Copy::none && w.at_destination == Copy::none && !w.source_ran &&
-      !w.destination_ran && !w.lost_by_hand)
+  if (runs_beside_older(w)) w.wrong |= runs_twice;
+  if (w.at_source == Copy::none && w.at_destination == Copy::none && w.older == Older::none &&
+      !w.source_ran && !w.destination_ran && !w.lost_by_hand)
     w.wrong |= is_lost;
 
   // A destination that says nothing more: before go, the source does not wait for it.
@@ -188,10 +217,12 @@ void Explorer::check(World& w) const {
   w.wrong |= end.wrong;
   if (end.fork_by_hand) return;
   if (end.source_ran && end.destination_ran) w.wrong |= runs_twice;
+  if (runs_beside_older(end)) w.wrong |= runs_twice;
   if (!settled(end.source)) w.wrong |= not_settled;
   const bool it_stopped_there = end.destination_ran && end.at_destination != Copy::running;
   const bool it_stopped_here = end.source_ran && end.at_source == Copy::none;
-  const int running = (end.at_source == Copy::running) + (end.at_destination == Copy::running);
+  const int running = (end.at_source == Copy::running) + (end.at_destination == Copy::running) +
+                      (end.older != Older::none);
   if (running != 1 && !it_stopped_there && !it_stopped_here && !end.lost_by_hand)
     w.wrong |= settled_wrong;
   if (end.at_source == Copy::suspended) w.wrong |= settled_wrong;
@@ -268,7 +299,8 @@ void Explorer::starts_and_links(const World& w, size_t from) {
   if (!w.linked && w.destination_up)
     destination_does(w, {"destination: link lost"}, from,
                      [](DestinationHandover& d) { d.link_lost(); });
-  if (!w.source_up) {
+  const bool stops = remedies_.same_guest && w.older == Older::here && !settled(w.source);
+  if (!w.source_up && !stops) {
     next = w;
     source_starts(next);
     source_does(next, {"source: restarted"}, from, [](SourceHandover& s) { s.restarted(); });

@@ -30,7 +30,7 @@ bool xl_resumes(World& w, const Troubles& troubles, bool checked) {
     if (!troubles.after_go) return false;
     w.fork_by_hand = true;
   }
-  if (w.destination_ran) w.fork_by_hand = true;
+  if (w.destination_ran || w.older != Older::none) w.fork_by_hand = true;
   resume_source(w);
   return true;
 }
@@ -48,7 +48,7 @@ bool xl_unpauses(World& w, bool checked) {
   w.at_destination = Copy::running;
   w.destination_ran = w.unpaused_by_hand = true;
   if (w.source != SourceState::given_away || w.source_says != SourceState::given_away ||
-      w.source_ran || w.destination != DestinationState::held ||
+      w.source_ran || w.older != Older::none || w.destination != DestinationState::held ||
       w.destination_says != DestinationState::held)
     w.fork_by_hand = true;
   return true;
@@ -114,6 +114,47 @@ bool comes_back(World& w, DestinationState old) {
   return true;
 }
 
+// Its programs die in the moment before. The destination's host is that of vanishing.
+bool reboots(World& w) {
+  if (w.source_up || w.at_source == Copy::none) return false;
+  if (w.at_source == Copy::suspended && (!holds_a_copy(w) || w.drop_out)) w.lost_by_hand = true;
+  w.at_source = Copy::none;
+  w.source_renamed = false;
+  return true;
+}
+
+// It is nobody's promise where a job that is settled says that the guest is elsewhere, nor for who
+// forces it while another copy runs or can come to run by what was said already.
+bool restores(World& w, const Remedies& remedies, bool forced) {
+  const bool open = !settled(w.source);
+  if (w.older != Older::none || w.at_source != Copy::none || w.source_up) return false;
+  if (!forced && remedies.restore_asks && open) return false;
+  const bool may_run_there = w.at_destination == Copy::running || w.go_out;
+  if ((forced || !open) && may_run_there && w.at_destination != Copy::none) w.fork_by_hand = true;
+  w.older = Older::here;
+  return true;
+}
+
+bool restores_there(World& w, const Remedies& remedies, bool forced) {
+  const bool open = !settled(w.destination);
+  if (w.older != Older::none || w.at_destination != Copy::none || w.destination_up) return false;
+  if (!forced && remedies.restore_asks && open) return false;
+  const bool may_run_here = w.at_source == Copy::running || w.source != SourceState::given_away;
+  if ((forced || !open) && may_run_here && w.at_source != Copy::none) w.fork_by_hand = true;
+  if (w.destination == DestinationState::never_ran && w.at_source != Copy::none)
+    w.fork_by_hand = true;
+  w.older = Older::there;
+  return true;
+}
+
+bool moves_on(World& w, const Remedies& remedies) {
+  const bool here = w.older == Older::here && !(remedies.claims && !settled(w.source));
+  const bool there = w.older == Older::there && !(remedies.claims && !settled(w.destination));
+  if (!here && !there) return false;
+  w.older = Older::elsewhere;
+  return true;
+}
+
 bool acts(World& w, Meddler who, const Troubles& t, const Remedies& remedies, bool checked) {
   switch (who) {
     case Meddler::resumes:
@@ -142,6 +183,16 @@ bool acts(World& w, Meddler who, const Troubles& t, const Remedies& remedies, bo
       return t.backups && comes_back(w, DestinationState::held);
     case Meddler::receiving_again:
       return t.backups && comes_back(w, DestinationState::receiving);
+    case Meddler::reboots:
+      return t.reboots && reboots(w);
+    case Meddler::restores:
+    case Meddler::forces:
+      return t.restores && restores(w, remedies, who == Meddler::forces);
+    case Meddler::restores_there:
+    case Meddler::forces_there:
+      return t.restores && restores_there(w, remedies, who == Meddler::forces_there);
+    case Meddler::moves_on:
+      return t.restores && moves_on(w, remedies);
     case Meddler::ferry_resume:
       return t.other_ferry && ferry_resumes(w, remedies);
     case Meddler::save_fails:
@@ -158,8 +209,10 @@ bool acts(World& w, Meddler who, const Troubles& t, const Remedies& remedies, bo
 
 bool meddle(World& w, Meddler who, const Troubles& troubles, const Remedies& remedies,
             bool checked) {
-  if (w.troubles == 0 || !acts(w, who, troubles, remedies, checked)) return false;
-  --w.troubles;
+  const bool ordinary = who == Meddler::moves_on;
+  if (w.troubles == 0 && !ordinary) return false;
+  if (!acts(w, who, troubles, remedies, checked)) return false;
+  if (!ordinary) --w.troubles;
   return true;
 }
 
@@ -185,7 +238,10 @@ void SourceSide::resume() {
   steps.resuming = true;
   steps.before(Step::act);
   if (find() == Found::other) w.wrong |= other_domain_touched;
-  if (find() == Found::nothing && steps.remedies.look_for_gone) throw std::runtime_error("gone");
+  // Once that is noted nobody fails for it.
+  const bool noted = w.source == SourceState::taken_back;
+  if (find() == Found::nothing && steps.remedies.look_for_gone && !noted)
+    throw std::runtime_error("gone");
   if (find() == Found::ours && w.at_source == Copy::suspended) resume_source(w);
   steps.after();
   steps.resuming = false;
@@ -206,8 +262,8 @@ void SourceSide::send(HandoverMessage message) {
   steps.before(Step::say, true);
   if (message == HandoverMessage::go) w.go_out = true;
   if (drops) w.drop_out = true;
-  if (drops && w.at_source == Copy::none && !w.source_ran && !w.lost_by_hand)
-    w.wrong |= last_copy_dropped;
+  const bool is_last = w.at_source == Copy::none && !w.source_ran && w.older != Older::here;
+  if (drops && is_last && !w.lost_by_hand) w.wrong |= last_copy_dropped;
   if (w.linked) w.to_destination.push(message);
 }
 
@@ -225,6 +281,14 @@ bool DestinationSide::has_run() {
 bool DestinationSide::was_let_run() {
   steps.before(Step::ask);
   return steps.remedies.run_noted && w.let_run_noted;
+}
+
+std::string DestinationSide::same_guest() {
+  return steps.remedies.same_guest && w.older == Older::there ? "it is" : "";
+}
+
+void DestinationSide::check_alone() {
+  if (!same_guest().empty()) throw std::runtime_error("the same guest");
 }
 
 // It has it once it ran.

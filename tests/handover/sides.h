@@ -24,6 +24,12 @@ enum class Meddler : uint8_t {
   same_uuid_there,
   held_again,  // the destination's journal, from a backup
   receiving_again,
+  reboots,         // the source's host
+  restores,        // ferry restore of an older image, at the source
+  restores_there,  // and at the destination
+  forces,          // the same with --force, or xl create
+  forces_there,
+  moves_on,      // ferry migrate, evacuate or save of what came to run so
   ferry_resume,  // ferry's own command
   save_fails,    // the other save, which resumes what it takes for its own
   save_ends,     // and which destroys it
@@ -45,6 +51,12 @@ inline std::string_view name_of(Meddler who) {
                                          "a guest with that uuid appears at the destination",
                                          "the destination's journal says held again",
                                          "the destination's journal says receiving again",
+                                         "the source's host reboots",
+                                         "ferry restore of an older image at the source",
+                                         "ferry restore of an older image at the destination",
+                                         "an older image is forced to run at the source",
+                                         "an older image is forced to run at the destination",
+                                         "ferry moves the older one on",
                                          "ferry resume",
                                          "another save fails",
                                          "another save ends",
@@ -155,6 +167,8 @@ struct DestinationSide final : HandoverJournal<DestinationState>, DestinationGue
   bool present() override;
   bool has_run() override;
   bool was_let_run() override;
+  void check_alone() override;
+  std::string same_guest() override;
   bool run() override;
   void discard() override;
   void send(HandoverMessage message) override;

@@ -19,6 +19,9 @@ enum class Copy : uint8_t { none, suspended, running };  // suspended: or paused
 // Another domain that can be taken for a copy of the guest.
 enum class Double : uint8_t { none, same_name, same_uuid };
 
+// One of an older image, or of its configuration, that somebody has let run: where it is.
+enum class Older : uint8_t { none, here, there, elsewhere };
+
 // By what a program knows its copy.
 enum class Identity : uint8_t { domain, uuid, name };
 
@@ -33,6 +36,8 @@ struct Troubles {
   bool vanishing = false;    // the destination's copy, also with all of its host
   bool third_host = false;   // says what it likes to both ends
   bool backups = false;      // the destination's journal comes back from one, and is an old one
+  bool reboots = false;      // a host goes down with all its domains; its journals stay
+  bool restores = false;     // an older image is restored on either host, and moves on from there
 };
 
 // What is done about it. Whichever is taken out has to be missed.
@@ -49,6 +54,9 @@ struct Remedies {
   bool binding = true;          // a job is bound to the names of its two ends
   bool run_noted = true;        // a go is noted apart from the journal, too
   bool time_out = true;         // the source does not wait for ever
+  bool restore_asks = true;     // ferry restore refuses the guest of an open job, unless forced to
+  bool claims = true;           // and whatever is that guest is neither saved nor moved on
+  bool same_guest = true;       // a domain that is the guest, too, is seen
   Identity identity = Identity::domain;
 };
 
@@ -129,6 +137,7 @@ struct World {
   bool let_run_noted = false;  // at the destination, apart from its journal
   bool other_save = false;     // a save is under way that takes the guest for its own
   bool source_renamed = false, destination_renamed = false;
+  Older older = Older::none;
   Double source_double = Double::none, destination_double = Double::none;
   uint8_t troubles = 0;  // left
   uint32_t wrong = 0;
@@ -144,7 +153,8 @@ struct World {
                          let_run_noted, other_save, source_renamed, destination_renamed})
       add(b, 1);
     add(static_cast<uint64_t>(source_double), 2), add(static_cast<uint64_t>(destination_double), 2);
-    add(troubles, 2), add(to_destination.key(), 8), add(to_source.key(), 8);
+    add(static_cast<uint64_t>(older), 2), add(troubles, 2), add(to_destination.key(), 8),
+        add(to_source.key(), 8);
     return k;
   }
 
@@ -157,12 +167,15 @@ struct World {
       for (size_t i = 0; i < all.size(); ++i) line += fmt::format(" {}", name_of(all[i]));
       return line;
     };
+    constexpr std::string_view kOlder[] = {"", ", an older one here", ", an older one there",
+                                           ", an older one elsewhere"};
     return fmt::format(
-        "source {}{}/{} {}{}, destination {}{}/{} {}{}{}, to destination:{}, to source:{}",
+        "source {}{}/{} {}{}, destination {}{}/{} {}{}{}{}, to destination:{}, to source:{}",
         source_up ? "" : "(down) ", int(source), int(source_says), copy(at_source),
         source_ran ? " (ran)" : "", destination_up ? "" : "(down) ", int(destination),
         int(destination_says), copy(at_destination), destination_ran ? " (ran)" : "",
-        linked ? "" : ", no link", messages(to_destination), messages(to_source));
+        linked ? "" : ", no link", kOlder[static_cast<size_t>(older)], messages(to_destination),
+        messages(to_source));
   }
 };
 

@@ -69,11 +69,16 @@ std::vector<Command> ferrys_commands() {
              [](const Scene& s) {
                return ferry_on(s, 'a', {"restore", s.image});
              }),
+      ferrys("restore_older",
+             [](const Scene& s) {
+               return ferry_on(s, 'a', {"restore", s.older()});
+             }),
   };
   all[0].moves_out = true;
   all[2].pauses = true;
   all[3].sends = true;
   all[8].restores = true;
+  all[9].is_older = true;
   return all;
 }
 
@@ -186,6 +191,12 @@ const std::vector<First>& firsts() {
       {"job_resume_of_ran", World::ran, "job_resume"},
       {"receive_resume_of_ran", World::ran, "job_resume", Part::receiver},
       {"restore", World::saved, "restore"},
+      {"job_abort_of_rebooted", World::rebooted, "job_abort"},
+      {"job_resume_of_rebooted", World::rebooted, "job_resume"},
+      {"restore_older", World::rebooted, "restore_older"},
+      {"save_of_forced", World::forced, "save"},
+      {"job_abort_of_forced", World::forced, "job_abort"},
+      {"job_resume_of_forced", World::forced, "job_resume"},
       {"save_delta", World::based, "save_delta"},
       {"save_another_over_base", World::based, "save_another_over_base"},
       {"xl_save", World::running, "xl_save"},
@@ -204,6 +215,7 @@ const std::vector<First>& firsts() {
 
 bool is_left_out(const First& first, const Command& second) {
   if (second.has_base && first.world != World::based) return true;
+  if (second.is_older && first.world != World::rebooted) return true;
   return first.world == World::saved && second.name == "xl_unpause";
 }
 

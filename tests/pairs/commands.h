@@ -20,6 +20,9 @@ enum class World {
   ran,          // the same, and it runs on the other host
   saved,        // only its image is there
   based,        // running, and an earlier image is kept
+  kept,         // running, and an image of it is kept as it is
+  rebooted,     // as ran, and then host a went down with all its domains; an older image is there
+  forced,       // as given_away, and then that; the image was made to run on host a, by force
 };
 
 // What a command is told when it starts.
@@ -34,6 +37,7 @@ struct Scene {
 
   std::string host(char name) const { return folder + "/" + name + ".host"; }
   std::string own_image() const { return folder + "/" + own + ".image"; }
+  std::string older() const { return folder + "/older.image"; }
   std::string base() const { return folder + "/base.image"; }
   std::string moved_base() const { return folder + "/moved.image"; }
   std::string receiver() const { return folder + "/" + own + ".receive"; }
@@ -50,6 +54,7 @@ struct Command {
   bool restores = false;
   bool has_base = false;  // it has to do with the earlier image
   bool is_delta = false;  // and builds upon that
+  bool is_older = false;  // it restores an older image
 };
 
 const std::vector<Command>& commands();

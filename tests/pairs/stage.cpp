@@ -134,6 +134,19 @@ void Stage::make(World which) {
       must(guest_->let_run().empty(), "a guest that goes on");
       must(ferry('a', {"create", kAnother, "--memory", "2"}, &said) == 0, said);
       break;
+    case World::kept:
+      must(ferry('a', {"save", "--quiet", "--keep", kWeb, path("older.image")}, &said) == 0, said);
+      break;
+    case World::rebooted:
+      kill_migration(World::ran, World::kept);
+      must(guest_->let_run().empty(), "a guest that goes on there");
+      reboot();
+      break;
+    case World::forced:
+      kill_migration(World::given_away, World::kept);
+      reboot();
+      must(ferry('a', {"restore", "--force", path("older.image")}, &said) == 0, said);
+      break;
     case World::broken_save: {
       const std::vector<std::string> points = points_of("save");
       const auto asked = std::find(points.begin(), points.end(), "ask the guest to suspend");
@@ -147,7 +160,7 @@ void Stage::make(World which) {
       break;
     }
     default:
-      kill_migration(which);
+      kill_migration(which, World::running);
   }
   keep(which);
 }
@@ -159,12 +172,13 @@ std::vector<std::string> Stage::points_of(const std::string& what) {
 }
 
 // At its first point after which the guest is where the world wants it.
-void Stage::kill_migration(World which) {
+void Stage::kill_migration(World which, World from) {
+  set(from);
   const std::vector<std::string> points = points_of("migrate");
   // It gives the guest away after it has set it aside.
   const char* after = which == World::sending ? "ask the guest to suspend" : "rename the domain";
   for (auto at = std::find(points.begin(), points.end(), after) + 1; at < points.end(); ++at) {
-    set(World::running);
+    set(from);
     start(command("migrate"), "broken", Part::command,
           fmt::format("FERRY_SIM_KILL_AT={}", at - points.begin() + 1))
         ->wait(kLongest);
@@ -184,6 +198,14 @@ void Stage::kill_migration(World which) {
     if (which == World::ran && given && ran) return;
   }
   must(false, "a migration that is broken off");
+}
+
+// Host a: its domains are gone, and what was noted for that run of it.
+void Stage::reboot() {
+  for (const GuestCopy& copy : guest_->copies())
+    if (copy.host == 'a') guest_->destroy(copy);
+  fs::remove_all(path("a.host.run"));
+  fs::create_directory(path("a.host.run"));
 }
 
 Scene Stage::scene(const std::string& own) const {

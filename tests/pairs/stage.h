@@ -47,7 +47,8 @@ class Stage {
   const Made& world(World which);
   void make(World which);
   void make_running();
-  void kill_migration(World which);
+  void kill_migration(World which, World from);
+  void reboot();
   void keep(World which);
   std::vector<std::string> points_of(const std::string& what);
   void write_receiver(const std::string& own, const Points& points) const;

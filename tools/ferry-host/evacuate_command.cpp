@@ -91,20 +91,24 @@ void tell_what_cannot_go(const std::vector<evacuate::Outcome>& checked, bool qui
 }
 
 [[noreturn]] void fail_incomplete(const std::vector<Row>& rows, bool checked) {
-  if (const auto names = for_the_operator(rows); !names.empty()) {
-    std::string why;
-    for (const Row& row : rows)
-      if (row.fate == evacuate::Fate::needs_operator && why.empty() && !row.reasons.empty())
-        why = row.reasons.back();
-    fail(Errc::needs_operator, "{} guest{} of this host need{} the operator: {}", names.size(),
-         names.size() == 1 ? "" : "s", names.size() == 1 ? "s" : "", why);
-  }
-  const auto names = still_here(rows);
-  fail(Errc::guest, "{} guest{} {}: {}", names.size(), names.size() == 1 ? "" : "s",
-       checked             ? "cannot go"
-       : names.size() == 1 ? "is still here"
-                           : "are still here",
-       fmt::join(names, ", "));
+  const auto counted = [](const std::vector<std::string>& names) {
+    return fmt::format("{} guest{}", names.size(), names.size() == 1 ? "" : "s");
+  };
+  const auto stayed = still_here(rows), asked = for_the_operator(rows);
+  const std::string how = checked              ? "cannot go"
+                          : stayed.size() == 1 ? "is still here"
+                                               : "are still here";
+  if (asked.empty()) fail(Errc::guest, "{} {}: {}", counted(stayed), how, fmt::join(stayed, ", "));
+  std::string why;
+  for (const Row& row : rows)
+    if (row.fate == evacuate::Fate::needs_operator && why.empty() && !row.reasons.empty())
+      why = row.reasons.back();
+  fail(Errc::needs_operator, "{} of this host need{} the operator ({}){}: {}", counted(asked),
+       asked.size() == 1 ? "s" : "", fmt::join(asked, ", "),
+       stayed.empty()
+           ? std::string()
+           : fmt::format(", and {} {} ({})", counted(stayed), how, fmt::join(stayed, ", ")),
+       why);
 }
 
 void evacuate_host(const Arguments& arguments, const Settings& settings, ThisHost& host,

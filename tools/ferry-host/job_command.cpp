@@ -270,9 +270,10 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
     fail(
         Errc::usage,
         "{0} is here as a whole, and its source may have given it away for good: settle job {1} on "
-        "{2}, with ferry job resume {1} (here, --force destroys this copy, which may be the only "
-        "one); only if that host is gone for good, and {0} surely runs nowhere else, let it run "
-        "here: ferry job resume --force {1}",
+        "{2}, with ferry job resume {1}; only if that host has lost the job, and {0} runs there "
+        "again: here, ferry job abort --force {1} destroys this copy, which may be the only one; "
+        "only if that host is gone for good, and {0} surely runs nowhere else, let it run here: "
+        "ferry job resume --force {1}",
         job.name, job.id, source_of(job));
   JobJournal journal(job);
   if (state == DestinationState::may_have_run && force) {
@@ -293,6 +294,13 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
 }
 
 void abort_job(const Arguments& arguments, const OpenHost& open) {
+  if (arguments.force && forget_damaged_journal(open, arguments.id)) {
+    fmt::print(
+        "job {} is forgotten here: its journal made no sense, and no domain here is known "
+        "to be its\n",
+        arguments.id);
+    return;
+  }
   // A guest that this host sent is settled by what the source knows, whatever else has that ID.
   if (!readable_job(arguments.id, true, open))
     if (const auto received = readable_job(arguments.id, false, open))

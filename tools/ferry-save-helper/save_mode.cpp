@@ -118,7 +118,7 @@ class SaveJob {
         guest_.emplace(*xen_, *undo_, arguments_.domid, wait_for_lock(stop));
       } while (has_to_wait_for_job(stop));
       const DomainInfo domain = guest_->look();
-      refuse_open_job(domain);
+      refuse_open_job(*xen_, domain);
       if (!domain.suspended) refuse_who_cannot_suspend(word_on_suspend(domain.domid), domain.domid);
     }
   }
@@ -128,7 +128,7 @@ class SaveJob {
   // the job.
   bool has_to_wait_for_job(const StopWatch& stop) {
     constexpr auto kNowAndThen = std::chrono::milliseconds(200);
-    const std::string claim = claim_of_a_migration(guest_->look());
+    const std::string claim = claim_of_a_migration(*xen_, guest_->look());
     if (claim.empty()) return false;
     if (!told_of_job_)
       channel_.log(Level::notice, fmt::format("waiting until this is settled: {}", claim));
@@ -141,11 +141,11 @@ class SaveJob {
 
   // Why a migration may have the guest; empty if none has. Of a guest that is suspended without a
   // note of ours nothing is known here, and xl has it as without us.
-  static std::string claim_of_a_migration(const DomainInfo& domain) {
+  static std::string claim_of_a_migration(const Hypervisor& xen, const DomainInfo& domain) {
     if (!domain.suspended) return {};
     try {
-      refuse_open_job(domain);
-      if (has_suspend_mark(domain)) refuse_claimed(domain);
+      refuse_open_job(xen, domain);
+      if (has_suspend_mark(domain)) refuse_claimed(xen, domain);
       return {};
     } catch (const Error& e) {
       if (e.code() != Errc::needs_operator && e.code() != Errc::busy) throw;
