@@ -117,7 +117,7 @@ class vcpus {
   }
 
   // again: it was placed before a suspend. If the toolstack let the same domain go on without
-  // telling, Xen still has the registration and says so.
+  // telling, Xen still has the registration and says so: EINVAL up to 4.17, later EBUSY.
   bool place(unsigned cpu, bool again) {
     vcpu& v = vcpus_[cpu];
     const bool was_placed = again && v.placed;
@@ -126,7 +126,8 @@ class vcpus {
     const abi::register_vcpu_info info{at >> kPageShift,
                                        static_cast<uint32_t>(at & (kPageSize - 1)), 0};
     const int64_t result = op(abi::kVcpuopRegisterVcpuInfo, cpu, &info);
-    v.placed = result == 0 || (was_placed && result == -abi::kEinval);
+    const bool stands = result == -abi::kEinval || result == -abi::kEbusy;
+    v.placed = result == 0 || (was_placed && stands);
     return v.placed;
   }
 

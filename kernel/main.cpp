@@ -1,5 +1,6 @@
 // The kernel's way through boot.
 #include "guest/xen_guest.h"
+#include "kernel/ask_xen.h"
 #include "kernel/console.h"
 #include "kernel/coverage.h"
 #include "kernel/cpu.h"
@@ -8,6 +9,7 @@
 #include "kernel/memory.h"
 #include "kernel/run.h"
 #include "kernel/store.h"
+#include "kernel/suspend.h"
 #include "kernel/trap.h"
 #include "kernel/trials.h"
 #include "kernel/words.h"
@@ -78,11 +80,11 @@ void boot_guest_half(const start_info_t& start, uint64_t pfns) {
   count_early_operations();
 }
 
-// All vCPUs there can be, before any of the others comes up. Until their vcpu_info is placed, the
-// address of a fault is in shared_info.
-unsigned set_up_cpus() {
+// All vCPUs there can be but so many, before any of the others comes up. Until their vcpu_info is
+// placed, the address of a fault is in shared_info.
+unsigned set_up_cpus(unsigned spare) {
   try_read_cr2();
-  const unsigned nr_cpus = count_cpus();
+  const unsigned nr_cpus = count_cpus() - spare;
   for (unsigned i = 0; i < nr_cpus; ++i) set_up_cpu(i);
   xen_setup_vcpu_info_placement();
   if (xen_mmu_ops()->read_cr2 != xen_read_cr2_direct) complain("a vcpu_info was not placed");
@@ -121,9 +123,14 @@ extern "C" [[noreturn]] void kernel_main(start_info_t* start) {
   free_boot_list(*start);
   say("memory: ", memory_end(), " pfns, ", free_pages(), " pages free, p2m is a ",
       current_guest().core.p2m.linear() ? "list" : "tree");
-  const unsigned nr_cpus = set_up_cpus();
+  const bool rules = has_word(words_of(*start), "rules");
+  const unsigned nr_cpus = set_up_cpus(rules);
   count_late_operations();
   try_late_operations();
+  if (rules) {
+    ask_xen(address(&wrong_hole), nr_cpus);
+    shut_down(SHUTDOWN_poweroff);
+  }
   store().begin(reinterpret_cast<void*>(ring_va(start->store_mfn)), start->store_evtchn);
   set_up_grants(address(grant_hole));
   choose_wrong(words_of(*start), address(&wrong_hole));

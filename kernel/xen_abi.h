@@ -6,7 +6,9 @@
 #include <stdint.h>
 
 // Without it these headers speak of Xen 3.0: another sched_op, another event_channel_op.
+#ifndef __XEN_INTERFACE_VERSION__
 #define __XEN_INTERFACE_VERSION__ 0x00040d00
+#endif
 
 extern "C" {
 #include <xen/callback.h>

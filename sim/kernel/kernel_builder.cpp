@@ -68,14 +68,15 @@ class Builder {
   void create() {
     const xen_domctl created = domctl(XEN_DOMCTL_createdomain, [&](xen_domctl& op) {
       auto& config = op.u.createdomain;
-      config.max_vcpus = spec_.vcpus;
+      config.max_vcpus = spec_.vcpus + spec_.spare;
       config.max_evtchn_port = 1023;
       config.max_grant_frames = 4;
       config.grant_opts = 1;
       for (uint8_t& byte : config.handle) byte = static_cast<uint8_t>(random_.next());
     });
     built_.domid = created.domain;
-    domctl(XEN_DOMCTL_max_vcpus, [&](xen_domctl& op) { op.u.max_vcpus.max = spec_.vcpus; });
+    domctl(XEN_DOMCTL_max_vcpus,
+           [&](xen_domctl& op) { op.u.max_vcpus.max = spec_.vcpus + spec_.spare; });
     domctl(XEN_DOMCTL_max_mem,
            [&](xen_domctl& op) { op.u.max_mem.max_memkb = spec_.pages * 4 + 1024; });
   }

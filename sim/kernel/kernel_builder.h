@@ -15,6 +15,7 @@ struct KernelSpec {
   uint64_t pages = 1024;  // of memory, at least 256
   uint64_t growth = 512;  // pfns behind them, without memory at first
   unsigned vcpus = 1;     // 1 to 4
+  unsigned spare = 0;     // vCPUs that the domain has and the kernel never uses
   p2m_form form = p2m_form::list;
   bool frame_lists = true;     // list form: keeps the frame lists of older tools as well
   bool identity_tail = false;  // the last pfns map one to one

@@ -44,7 +44,9 @@ bool KernelMachine::try_load(uint64_t va, uint64_t& value) {
     value = host_->m2p(mfn);
     return true;
   }
-  return guest_read(*host_, domain(), cpu_, va, &value, sizeof value).ok;
+  const AccessResult result = guest_read(*host_, domain(), cpu_, va, &value, sizeof value);
+  if (!result.ok) deliver_page_fault(*host_, domain(), cpu_, result.cr2);
+  return result.ok;
 }
 
 uint64_t KernelMachine::load(uint64_t va) {
@@ -54,7 +56,9 @@ uint64_t KernelMachine::load(uint64_t va) {
 }
 
 bool KernelMachine::try_store(uint64_t va, uint64_t value) {
-  return guest_write(*host_, domain(), cpu_, va, &value, sizeof value).ok;
+  const AccessResult result = guest_write(*host_, domain(), cpu_, va, &value, sizeof value);
+  if (!result.ok) deliver_page_fault(*host_, domain(), cpu_, result.cr2);
+  return result.ok;
 }
 
 void KernelMachine::store(uint64_t va, uint64_t value) {

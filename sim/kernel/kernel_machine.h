@@ -41,7 +41,7 @@ class KernelMachine {
   DomainNumber domid() const { return domid_; }
   Domain& domain();
 
-  // -- guest/machine.h and p2m/kernel_memory.h --
+  // -- guest/machine.h and p2m/kernel_memory.h -- Of a fault Xen tells the vCPU the address.
   int64_t hypercall(unsigned number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
                     uint64_t a5);
   uint64_t load(uint64_t va);

@@ -46,7 +46,7 @@ int free_port(Domain& d) {
 }
 
 int unmask(Host& host, Domain& d, uint32_t port) {
-  if (port > d.max_port || d.ports[port].status == EVTCHNSTAT_closed) return -EINVAL;
+  if (port > d.max_port) return -EINVAL;  // one that nobody has may be unmasked
   shared_info_t* shared = shared_info(host, d);
   if (!shared) {
     d.ports[port].masked = 0;
@@ -86,6 +86,11 @@ int port_status(Host& host, Domain& caller, evtchn_status_t& arg) {
   return 0;
 }
 
+// Of the host, not of each vCPU.
+bool is_global(uint32_t virq) {
+  return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
+}
+
 int bind_ipi(Domain& d, uint32_t vcpu) {
   if (vcpu >= d.max_vcpus || !d.vcpus[vcpu].exists) return -ENOENT;
   const int port = free_port(d);
@@ -94,6 +99,19 @@ int bind_ipi(Domain& d, uint32_t vcpu) {
   d.ports[port].status = EVTCHNSTAT_ipi;
   d.ports[port].vcpu = vcpu;
   return port;
+}
+
+// A vCPU's own interrupts stay where they are.
+int bind_vcpu(Domain& d, uint32_t port, uint32_t vcpu) {
+  if (vcpu >= d.max_vcpus || !d.vcpus[vcpu].exists) return -ENOENT;
+  if (port > d.max_port) return -EINVAL;
+  Port& p = d.ports[port];
+  const bool moves = p.status == EVTCHNSTAT_unbound || p.status == EVTCHNSTAT_interdomain ||
+                     p.status == EVTCHNSTAT_pirq ||
+                     (p.status == EVTCHNSTAT_virq && is_global(p.virq));
+  if (!moves) return -EINVAL;
+  p.vcpu = vcpu;
+  return 0;
 }
 
 int alloc_unbound(Host& host, Domain& caller, evtchn_alloc_unbound_t& arg) {
@@ -142,9 +160,7 @@ int bind_interdomain(Host& host, Domain& d, DomainNumber remote, uint32_t remote
 int bind_virq(Host&, Domain& d, uint32_t virq, uint32_t vcpu) {
   if (virq >= NR_VIRQS) return -EINVAL;
   if (vcpu >= d.max_vcpus || !d.vcpus[vcpu].exists) return -ENOENT;
-  const bool global =
-      virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
-  if (global && vcpu != 0) return -EINVAL;
+  if (is_global(virq) && vcpu != 0) return -EINVAL;
   for (uint32_t port = 1; port <= d.max_port; ++port) {
     const Port& p = d.ports[port];
     if (p.status == EVTCHNSTAT_virq && p.virq == virq && p.vcpu == vcpu) return -EEXIST;
@@ -242,11 +258,7 @@ int event_channel_op(Host& host, Domain& caller, int cmd, void* arg) {
     }
     case EVTCHNOP_bind_vcpu: {
       auto& a = *static_cast<evtchn_bind_vcpu_t*>(arg);
-      if (a.vcpu >= caller.max_vcpus || !caller.vcpus[a.vcpu].exists) return -ENOENT;
-      if (a.port > caller.max_port || caller.ports[a.port].status == EVTCHNSTAT_closed)
-        return -EINVAL;
-      caller.ports[a.port].vcpu = a.vcpu;
-      return 0;
+      return bind_vcpu(caller, a.port, a.vcpu);
     }
     case EVTCHNOP_close:
       return close_port(host, caller, static_cast<evtchn_close_t*>(arg)->port);

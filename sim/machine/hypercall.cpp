@@ -175,8 +175,8 @@ long hypercall_locked(Host& host, Caller caller, unsigned op, const uint64_t arg
     case __HYPERVISOR_vm_assist:
       return vm_assist(*d, static_cast<unsigned>(args[0]), static_cast<unsigned>(args[1]));
     case __HYPERVISOR_vcpu_op:
-      return vcpu_op(host, *d, static_cast<int>(args[0]), static_cast<uint32_t>(args[1]),
-                     pointer<void>(args[2]));
+      return vcpu_op(host, *d, caller.vcpu, static_cast<int>(args[0]),
+                     static_cast<uint32_t>(args[1]), pointer<void>(args[2]));
     case __HYPERVISOR_set_segment_base:
       return set_segment_base(v, static_cast<unsigned>(args[0]), args[1]);
     case __HYPERVISOR_mmuext_op:

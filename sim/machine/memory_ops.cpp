@@ -185,15 +185,6 @@ long machphys_list(Host& host, void* arg) {
   return 0;
 }
 
-// There are no 32-bit guests here, so their M2P is a page nobody's tables name.
-long compat_machphys_list(Host& host, void* arg) {
-  if (!arg) return -EFAULT;
-  auto& list = *static_cast<xen_machphys_mfn_list_t*>(arg);
-  list.nr_extents = list.max_extents ? 1 : 0;
-  if (list.nr_extents) list.extent_start.p[0] = host.state().m2p_mfn;
-  return 0;
-}
-
 // A guest asks once in its life, and may meet larger hosts in it: it is told all that could be.
 long machphys_mapping(Host& host, const Domain& caller, void* arg) {
   if (!arg) return -EFAULT;
@@ -243,9 +234,9 @@ long memory_op(Host& host, Domain& caller, uint32_t command, void* arg) {
     case XENMEM_maximum_gpfn:
       return domain_figure(host, caller, command, arg);
     case XENMEM_machphys_mfn_list:
-      return caller.privileged ? machphys_list(host, arg) : -EPERM;
+      return machphys_list(host, arg);
     case XENMEM_machphys_compat_mfn_list:
-      return caller.privileged ? compat_machphys_list(host, arg) : -EPERM;
+      return -EOPNOTSUPP;  // Debian's Xen is built without guests of 32 bits
     case XENMEM_machphys_mapping:
       return machphys_mapping(host, caller, arg);
     case XENMEM_claim_pages:

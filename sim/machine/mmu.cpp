@@ -110,7 +110,8 @@ int mmu_update(Host& host, Domain& caller, uint32_t, const mmu_update_t* request
   for (; i < count; ++i) {
     const mmu_update_t& request = requests[i];
     const auto command = static_cast<unsigned>(request.ptr & 7);
-    if (!caller.privileged && (pt_owner != &caller || owner.domid != caller.domid)) {
+    const bool own_frames = owner.domid == caller.domid || owner.domid == DOMID_IO;
+    if (!caller.privileged && (pt_owner != &caller || !own_frames)) {
       rc = -EPERM;
       break;
     }
@@ -148,7 +149,6 @@ std::optional<TableSlot> find_l1e(Host& host, const Vcpu& v, uint64_t va) {
 
 int update_va_mapping(Host& host, Domain& caller, uint32_t vcpu, uint64_t va, uint64_t l1e,
                       uint64_t flags, uint32_t foreign) {
-  (void)flags;  // there is no TLB that could be stale here
   const FrameOwner owner = frame_owner(host, caller, static_cast<uint16_t>(foreign));
   if (!owner.known) return -ESRCH;
   if (!caller.privileged && owner.domid != caller.domid) return -EPERM;
@@ -159,7 +159,13 @@ int update_va_mapping(Host& host, Domain& caller, uint32_t vcpu, uint64_t va, ui
   // A linear mapping can lead to a table of a higher level: only L1 entries are changed this way.
   if (f.owner != caller.domid || f.type != PageType::l1 || !f.validated || !f.type_count)
     return -EINVAL;
-  return modify_entry(host, at->table, at->slot, l1e, false, owner.domid);
+  if (int rc = modify_entry(host, at->table, at->slot, l1e, false, owner.domid)) return rc;
+  // There is no TLB that could be stale here, but whose it is has to be readable; the entry stays
+  // changed.
+  const uint64_t list = flags & ~uint64_t{UVMF_FLUSHTYPE_MASK};
+  const bool some =
+      (flags & UVMF_FLUSHTYPE_MASK) != UVMF_NONE && list != UVMF_LOCAL && list != UVMF_ALL;
+  return some && (flags & UVMF_FLUSHTYPE_MASK) != 3 && is_xens_address(list) ? -EFAULT : 0;
 }
 
 int update_descriptor(Host& host, Domain& caller, uint64_t maddr, uint64_t descriptor) {

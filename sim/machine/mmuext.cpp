@@ -6,6 +6,7 @@
 #include "sim/machine/mmu.h"
 #include "sim/machine/page_types.h"
 #include "sim/machine/pte.h"
+#include "sim/machine/release.h"
 #include "sim/machine/vcpus.h"
 
 namespace ferry::sim {
@@ -99,17 +100,19 @@ int one_op(Host& host, Domain& caller, Domain& d, Vcpu& v, const mmuext_op_t& op
       return own ? load_kernel_base(host, d, v, mfn) : -EPERM;
     case MMUEXT_NEW_USER_BASEPTR:
       return own ? load_user_base(host, d, v, mfn) : -EPERM;
-    case MMUEXT_TLB_FLUSH_LOCAL:
-    case MMUEXT_INVLPG_LOCAL:
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_INVLPG_MULTI:
+      if (own && is_xens_address(reinterpret_cast<uint64_t>(op.arg2.vcpumask.p))) return -EINVAL;
+      [[fallthrough]];
+    case MMUEXT_TLB_FLUSH_LOCAL:
+    case MMUEXT_INVLPG_LOCAL:
     case MMUEXT_TLB_FLUSH_ALL:
     case MMUEXT_INVLPG_ALL:
       return own ? 0 : -EPERM;
     case MMUEXT_FLUSH_CACHE:
       return own ? -EACCES : -EPERM;  // no guest here owns a device
     case MMUEXT_FLUSH_CACHE_GLOBAL:
-      return own ? -EINVAL : -EPERM;
+      return own ? release().flush_all_caches : -EPERM;
     case MMUEXT_SET_LDT:
       return own ? set_ldt(v, op.arg1.linear_addr, op.arg2.nr_ents) : -EPERM;
     case MMUEXT_CLEAR_PAGE:

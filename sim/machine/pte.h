@@ -52,9 +52,14 @@ constexpr bool is_canonical(uint64_t va) {
   return static_cast<int64_t>(va << 16) >> 16 == static_cast<int64_t>(va);
 }
 
-// An address that a PV guest may own: canonical and outside Xen's 256 L4-slot hole.
+// Xen's 256 L4 slots, in which no guest, and no program of a host, has anything.
+constexpr bool is_xens_address(uint64_t va) {
+  return va >= 0xffff800000000000 && va < 0xffff880000000000;
+}
+
+// An address that a PV guest may own.
 constexpr bool is_guest_address(uint64_t va) {
-  return is_canonical(va) && !(va >= 0xffff800000000000 && va < 0xffff880000000000);
+  return is_canonical(va) && !is_xens_address(va);
 }
 
 }  // namespace ferry::sim

@@ -14,7 +14,10 @@ constexpr Release kRelease4_17 = {.major = 4,
                                   .info_goes_on_to_next = true,
                                   .shadow_op_on_dying = 0,
                                   .unknown_msr = -EINVAL,
-                                  .unknown_resource = -EOPNOTSUPP};
+                                  .unknown_resource = -EOPNOTSUPP,
+                                  .vcpu_info_again = -EINVAL,
+                                  .vcpu_info_in_a_table = -EINVAL,
+                                  .flush_all_caches = -EINVAL};
 
 constexpr Release kRelease4_20 = {.major = 4,
                                   .minor = 20,
@@ -22,7 +25,10 @@ constexpr Release kRelease4_20 = {.major = 4,
                                   .info_goes_on_to_next = false,
                                   .shadow_op_on_dying = -EINVAL,
                                   .unknown_msr = -ENXIO,
-                                  .unknown_resource = -EINVAL};
+                                  .unknown_resource = -EINVAL,
+                                  .vcpu_info_again = -EBUSY,
+                                  .vcpu_info_in_a_table = -EACCES,
+                                  .flush_all_caches = -EACCES};
 
 constexpr std::string_view kBuiltWith = FERRY_XEN_RELEASE;
 static_assert(kBuiltWith == "4.17" || kBuiltWith == "4.20",

@@ -16,6 +16,10 @@ struct Release {
   int unknown_msr;
   // XENMEM_acquire_resource of a type that there is not.
   int unknown_resource;
+  // VCPUOP_register_vcpu_info for a vCPU that has done so, and with a page that is a page table.
+  int vcpu_info_again, vcpu_info_in_a_table;
+  // MMUEXT_FLUSH_CACHE_GLOBAL of a guest that has no device.
+  int flush_all_caches;
 };
 
 const Release& release();

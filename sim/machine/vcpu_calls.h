@@ -6,7 +6,8 @@
 namespace ferry::sim {
 
 long sched_op(Host& host, Domain& caller, uint32_t vcpu, int command, void* arg);
-long vcpu_op(Host& host, Domain& caller, int command, uint32_t vcpu, void* arg);
+// current: the vCPU that asks.
+long vcpu_op(Host& host, Domain& caller, uint32_t current, int command, uint32_t vcpu, void* arg);
 long set_trap_table(Vcpu& vcpu, const trap_info_t* traps);
 long callback_op(Vcpu& vcpu, int command, void* arg);
 long set_callbacks(Vcpu& vcpu, uint64_t event, uint64_t failsafe, uint64_t syscall);

@@ -45,6 +45,7 @@ class FakeDomain {
   std::function<uint64_t(uint64_t pfn)> p2m_entry;  // as the guest has it
   uint32_t features = 1u << abi::kXenfeatMmuPtUpdatePreserveAd;
   bool refuse_placement = false, refuse_populate = false, hvm_shadow = true;
+  int64_t already_placed = -abi::kEinval;  // what Xen says of a second vcpu_info; 4.20: -kEbusy
   uint32_t max_grant_frames = 4;
   uint64_t saves = 0;
   std::vector<uint64_t> dying;  // gpas
@@ -234,7 +235,8 @@ inline int64_t FakeDomain::vcpu_op(unsigned self, const uint64_t* a) {
     case abi::kVcpuopRegisterVcpuInfo: {
       const auto& request = *reinterpret_cast<const abi::register_vcpu_info*>(a[2]);
       if (request.offset > 4096 - 64 || request.offset % 8 != 0) return -abi::kEnxio;
-      if (v.info_mfn != 0 || (cpu != self && v.up) || refuse_placement) return -abi::kEinval;
+      if (v.info_mfn != 0) return already_placed;
+      if ((cpu != self && v.up) || refuse_placement) return -abi::kEinval;
       if (xen_.get_type(request.mfn, FakeXen::writable) != 0) return -abi::kEinval;
       ++xen_.other_refs[request.mfn];
       const auto [from, word] = info_of(cpu);

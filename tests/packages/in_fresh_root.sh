@@ -105,13 +105,22 @@ check "no helper and no diversion is left" eval '[ ! -e $helper ] && [ ! -e $hel
 # The packages' own tests, by Debian's runner, which installs what they need. That of a host is for a dom0.
 check "autopkgtest is installed" apt install autopkgtest
 status=0
-autopkgtest ./ferry_*.deb ./ferry-xen_*.deb source/ -- null >autopkgtest.log 2>&1 || status=$?
+autopkgtest ./ferry_*.deb ./ferry-xen_*.deb ./ferry-guest-dev_*.deb source/ -- null >autopkgtest.log 2>&1 || status=$?
 { grep -A 2 'ends with [0-9]*:$' autopkgtest.log | grep -vx -- --; sed -n '/@@@ summary/,$p' autopkgtest.log; } | sed 's/^/#   /'
-check "autopkgtest: images passes, host is left to a dom0" eval '
-  { [ $status -eq 0 ] || [ $status -eq 2 ] || { tail -n 25 autopkgtest.log; false; }; } && grep -q "^images *PASS" autopkgtest.log && grep "^host *SKIP" autopkgtest.log'
+check "autopkgtest: images and guest-dev pass, host is left to a dom0" eval '
+  { [ $status -eq 0 ] || [ $status -eq 2 ] || { tail -n 25 autopkgtest.log; false; }; } && grep -q "^images *PASS" autopkgtest.log &&
+  grep -q "^guest-dev *PASS" autopkgtest.log && grep "^host *SKIP" autopkgtest.log'
+
+# For who writes a kernel: no program of ferry's is needed.
+example() { rm -rf kernel && cp -r /usr/share/doc/ferry-guest-dev/examples/kernel . && make -C kernel; }
+check "the programs go" apt purge ferry ferry-xen
+check "apt installs ferry-guest-dev alone" apt install ./ferry-guest-dev_*.deb g++ make
+check "dpkg finds nothing amiss with it" eval '[ -z "$(dpkg --audit)" ] && dpkg --verify ferry-guest-dev && ! dpkg-query -W ferry'
+check "its example kernel is built" example
+show ls -l kernel/ferry_kernel
 
 # What Debian's own checker has to say, of this release.
 check "lintian is installed" apt install lintian
-check "lintian finds neither error nor warning" lintian --allow-root --fail-on error,warning ./ferry_*.deb ./ferry-xen_*.deb
+check "lintian finds neither error nor warning" lintian --allow-root --fail-on error,warning ./ferry*.deb
 show lintian --version
-show lintian --allow-root --show-overrides ./ferry_*.deb ./ferry-xen_*.deb
+show lintian --allow-root --show-overrides ./ferry*.deb
