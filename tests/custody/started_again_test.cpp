@@ -71,7 +71,7 @@ TEST_P(StartedAgain, regression_at_the_source_while_it_is_sent) {
   command_is(receiver());
   for (const char* command : {"resume", "abort"})
     expect_says(hosts_.run("a", {"job", command, id}), 4, ends);
-  expect_says(do_as_told(migration.said()), 0, "web1 runs here");
+  expect_says(do_as_told(hosts_.run("a", {"job", "resume", id}).said), 0, "web1 runs here");
   EXPECT_EQ(job(), "");
   do_on("a", {"job", "resume", id});
   do_on("a", {"migrate", "--quiet", "web1", "--via", "sh " + hosts_.path("via.sh")});
@@ -148,8 +148,12 @@ TEST_P(StartedAgain, regression_at_the_destination_and_comes_back_to_the_source)
   do_on("b", {"destroy", "web1--incoming"});
   start_again("b");
   command_is(fmt::format("{} --host {} receive --stdio", FERRY_SIM, hosts_.path("a.host")));
-  const TwoHosts::Result refused =
-      hosts_.run("b", {"migrate", "--quiet", "web1", "--via", "sh " + hosts_.path("via.sh")});
+  const auto comes_back = [&] {
+    return hosts_.run("b", {"migrate", "--quiet", "web1", "--via", "sh " + hosts_.path("via.sh")});
+  };
+  expect_says(comes_back(), 4, "here, try: ferry job resume --force " + id);
+  do_on("b", {"job", "resume", "--force", id});
+  const TwoHosts::Result refused = comes_back();
   expect_says(refused, 1, "as domain 1 (web1--migratedaway)");
   expect_says(refused, 1, "on the destination, try: ferry job resume " + id);
 }
