@@ -7,7 +7,7 @@ name=web
 folder=$work/chain
 # It counts, and checks its memory; apart from that it does nothing. Every instruction is emulated: what takes
 # milliseconds elsewhere takes seconds here.
-export WORKLOAD_MIB=4 WORKLOAD_WORKERS=0 WORKLOAD_STILL=still FERRY_MAX_DOWNTIME=3000 FERRY_MAX_ROUNDS=1
+export WORKLOAD_MIB=4 WORKLOAD_WORKERS=0 WORKLOAD_STILL=still FERRY_MAX_DOWNTIME=3000 FERRY_MAX_ROUNDS=1 FERRY_LEVEL=2
 
 # saved IMAGE OPTION…: live, and the guest stays; it took so many ms.
 saved() {
