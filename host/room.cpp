@@ -53,7 +53,7 @@ void check_room_for_image(int fd, uint64_t least_bytes) {
   if (!free || *free >= least_bytes) return;
   fail_errno(Errc::io, ENOSPC,
              fmt::format("the image takes at least {} MiB and there is room for {} MiB",
-                         least_bytes >> kMiB, *free >> kMiB));
+                         (least_bytes + (1u << kMiB) - 1) >> kMiB, *free >> kMiB));
 }
 
 void check_memory_for_save(uint64_t guest_pages, unsigned threads, bool live,
