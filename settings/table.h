@@ -66,7 +66,7 @@ inline constexpr Setting kSettings[] = {
     {.name = "threads", .lowest = 1, .highest = 256, .otherwise = "half of dom0's CPUs",
      .help = "threads beside the one that talks to Xen, at low priority",
      .commands = kSave | kMigrate | kEvacuate},
-    {.name = "level", .word = "auto", .lowest = 0, .highest = 19, .standard = "auto",
+    {.name = "level", .word = "auto", .lowest = 0, .highest = 19, .standard = "2",
      .help = "zstd level, 0 for no compression, auto for as much as the way to the image leaves time for",
      .commands = kSave | kMigrate | kEvacuate},
     {.name = "stream", .kind = Kind::choice, .choices = {"ferry", "libxc"}, .standard = "ferry",

@@ -163,7 +163,7 @@ TEST(Defaults, are_the_engines_own) {
   EXPECT_EQ(policy.on_stall, own.on_stall);
   EXPECT_EQ(host::track_of({}), LiveOptions().track);
   EXPECT_EQ(host::bytes_per_second_of({}), 0u);
-  EXPECT_EQ(Settings().get<"level">(), std::nullopt);
+  EXPECT_EQ(Settings().get<"level">(), static_cast<uint64_t>(*SaveOptions().level));
 }
 
 TEST(Meanings, of_choices_are_those_of_their_names) {
