@@ -84,7 +84,7 @@ constexpr Way kWays[] = {
      "saved web1", "image disk.blk && [ -L link ]"},
     {"a_block_device_that_is_too_small",
      "echo old | dd of=disk.blk bs=100k conv=sync status=none; cp disk.blk was", "disk.blk", 1,
-     "the image takes at least 1 MiB and there is room for 0 MiB", "cmp disk.blk was"},
+     "the image takes at least 2 MiB and there is room for 0 MiB", "cmp disk.blk was"},
     {"a_fifo_without_a_word_of_the_guest", "mkfifo fifo", "fifo", 2,
      "written to a FIFO may never reach a disk.*--keep"},
     {"a_fifo", "mkfifo fifo; timeout 20 cat fifo >read 2>&1 &", "--destroy fifo", 0, "saved web1",
