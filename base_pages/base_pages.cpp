@@ -15,7 +15,16 @@
 namespace ferry {
 namespace {
 
-constexpr uint64_t kUnfinished = 0, kFinished = 0x5345474150455341;  // "ASEPAGES"
+// "ferrypg1", on little-endian machines, which is how all of a file of page hashes is read.
+constexpr uint64_t kUnfinished = 0, kFinished = 0x3167707972726566;
+
+std::array<std::byte, 16> bytes_of(const XXH128_hash_t& hash) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  std::array<std::byte, 16> bytes;
+  std::memcpy(bytes.data(), &canonical, bytes.size());
+  return bytes;
+}
 
 }  // namespace
 
@@ -54,7 +63,7 @@ BasePages BasePages::make(uint64_t most_pfns) {
   return pages;
 }
 
-BasePages BasePages::adopt(int fd) {
+BasePages BasePages::over(int fd, bool shared) {
   struct stat status = {};
   if (fstat(fd, &status) != 0) fail_errno(Errc::io, errno, "cannot read what the base says");
   const auto bytes = static_cast<uint64_t>(status.st_size);
@@ -63,7 +72,16 @@ BasePages BasePages::adopt(int fd) {
     fail(Errc::internal, "what was handed over says nothing of a base");
   pages.fd_.reset(dup(fd));
   if (!pages.fd_) fail_errno(Errc::io, errno, "cannot read what the base says");
-  pages.map(bytes, false);
+  pages.map(bytes, shared);
+  return pages;
+}
+
+BasePages BasePages::fill(int fd) {
+  return over(fd, true);
+}
+
+BasePages BasePages::adopt(int fd) {
+  BasePages pages = over(fd, false);
   if (pages.front_->state != kFinished || pages.front_->nr_pfns > pages.room_)
     fail(Errc::internal, "the base was not read to its end");
   pages.nr_pfns_ = pages.front_->nr_pfns;
@@ -91,6 +109,40 @@ void BasePages::finish(uint64_t nr_pfns, const BaseName& name) {
   front_->digest_of_digests = name.digest_of_digests;
   front_->sha256 = name.sha256;
   front_->state = kFinished;
+}
+
+bool BasePages::begins_so(std::span<const std::byte> first_bytes) {
+  return first_bytes.size() >= kFirstBytes &&
+         std::memcmp(first_bytes.data(), &kFinished, kFirstBytes) == 0;
+}
+
+void BasePages::write_to(ByteSink& file) const {
+  if (front_->state != kFinished) fail(Errc::internal, "page hashes are not finished");
+  const std::span all(memory_, kPageSize + front_->nr_pfns * sizeof(Word));
+  file.write(all);
+  file.write(bytes_of(XXH3_128bits(all.data(), all.size())));
+}
+
+void BasePages::read_from(ByteSource& file) {
+  alignas(Front) std::array<std::byte, kPageSize> front;
+  const bool whole = file.read(front) == front.size() && begins_so(front);
+  if (!whole) fail(Errc::bad_image, "these are no page hashes");
+  const uint64_t nr_pfns = reinterpret_cast<const Front*>(front.data())->nr_pfns;
+  if (nr_pfns > room_)
+    fail(Errc::unsupported, "there are page hashes of {} pfns; there is room for {}", nr_pfns,
+         room_);
+  const std::span all(memory_, kPageSize + nr_pfns * sizeof(Word));
+  std::array<std::byte, 17> digest;  // and whatever follows
+  const bool complete = file.read(all.subspan(kPageSize)) == all.size() - kPageSize &&
+                        file.read(digest) == sizeof(XXH128_hash_t);
+  std::memcpy(all.data(), front.data(), front.size());
+  const auto sum = bytes_of(XXH3_128bits(all.data(), all.size()));
+  if (complete && std::memcmp(digest.data(), sum.data(), sum.size()) == 0) {
+    nr_pfns_ = nr_pfns;
+    return;
+  }
+  front_->state = kUnfinished;
+  fail(Errc::bad_image, "these page hashes are damaged, or cut off");
 }
 
 BaseName BasePages::name() const {

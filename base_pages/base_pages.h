@@ -1,7 +1,12 @@
-// What a delta's base says of each page, in 16 bytes that no guest can predict or forge.
+// What a delta's base says of each page, in 16 bytes that no guest can predict or forge: in memory
+// that is read from the base, or in a file of page hashes, which was written with it and stands for
+// it (ferry save --page-hashes).
 //
 //   | state 8 | nr_pfns 8 | image bytes 8 | digest of digests 16 | SHA-256 32 | key 192 | (to 4096)
 //   | | pfn 0: 16 | pfn 1: 16 | …
+//
+// A file has that, up to the last pfn, and then XXH3-128 of all of it, 16: it finds damage, and no
+// forgery, as the digests of an image do.
 //
 //   all zero           no frame
 //   1, then zero       the base says nothing of it, or the delta does already: never the same
@@ -14,6 +19,7 @@
 #include <cstdint>
 #include <span>
 
+#include "io/byte_stream.h"
 #include "io/descriptor.h"
 #include "p2m/frames.h"
 
@@ -35,6 +41,8 @@ class BasePages {
   // What another process has made and filled: a descriptor that stays the caller's. Changes stay
   // here. Throws Error(io), Error(internal) if it is not that, or was never finished.
   static BasePages adopt(int fd);
+  // What another process has made and waits for, to be filled here. The same errors.
+  static BasePages fill(int fd);
   ~BasePages();
   BasePages(BasePages&& other) noexcept;
   BasePages& operator=(BasePages&&) = delete;
@@ -44,11 +52,20 @@ class BasePages {
 
   // Filling it; what is not filled has no frame. kind: any number that tells kinds of pages apart
   // (proto's).
+  void absent(uint64_t pfn) { set(pfn, {0, 0}); }
   void unknown(uint64_t pfn) { set(pfn, {1, 0}); }
   void zero(uint64_t pfn) { set(pfn, {2, 0}); }
   void page(uint64_t pfn, unsigned kind, const std::byte* bytes) { set(pfn, hash(kind, bytes)); }
   // All is in it: the base has so many pfns, and is called so.
   void finish(uint64_t nr_pfns, const BaseName& name);
+
+  // Page hashes, as a file. Whether one begins so; the whole of it, of what is finished; and back
+  // into what make() made. Throws Error(bad_image) if it is damaged or none, Error(unsupported) if
+  // there is no room for it.
+  static constexpr size_t kFirstBytes = 8;
+  static bool begins_so(std::span<const std::byte> first_bytes);
+  void write_to(ByteSink& file) const;
+  void read_from(ByteSource& file);
 
   // Asking. Pfns from nr_pfns() on are never the same.
   uint64_t nr_pfns() const { return nr_pfns_; }
@@ -71,6 +88,7 @@ class BasePages {
   struct Front;
 
   BasePages() = default;
+  static BasePages over(int fd, bool shared);
   void map(uint64_t bytes, bool shared);
   Word hash(unsigned kind, const std::byte* bytes) const;
   void set(uint64_t pfn, Word word) { words_[pfn] = word; }

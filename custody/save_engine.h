@@ -16,7 +16,8 @@ struct EngineOptions {
   std::string config = {};       // a serialised ferry.v1.Config
   std::optional<int> lock = {};  // the domain's lock, held by the caller: its descriptor
   std::optional<int> base = {};  // of a delta: what its base says (base_pages/), a descriptor
-  bool migration = false;        // for the metrics: what it is done for
+  std::optional<int> page_hashes = {};  // gets them (base_pages/), a descriptor
+  bool migration = false;               // for the metrics: what it is done for
 };
 
 using ProgressCallback =

@@ -45,6 +45,7 @@ class GuestSave {
                       printable(request_.file)));
     try {
       save(output);
+      request_.is_whole();
       whole_ = true;
       guest_->check_untouched();
       request_.check_base();
@@ -96,6 +97,7 @@ class GuestSave {
     options.settings = request_.settings;
     options.live = request_.live;
     options.base = request_.base;
+    options.page_hashes = request_.page_hashes;
     options.config = config_.SerializeAsString();
     options.lock = guest_->lock().descriptor();
     EngineCallbacks callbacks;

@@ -26,7 +26,10 @@ struct SaveRequest {
   RefuseClaimed refuse_claimed = {};  // custody/resume_guest.h
   // That the delta's base is still to be had: asked before the image counts. Throws Error.
   std::function<void()> check_base = [] {};
+  // The engine is done, and nothing counts yet. Throws Error: then the guest runs on, unsaved.
+  std::function<void()> is_whole = [] {};
   std::function<void()> counts = [] {};  // the image has its name now
+  std::optional<int> page_hashes = {};   // gets what this image says, of the next delta's base
   std::string restore_options = {};      // of `ferry restore` of it, each with a space behind it
 };
 

@@ -1,8 +1,4 @@
-// The hash by which a delta names its base: SHA-256 over the SHA-256 of each record, in order.
-//
-//   | SHA-256 of record 0, 32 | SHA-256 of record 1, 32 | … | SHA-256 of End, 32 |  →  SHA-256
-//
-// So it is known after one pass, and the records of one image are hashed on all cores.
+// How a delta names its base (proto/image_hash.h), of an image that is there.
 #pragma once
 
 #include "base_pages/base_pages.h"

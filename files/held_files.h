@@ -23,6 +23,7 @@ class HeldFiles {
   // What builds upon them is about to count: is_built_upon() of each from now on, in this run of
   // the host. Throws Error(io).
   void note_built_upon() const;
+  bool empty() const { return files_.empty(); }
   // Whether path leads to one of them.
   bool has(const std::string& path) const noexcept;
 

@@ -185,6 +185,10 @@ void run_save_engine(domid_t domid, int fd, const EngineOptions& options,
     settings.set<"base_fd">(*options.base);
     inherit.push_back(*options.base);
   }
+  if (options.page_hashes) {
+    settings.set<"page_hashes_fd">(*options.page_hashes);
+    inherit.push_back(*options.page_hashes);
+  }
   Descriptor events = events_for_child(settings);
   if (events) inherit.push_back(events.get());
   // As libxl would call it: live or not, only the suspend callback, a plain stream.

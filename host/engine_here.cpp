@@ -34,6 +34,9 @@ void save_here(const Hypervisor& xen, Executor& executor, const SaveOptions& bas
   options.config.emplace().ParseFromString(given.config);
   std::optional<BasePages> base_pages;
   if (given.base) options.base = &base_pages.emplace(BasePages::adopt(*given.base));
+  std::optional<BasePages> page_hashes;
+  if (given.page_hashes)
+    options.page_hashes = &page_hashes.emplace(BasePages::fill(*given.page_hashes));
   SaveCallbacks own;
   own.suspend = [&] {
     if (!callbacks.suspend())

@@ -1,6 +1,8 @@
 // Writes records in order, and at the end the index and End.
 #include "proto/record_writer.h"
 
+#include <optional>
+
 #include "error/error.h"
 #include "proto/index.h"
 #include "proto/wire.h"
@@ -13,7 +15,9 @@ constexpr size_t kSequenceAt = kRecordPrefix + 1;
 }  // namespace
 
 struct RecordWriter::State {
-  State(ByteSink& to, uint64_t nr_pfns) : sink(to), index(nr_pfns) {}
+  State(ByteSink& to, uint64_t nr_pfns, Hashed hashed) : sink(to), index(nr_pfns) {
+    if (hashed == Hashed::yes) hash.emplace();
+  }
 
   // Writes a whole record; returns where it begins.
   uint64_t put(std::span<const std::byte> record);
@@ -23,6 +27,8 @@ struct RecordWriter::State {
   ByteSink& sink;
   IndexBuilder index;
   DigestOfDigests digests;
+  std::optional<ImageHash> hash;
+  Digest name_in_end{};
   uint64_t next = 0;     // sequence number to hand out
   uint64_t written = 0;  // records, and so the sequence number to write
   uint64_t bytes = 0;
@@ -39,6 +45,7 @@ uint64_t RecordWriter::State::put(std::span<const std::byte> record) {
   Digest digest;
   std::copy(record.end() - kDigestBytes, record.end(), digest.begin());
   digests.add(digest);
+  if (hash) hash->add(ImageHash::of_record(record));
   sink.write(record);
   const uint64_t offset = bytes;
   ++written;
@@ -66,8 +73,8 @@ uint64_t RecordWriter::State::put_index() {
   return put(record);
 }
 
-RecordWriter::RecordWriter(ByteSink& sink, uint64_t nr_pfns)
-    : state_(std::make_unique<State>(sink, nr_pfns)) {
+RecordWriter::RecordWriter(ByteSink& sink, uint64_t nr_pfns, Hashed hashed)
+    : state_(std::make_unique<State>(sink, nr_pfns, hashed)) {
   state_->next = 1;
   state_->put(std::span<const std::byte>(magic_record()));
 }
@@ -111,11 +118,17 @@ void RecordWriter::finish() {
   end.set_bytes(state.bytes + kEndRecord);
   end.set_digest_of_digests(digest.data(), digest.size());
   state.put(record);
+  state.name_in_end = digest;
   state.finished = true;
 }
 
 uint64_t RecordWriter::bytes_written() const {
   return state_->bytes;
+}
+
+RecordWriter::Name RecordWriter::name() {
+  if (!state_->finished || !state_->hash) fail(Errc::internal, "nobody has hashed this image");
+  return {state_->hash->result(), state_->name_in_end, state_->bytes};
 }
 
 }  // namespace ferry

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "io/byte_stream.h"
+#include "proto/image_hash.h"
 #include "proto/pages.h"
 #include "proto/record.h"
 
@@ -14,8 +15,10 @@ namespace ferry {
 // encode them meanwhile: take a number with next_sequence(), then write in that order.
 class RecordWriter {
  public:
-  // Takes numbers 0 for Magic, which it writes at once.
-  RecordWriter(ByteSink& sink, uint64_t nr_pfns);
+  enum class Hashed { no, yes };
+  // Takes numbers 0 for Magic, which it writes at once. Hashed costs a SHA-256 of all bytes, on the
+  // thread that writes.
+  RecordWriter(ByteSink& sink, uint64_t nr_pfns, Hashed hashed = Hashed::no);
   ~RecordWriter();
 
   // Numbers ascend from 1; every one must be used. Only from one thread.
@@ -32,6 +35,14 @@ class RecordWriter {
   void finish();
 
   uint64_t bytes_written() const;
+
+  // How a delta of this image names it; after finish(), of one that is hashed, once.
+  struct Name {
+    ImageHash::Sha256 sha256;
+    Digest digest_of_digests;  // End's
+    uint64_t bytes;
+  };
+  Name name();
 
  private:
   struct State;

@@ -88,7 +88,7 @@ void PageBatch::collect(PageCursor& cursor) {
     ++cursor.next;
     if (!pass_.guest->frame_of(page.pfn, page.mfn)) {
       pass_.observer->absent(page.pfn);
-      if (in_base(page.pfn, v1::ABSENT, nullptr)) continue;
+      if (leave_out(page.pfn, v1::ABSENT, nullptr)) continue;
       add_absent(absent, page.pfn, 1);
     } else if (cursor.kind == PageCursor::Kind::all) {
       pages.push_back(page);
@@ -99,7 +99,8 @@ void PageBatch::collect(PageCursor& cursor) {
   }
 }
 
-bool PageBatch::in_base(pfn_t pfn, v1::PageKind kind, const std::byte* canonical) const {
+bool PageBatch::leave_out(pfn_t pfn, v1::PageKind kind, const std::byte* canonical) const {
+  note_hash(pfn, kind, canonical);
   BasePages* const base = context_.base;
   if (base == nullptr) return false;
   const uint64_t n = pfn.raw();
@@ -108,6 +109,21 @@ bool PageBatch::in_base(pfn_t pfn, v1::PageKind kind, const std::byte* canonical
                                        : base->was(n, static_cast<unsigned>(kind), canonical);
   if (!same) base->told(n);
   return same;
+}
+
+// Of the version that is sent last. No two batches of one look at the guest have the same page.
+void PageBatch::note_hash(pfn_t pfn, v1::PageKind kind, const std::byte* canonical) const {
+  if (context_.hashes == nullptr) return;
+  const uint64_t n = pfn.raw();
+  if (n >= context_.hashes->most_pfns())
+    fail(Errc::unsupported, "there is room for the hashes of {} pages, and the guest has more",
+         context_.hashes->most_pfns());
+  if (kind == v1::ABSENT)
+    context_.hashes->absent(n);
+  else if (kind == v1::ZERO)
+    context_.hashes->zero(n);
+  else
+    context_.hashes->page(n, static_cast<unsigned>(kind), canonical);
 }
 
 void PageBatch::find_types() {
@@ -171,8 +187,9 @@ void PageBatch::take(BatchPage& page, BatchScratch& scratch) {
   if (kind == v1::ABSENT) return take_absent(page);
   if (!page.mapped) return pass_.observer->put_off(page.pfn);
   if (kind == v1::DATA && guest_page_is_zero(mapping_.page(page.at))) return take_zero(page);
-  // What is compared with a base has to be what is sent.
-  if (kind != v1::DATA || page.pfn == pass_.start_info || context_.base != nullptr)
+  // What is hashed has to be what is sent.
+  if (kind != v1::DATA || page.pfn == pass_.start_info || context_.base != nullptr ||
+      context_.hashes != nullptr)
     return take_converted(page, kind, scratch);
   page.content = mapping_.page(page.at);
   page.part = &memory_->part;
@@ -182,12 +199,12 @@ void PageBatch::take(BatchPage& page, BatchScratch& scratch) {
 // A guest that runs may have lost the frame a moment ago.
 void PageBatch::take_absent(const BatchPage& page) {
   if (!running()) fail_frame(page.pfn, page.mfn);
-  if (!in_base(page.pfn, v1::ABSENT, nullptr)) add_absent(memory_->part.runs, page.pfn, 1);
+  if (!leave_out(page.pfn, v1::ABSENT, nullptr)) add_absent(memory_->part.runs, page.pfn, 1);
   pass_.observer->sent(page.pfn, page.mfn, v1::ABSENT, nullptr);
 }
 
 void PageBatch::take_zero(const BatchPage& page) {
-  if (!in_base(page.pfn, v1::ZERO, nullptr)) append_page(memory_->part.runs, page.pfn, v1::ZERO);
+  if (!leave_out(page.pfn, v1::ZERO, nullptr)) append_page(memory_->part.runs, page.pfn, v1::ZERO);
   pass_.observer->copied(page.pfn, kZeros);
   pass_.observer->sent(page.pfn, page.mfn, v1::DATA, kZeros);
 }
@@ -202,7 +219,7 @@ void PageBatch::take_converted(BatchPage& page, v1::PageKind kind, BatchScratch&
     return pass_.observer->put_off(page.pfn);
   }
   pass_.observer->sent(page.pfn, page.mfn, kind, copy);
-  if (in_base(page.pfn, kind, copy)) return;
+  if (leave_out(page.pfn, kind, copy)) return;
   page.content = copy;
   page.converted = true;
   BatchPart& part = part_of(kind);

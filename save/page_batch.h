@@ -24,7 +24,8 @@ struct BatchContext {
   const domid_t domid;
   RecordWriter& writer;
   LevelControl levels;
-  BasePages* const base = nullptr;  // of a delta: pages that are as it has them are left out
+  BasePages* const base = nullptr;    // of a delta: pages that are as it has them are left out
+  BasePages* const hashes = nullptr;  // of the image, for the next delta
 
   Pool<BatchMemory> memories = {};
   Pool<BatchScratch> scratches = {};
@@ -49,8 +50,10 @@ class PageBatch final : public Job {
   void number_parts();
   BatchPart& part_of(v1::PageKind kind);
   void map();
-  // True if the base has the page so and the image has not said otherwise yet.
-  bool in_base(pfn_t pfn, v1::PageKind kind, const std::byte* canonical) const;
+  // True if the base has the page so and the image has not said otherwise yet. The page hashes get
+  // it in any case.
+  bool leave_out(pfn_t pfn, v1::PageKind kind, const std::byte* canonical) const;
+  void note_hash(pfn_t pfn, v1::PageKind kind, const std::byte* canonical) const;
   void classify(BatchScratch& scratch);
   void take(BatchPage& page, BatchScratch& scratch);
   void take_absent(const BatchPage& page);

@@ -62,6 +62,7 @@ class Save {
     const LiveReport rounds = live_ ? live_->report() : LiveReport{};
     if (options_.timeline) write_timeline(rounds);
     writer_->finish();
+    if (options_.page_hashes) finish_page_hashes();
     SaveResult result{head_.populated_pages() * kPageSize,
                       writer_->bytes_written(),
                       microseconds(Clock::now() - suspended_at_),
@@ -81,12 +82,14 @@ class Save {
       head_.set_live(true);
     else
       head_.set_start_info_pfn(start_info.raw());
-    writer_.emplace(sink_, head_.nr_pfns());
+    writer_.emplace(sink_, head_.nr_pfns(),
+                    options_.page_hashes ? RecordWriter::Hashed::yes : RecordWriter::Hashed::no);
     batches_.reset(new BatchContext{xen_,
                                     domid_,
                                     *writer_,
                                     {options_.level, executor_.width(), options_.clock_ns},
-                                    options_.base});
+                                    options_.base,
+                                    options_.page_hashes});
     write_head();
     write_static_records(xen_, domain, guest, head_.nr_pfns(), populated, *writer_);
   }
@@ -142,6 +145,12 @@ class Save {
     base->set_sha256(name.sha256.data(), name.sha256.size());
     base->set_digest_of_digests(name.digest_of_digests.data(), name.digest_of_digests.size());
     base->set_bytes(name.bytes);
+  }
+
+  void finish_page_hashes() {
+    const RecordWriter::Name name = writer_->name();
+    options_.page_hashes->finish(head_.nr_pfns(),
+                                 {name.sha256, name.digest_of_digests, name.bytes});
   }
 
   void check_stop() const {

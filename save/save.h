@@ -27,6 +27,9 @@ struct SaveOptions {
   // What the image is a delta of: only what differs from it is written. Of one save only, and it
   // must outlive that.
   BasePages* base = nullptr;
+  // Gets what the image says of each page, and is finished with its name: as good as the image for
+  // the next delta. It must have room for all pfns of the guest.
+  BasePages* page_hashes = nullptr;
 };
 
 // What the engine asks of whoever looks after the domain's life (libxl, or a simulation).

@@ -163,6 +163,8 @@ inline constexpr Setting kSettings[] = {
      .otherwise = "the image has none", .help = "descriptor of a serialised ferry.v1.Config"},
     {.name = "base_fd", .user = User::helper, .lowest = 3, .highest = kHighestDescriptor,
      .otherwise = "the image is no delta", .help = "descriptor of what the base of a delta says of its pages"},
+    {.name = "page_hashes_fd", .user = User::helper, .lowest = 3, .highest = kHighestDescriptor,
+     .otherwise = "nobody gets them", .help = "descriptor of memory that gets what the image says of each page"},
     {.name = "order", .user = User::helper, .kind = Kind::choice, .choices = {"save", "migrate", "restore"},
      .otherwise = "it is xl's own", .help = "the command of ferry that the helper works for"},
 };

@@ -65,11 +65,12 @@ struct Guest {
   }
 
   // Live: it works on between the calls of the save.
-  Saved save(Executor& executor, BasePages* base, bool live) {
+  Saved save(Executor& executor, BasePages* base, bool live, BasePages* page_hashes = nullptr) {
     SaveOptions options;
     options.timeline = false;
     options.level = static_cast<int>(random.below(3));
     options.base = base;
+    options.page_hashes = page_hashes;
     uint64_t clock = 0;
     if (live) {
       options.live.emplace().policy.max_rounds = 1 + static_cast<uint32_t>(random.below(4));
@@ -127,6 +128,37 @@ void expect_the_guest(const Guest& guest, const Bytes& image, uint64_t seed, Exe
   EXPECT_THAT(there->check_memory(), IsEmpty());
 }
 
+// As a file, and back.
+BasePages read_back(const BasePages& page_hashes) {
+  MemorySink file;
+  BasePages::adopt(page_hashes.fd()).write_to(file);
+  BasePages again = BasePages::make(1 << 16);
+  MemorySource source(file.bytes());
+  again.read_from(source);
+  return BasePages::adopt(again.fd());
+}
+
+// What was noted while an image was written is what reading it gives.
+void expect_the_same(const BasePages& noted, const BasePages& read, const ImageFile& chain) {
+  ASSERT_EQ(noted.nr_pfns(), read.nr_pfns());
+  EXPECT_EQ(noted.name().sha256, read.name().sha256);
+  EXPECT_EQ(noted.name().digest_of_digests, read.name().digest_of_digests);
+  EXPECT_EQ(noted.name().bytes, read.name().bytes);
+  ASSERT_EQ(chain.parts(), 1u);
+  const std::vector<PageEntry> entries = chain.read_part(0);
+  uint64_t with_data = 0;
+  std::array<std::byte, kPageSize> bytes;
+  for (uint64_t pfn = 0; pfn < noted.nr_pfns(); ++pfn) {
+    ASSERT_EQ(noted.was_absent(pfn), read.was_absent(pfn)) << "pfn " << pfn;
+    ASSERT_EQ(noted.was_zero(pfn), read.was_zero(pfn)) << "pfn " << pfn;
+    if (!chain.read_page(pfn_t(pfn), bytes)) continue;
+    ++with_data;
+    const auto kind = static_cast<unsigned>(entries[pfn].kind);
+    ASSERT_TRUE(noted.was(pfn, kind, bytes.data())) << "pfn " << pfn;
+  }
+  EXPECT_GT(with_data, 0u);
+}
+
 // Everything is the seed's: guest, what it does, how it is saved each time, and by which threads.
 void random_history(uint64_t seed) {
   Random random(seed);
@@ -135,20 +167,30 @@ void random_history(uint64_t seed) {
   Guest guest(*host, seed, spec);
   const auto executor = make_seeded_executor(seed, static_cast<unsigned>(1 + random.below(4)));
   History history(*executor);
+  std::optional<BasePages> noted;  // the newest image's page hashes
   const uint64_t saves = 2 + random.below(4);
   for (uint64_t n = 0; n < saves && !::testing::Test::HasFailure(); ++n) {
     SCOPED_TRACE("save " + std::to_string(n));
     guest.kernel->run(static_cast<unsigned>(random.below(n == 0 ? 200 : 60)));
     std::optional<BasePages> base;
-    if (!history.empty()) base.emplace(history.base());
+    // Either way to a base is as good as the other.
+    const auto next_base = [&] {
+      if (history.empty()) return;
+      base.emplace(random.chance(50) ? history.base() : read_back(*noted));
+    };
+    next_base();
     const bool live = random.chance(50);
-    Saved saved = guest.save(*executor, base ? &*base : nullptr, live);
+    std::optional<BasePages> hashes(BasePages::make(1 << 16));
+    Saved saved = guest.save(*executor, base ? &*base : nullptr, live, &*hashes);
     if (live && saved.sentence.find("has grown") != std::string::npos) {  // then it stands still
-      if (base) base.emplace(history.base());
-      saved = guest.save(*executor, base ? &*base : nullptr, false);
+      next_base();
+      hashes.emplace(BasePages::make(1 << 16));
+      saved = guest.save(*executor, base ? &*base : nullptr, false, &*hashes);
     }
     ASSERT_TRUE(saved.done()) << saved.sentence;
     history.add(saved.image);
+    noted.emplace(std::move(*hashes));
+    expect_the_same(read_back(*noted), history.base(), history.open());
     // The same guest, saved whole.
     SaveOptions options;
     options.timeline = false;

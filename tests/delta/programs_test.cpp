@@ -102,6 +102,64 @@ TEST_F(DeltaPrograms, save_a_guest_against_its_last_image_and_restore_the_chain)
   EXPECT_THAT(run.out, HasSubstr("memory right"));
 }
 
+// As a backup that goes into an object store each night has it.
+TEST_F(DeltaPrograms, save_against_an_image_that_has_gone_elsewhere) {
+  ASSERT_EQ(sim({"create", "web1", "--memory", "8"}).exit_code, 0);
+  const std::string a = folder_.path("a.ferry"), b = folder_.path("b.ferry"),
+                    c = folder_.path("c.ferry"), of_a = folder_.path("a.hashes"),
+                    of_b = folder_.path("b.hashes");
+  ASSERT_EQ(sim({"run", "web1", "--steps", "300"}).exit_code, 0);
+  Outcome saved = sim({"save", "--keep", "--page-hashes", of_a, "web1", a});
+  ASSERT_EQ(saved.exit_code, 0) << saved.err;
+  EXPECT_EQ(fs::status(of_a).permissions(), fs::perms(0600));
+  fs::create_directory(folder_.path("store"));
+  fs::rename(a, folder_.path("store/a.ferry"));
+  ASSERT_EQ(sim({"run", "web1", "--steps", "20"}).exit_code, 0);
+  saved = sim({"save", "--base", of_a, "web1", b});
+  EXPECT_EQ(saved.exit_code, 2);
+  EXPECT_THAT(saved.err, HasSubstr("--keep, --pause or --destroy"));
+  saved = sim({"save", "--keep", "--base", of_a, "--page-hashes", of_b, "web1", b});
+  ASSERT_EQ(saved.exit_code, 0) << saved.err;
+  EXPECT_LT(2 * fs::file_size(b), fs::file_size(folder_.path("store/a.ferry")));
+  fs::rename(b, folder_.path("store/b.ferry"));
+  ASSERT_EQ(sim({"run", "web1", "--steps", "20"}).exit_code, 0);
+  saved = sim({"save", "--destroy", "--base", of_b, "web1", c});
+  ASSERT_EQ(saved.exit_code, 0) << saved.err;
+
+  EXPECT_EQ(ferry({"audit", c}).exit_code, 3) << "what it builds upon is elsewhere";
+  const Outcome restored = sim({"restore", "--base", folder_.path("store"), c}, "b.host");
+  EXPECT_EQ(restored.exit_code, 0) << restored.err;
+  const Outcome run = sim({"run", "web1", "--steps", "100"}, "b.host");
+  EXPECT_THAT(run.out, HasSubstr("step 340 to 440"));
+  EXPECT_THAT(run.out, HasSubstr("memory right"));
+}
+
+TEST_F(DeltaPrograms, leave_no_page_hashes_of_an_image_that_is_not_there) {
+  ASSERT_EQ(sim({"create", "web1", "--memory", "8"}).exit_code, 0);
+  const std::string a = folder_.path("a.ferry"), hashes = folder_.path("a.hashes");
+  Outcome refused = sim({"save", "--keep", "--page-hashes", a, "web1", a});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("cannot both be"));
+  refused = sim({"save", "--keep", "--page-hashes", "-", "web1", a});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("a file of their own"));
+  EXPECT_EQ(sim({"save", "--keep", "--page-hashes", folder_.path("no/where"), "web1", a}).exit_code,
+            1);
+  EXPECT_EQ(sim({"save", "--keep", "--page-hashes", hashes, "web1", "/dev/full"}).exit_code, 1);
+  EXPECT_FALSE(fs::exists(a));
+  EXPECT_FALSE(fs::exists(hashes));
+
+  ASSERT_EQ(sim({"save", "--keep", "--page-hashes", hashes, "web1", a}).exit_code, 0);
+  Bytes damaged = read(hashes);
+  damaged[damaged.size() / 2] ^= std::byte{1};
+  const std::string bad = write("bad.hashes", damaged), b = folder_.path("b.ferry");
+  refused = sim({"save", "--keep", "--base", bad, "web1", b});
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_THAT(refused.err, HasSubstr(bad + ": these page hashes are damaged, or cut off"));
+  EXPECT_FALSE(fs::exists(b));
+  EXPECT_EQ(sim({"run", "web1", "--steps", "10"}).exit_code, 0) << "the guest does not run";
+}
+
 TEST_F(DeltaPrograms, refuse_a_base_that_is_none_and_leave_the_guest_running) {
   ASSERT_EQ(sim({"create", "web1", "--memory", "8"}).exit_code, 0);
   const std::string a = folder_.path("a.ferry"), b = folder_.path("b.ferry");

@@ -2,9 +2,8 @@
 // shares with this one.
 #include "tools/ferry-host/read_base.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <thread>
 
@@ -13,22 +12,13 @@
 #include "error/error.h"
 #include "pipeline/pipeline.h"
 #include "proto/pages.h"
+#include "tools/ferry-host/page_hashes.h"
 #include "tools/ferry-host/say_confined.h"
 
 namespace ferry::host {
 namespace {
 
 constexpr unsigned kMostThreads = 4;
-constexpr uint64_t kBytesPerPfn = 16;
-constexpr uint64_t kShareOfMemory = 8;  // of this machine's, at most, for what the base says
-
-// A guest's map of pfns is larger than its memory only where it was made small.
-uint64_t most_pfns() {
-  const auto pages = static_cast<uint64_t>(std::max(0L, sysconf(_SC_PHYS_PAGES)));
-  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  return std::min(kMaxPfns, pages * page / kShareOfMemory / kBytesPerPfn);
-}
-
 delta::ImageFiles open_base(const std::vector<std::string>& files) {
   const std::string& base = files.back();
   if (files.size() > 1) return delta::ImageFiles(base, {files.begin(), files.end() - 1});
@@ -54,11 +44,35 @@ void hold(const delta::ImageFiles& files, const std::string& used, HeldFiles& he
     if (used[i] == 'x') held.hold(all[i], paths[i]);
 }
 
+bool are_page_hashes(const InputFile& file) {
+  std::array<std::byte, BasePages::kFirstBytes> first;
+  if (file.size() < first.size()) return false;
+  file.read_at(0, first);
+  return BasePages::begins_so(first);
+}
+
+// They stand for the base, which need not be here.
+void read_page_hashes(const InputFile& file, BasePages& pages) {
+  FileSource source(file, 0, file.size());
+  try {
+    pages.read_from(source);
+  } catch (const Error& e) {
+    throw Error(e.code(), fmt::format("{}: {}", file.path(), e.what()));
+  }
+}
+
 }  // namespace
 
 BasePages read_base(const std::vector<std::string>& files, bool confined, HeldFiles& held) {
+  BasePages pages = BasePages::make(most_pfns_of_a_base());
+  if (files.size() == 1) {
+    const InputFile file(files.front());
+    if (are_page_hashes(file)) {
+      read_page_hashes(file, pages);
+      return pages;
+    }
+  }
   const delta::ImageFiles base = open_base(files);
-  BasePages pages = BasePages::make(most_pfns());
   const auto body = [&] {
     const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads);
     const std::vector<InputFile> links = base.links();

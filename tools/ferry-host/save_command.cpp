@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -17,6 +18,7 @@
 #include "text/printable.h"
 #include "text/shell_word.h"
 #include "tools/ferry-host/commands.h"
+#include "tools/ferry-host/page_hashes.h"
 #include "tools/ferry-host/progress_line.h"
 #include "tools/ferry-host/read_base.h"
 #include "tools/ferry-host/setting_options.h"
@@ -29,6 +31,7 @@ struct Arguments {
   bool keep = false, pause = false, destroy = false, json = false, quiet = false;
   bool live = false;
   std::vector<std::string> bases;
+  std::string page_hashes;
   bool stream = false;  // what is written may never reach a disk
   Settings said;
 };
@@ -83,7 +86,22 @@ std::optional<BasePages> base_of(const Arguments& arguments, const Settings& set
   if (held.has(arguments.stream ? "/dev/stdout" : arguments.file))
     fail(Errc::usage, "{} is what the delta builds upon: name another file to write",
          arguments.file);
+  if (held.empty() && arguments.keep + arguments.pause + arguments.destroy == 0)
+    fail(Errc::usage,
+         "whether the image that {} stands for is still there is not known here; say what becomes "
+         "of the guest: --keep, --pause or --destroy",
+         arguments.bases.back());
   return base;
+}
+
+// Both would have one name in the end.
+void refuse_one_file(const Arguments& arguments, const HeldFiles& held) {
+  using std::filesystem::weakly_canonical;
+  if (held.has(arguments.page_hashes))
+    fail(Errc::usage, "{} is what the delta builds upon: name another file for page hashes",
+         arguments.page_hashes);
+  if (weakly_canonical(arguments.page_hashes) == weakly_canonical(arguments.file))
+    fail(Errc::usage, "the image and its page hashes cannot both be {}", arguments.file);
 }
 
 // What a single base builds upon is found beside it.
@@ -112,8 +130,19 @@ void save(Arguments& arguments, const Settings& settings, const SaveGuest& save_
     HeldFiles held;
     const std::optional<BasePages> base = base_of(arguments, settings, held);
     if (base) request.base = base->fd();
+    std::optional<PageHashes> hashes;
+    if (!arguments.page_hashes.empty()) {
+      refuse_one_file(arguments, held);
+      request.page_hashes = hashes.emplace(arguments.page_hashes).memory();
+    }
     request.check_base = [&held] { held.check(); };
-    request.counts = [&held] { held.note_built_upon(); };
+    request.is_whole = [&hashes] {
+      if (hashes) hashes->write();
+    };
+    request.counts = [&] {
+      held.note_built_upon();
+      if (hashes) hashes->commit();
+    };
     request.restore_options = options_to_restore(arguments.bases);
     SaveReport saved = save_guest(request, progress);
     run.guest_bytes = saved.guest_bytes;
@@ -137,7 +166,8 @@ void add_save_command(CLI::App& app, const Settings& settings, SaveGuest save_gu
       "FILE may be a link, which is followed; a block device, which is written in place; a FIFO,\n"
       "of which nobody knows where it ends, as of -: then say what becomes of the guest\n"
       "(docs/targets.md).\n"
-      "A delta is restored together with its base, which has to stay as it is (docs/backup.md).\n"
+      "A delta is restored together with its base, which has to stay as it is (docs/backup.md);\n"
+      "--base may name the page hashes of an image that has gone elsewhere.\n"
       "\nExample:\n  ferry save web1 /var/lib/xen/save/web1.ferry\n"
       "  ferry save --live --keep --base sunday.ferry web1 monday.ferry");
   command->add_option("DOMAIN", arguments->domain, "Name or number of the domain")->required();
@@ -156,6 +186,12 @@ void add_save_command(CLI::App& app, const Settings& settings, SaveGuest save_gu
                    "looked for beside it, or named before it, the oldest first")
       ->type_name("FILE")
       ->allow_extra_args(false);
+  command
+      ->add_option(
+          "--page-hashes", arguments->page_hashes,
+          "Write a second file, 16 bytes a page, which a later --base takes instead of this "
+          "image")
+      ->type_name("FILE");
   add_settings(*command, kSave, arguments->said);
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->add_flag("--quiet", arguments->quiet, "Print errors only");

@@ -187,6 +187,9 @@ class SaveJob {
     std::optional<BasePages> base;
     if (const auto fd = settings_.find<"base_fd">())
       options.base = &base.emplace(BasePages::adopt(static_cast<int>(*fd)));
+    std::optional<BasePages> page_hashes;
+    if (const auto fd = settings_.find<"page_hashes_fd">())
+      options.page_hashes = &page_hashes.emplace(BasePages::fill(static_cast<int>(*fd)));
     auto executor = make_thread_executor(threads_of(settings_));
     if (arguments_.flags & kLive) options.live = watched.live_options();
     file_.emplace(under_ferry_ ? -1 : arguments_.io_fd);  // ferry has none of that name yet

@@ -1,0 +1,33 @@
+// The file that stands for an image as the base of the next delta (ferry save --page-hashes).
+#pragma once
+
+#include <string>
+
+#include "base_pages/base_pages.h"
+#include "files/image_output.h"
+
+namespace ferry::host {
+
+// Pfns that there is room for on this machine, 16 bytes each: a guest's map of pfns is larger than
+// its memory only where it was made small.
+uint64_t most_pfns_of_a_base();
+
+class PageHashes {
+ public:
+  // Throws Error(io) if there can be no such file, Error(usage) if it would be no file at all.
+  explicit PageHashes(const std::string& path);
+
+  int memory() const { return pages_.fd(); }  // whoever saves fills it
+  // All of it, under no name yet. Throws Error.
+  void write();
+  // Throws Error(io).
+  void commit() { file_.commit(); }
+  void withdraw() noexcept { file_.withdraw(); }
+
+ private:
+  const std::string path_;
+  ImageOutput file_;
+  BasePages pages_;
+};
+
+}  // namespace ferry::host
