@@ -114,6 +114,8 @@ class Judge {
                     fmt::format("a number from {} to {}", key.lowest, key.highest));
       case Form::text:
         return want_text(in, at);
+      case Form::lines:
+        return want_text(in, at, "\t\n\r");
       case Form::word:
         return want(is_word(in), in, at, "a word");
       case Form::scalar:
@@ -196,12 +198,16 @@ class Judge {
   }
 
   // libxl's texts end at the first NUL, and files of xenstore and scripts at a line's end.
-  const Json& want_text(const Json& value, const std::string& at) {
+  const Json& want_text(const Json& value, const std::string& at, std::string_view also = {}) {
     want(value.is_string(), value, at, "a text");
     const auto& text = value.get_ref<const std::string&>();
     if (text.size() > kMostText)
       senseless("{} has {} bytes, more than {}", at, text.size(), kMostText);
-    if (std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }))
+    const auto is_control = [also](char c) {
+      const auto byte = static_cast<unsigned char>(c);
+      return (byte < ' ' || byte == 0x7f) && also.find(c) == std::string_view::npos;
+    };
+    if (std::any_of(text.begin(), text.end(), is_control))
       senseless("{} holds a control character", at);
     return value;
   }

@@ -39,6 +39,10 @@ constexpr Key not_true(std::string_view name) {
 constexpr Key text(std::string_view name, Rule rule = Rule::free, std::string_view words = {}) {
   return {name, Form::text, rule, words};
 }
+// Nobody but the guest's kernel and its boot loader reads them.
+constexpr Key lines(std::string_view name) {
+  return {name, Form::lines};
+}
 constexpr Key word(std::string_view name) {
   return {name, Form::word};
 }
@@ -113,7 +117,7 @@ constexpr Key kPvKeys[] = {text("kernel", Rule::kernel),
                            u64("slack_memkb"),
                            text("bootloader", Rule::bootloader),
                            list("bootloader_args", Form::texts, Rule::bootloader_args),
-                           text("cmdline"),
+                           lines("cmdline"),
                            text("ramdisk", Rule::kernel),
                            tristate("e820_host")};
 constexpr KeyGroup kPv{kPvKeys};
@@ -169,7 +173,7 @@ constexpr Key kBuildKeys[] = {
     u32("event_channels"),
     list("llc_colors", Form::numbers),
     text("kernel", Rule::kernel),
-    text("cmdline"),
+    lines("cmdline"),
     text("ramdisk", Rule::kernel),
     text("device_tree", Rule::refuse, kFile),
     tristate("acpi"),

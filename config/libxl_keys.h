@@ -16,6 +16,7 @@ enum class Form {
   tristate,  // "True", "False" or "<default>"
   number,    // lowest to highest
   text,
+  lines,      // a text in which tabs and ends of lines may be
   word,       // the name of an enumeration's value
   numbers,    // a list: bitmaps, interrupts
   bitmaps,    // a list of those

@@ -2,6 +2,7 @@
 #include "custody/leaving.h"
 
 #include "config/json_text.h"
+#include "config/judge_config.h"
 #include "config/libxl_json.h"
 #include "config/memory_target.h"
 #include "custody/suspend_mark.h"
@@ -29,6 +30,16 @@ void check_word(Lifecycle& life, const DomainInfo& domain, Leaving& leaving) {
     leaving.notes.emplace_back(
         "it does not say in xenstore whether it can suspend (control/feature-suspend), as Linux "
         "does when it boots: if it does not answer, that takes a minute or two, and it runs on");
+}
+
+// An image is of no use that every restore refuses, whoever vouches for it.
+void refuse_what_no_restore_takes(const std::string& config) {
+  try {
+    judge_config(config, Errc::unsupported, "it", usual_trust_places());
+  } catch (const Error& e) {
+    fail(Errc::unsupported, "no restore would take the guest's configuration as libxl has it: {}",
+         e.what());
+  }
 }
 
 // Only a guest that runs suspends, so it runs for that moment. One that has not run here yet may be
@@ -70,6 +81,7 @@ void refuse_who_cannot_suspend(SuspendWord word, domid_t domid) {
 
 Leaving look_at_leaving(Lifecycle& life, const DomainInfo& domain) {
   Leaving leaving{config_to_save(life.config_json(domain.domid)), {}};
+  refuse_what_no_restore_takes(leaving.config);
   Json config = parse_config(leaving.config);
   refuse_nomigrate(config, domain.domid);
   check_word(life, domain, leaving);

@@ -30,6 +30,15 @@ void tell_that_it_stays(const NamedFile& image) {
                   printable(image.path)));
 }
 
+// What is in it now may be another guest's only image.
+void tell_that_it_was_written_to(const NamedFile& image) {
+  say(
+      fmt::format("ferry: {} had an image of the guest, of a save that was broken off, and was "
+                  "written to since: if that image is still in it, it is older than the guest now "
+                  "and must not be restored\n",
+                  printable(image.path)));
+}
+
 // What has the path of one that is not there may be another of them.
 bool is_there(const std::vector<NamedFile>& images, const std::string& path) {
   return std::any_of(images.begin(), images.end(),
@@ -43,7 +52,8 @@ void withdraw(const std::vector<NamedFile>& images, const std::string& why) {
     const Removed removed = is_built_upon(image) ? Removed::no : remove_file(image);
     if (removed == Removed::yes)
       say(fmt::format("ferry: {} is removed: {}\n", printable(image.path), printable(why)));
-    if (removed == Removed::no) tell_that_it_stays(image);
+    if (removed == Removed::no)
+      was_written_to(image) ? tell_that_it_was_written_to(image) : tell_that_it_stays(image);
   }
   for (const NamedFile& image : gone) tell_that_it_is_gone(image);
 }
@@ -73,13 +83,16 @@ void keep_left_images(const DomainInfo& domain) {
 }
 
 void refuse_left_image(const DomainInfo& domain) {
-  for (const NamedFile& image : images_in_suspend_mark(domain))
-    if (has_its_path(image))
-      fail(Errc::needs_operator,
-           "domain {0} is suspended, by a save that was broken off when the guest was in {1}, and "
-           "runs elsewhere if somebody has restored that; only if nobody has: here, try: ferry "
-           "resume {0}",
-           raw(domain.domid), printable(image.path));
+  const std::vector<NamedFile> images = images_in_suspend_mark(domain);
+  if (images.empty()) return;
+  const auto there = std::ranges::find_if(images, has_its_path);
+  const NamedFile& image = there == images.end() ? images.front() : *there;
+  fail(Errc::needs_operator,
+       "domain {0} is suspended, by a save that was broken off when the guest was in {1}{2}, and "
+       "runs elsewhere if somebody has restored that; only if nobody has: here, try: ferry resume "
+       "{0}",
+       raw(domain.domid), printable(image.path),
+       there == images.end() ? " or about to be, which is not there any more" : "");
 }
 
 }  // namespace ferry

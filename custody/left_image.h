@@ -21,8 +21,8 @@ void replace_left_images(const std::vector<NamedFile>& earlier, const NamedFile&
 // stay, the note forgets them, and it is said on standard error what they are. Throws Error(io).
 void keep_left_images(const DomainInfo& domain);
 
-// Throws Error(needs_operator) if the note of its suspension names one that is there: it may have
-// been restored elsewhere, so nobody lets the guest run unasked.
+// Throws Error(needs_operator) if the note of its suspension names one, whether that is still there
+// or not: it may have been moved and restored elsewhere, so nobody lets the guest run unasked.
 void refuse_left_image(const DomainInfo& domain);
 
 }  // namespace ferry

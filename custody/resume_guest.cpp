@@ -51,6 +51,7 @@ ResumedGuest resume_guest(const Hypervisor& xen, Lifecycle& life, const std::str
   const domid_t domid = life.find(name);
   GuestCustody guest(xen, life, domid, lock_soon(domid));
   const DomainInfo domain = guest.look();
+  if (domain.dying) fail(Errc::no_domain, "domain {} is being destroyed", raw(domain.domid));
   if (claims.refuse_open) claims.refuse_open(xen, domain);
   if (!domain.suspended && !has_suspend_mark(domain))
     fail(Errc::guest, "domain {} is not suspended: there is nothing to resume", raw(domain.domid));

@@ -28,9 +28,13 @@ void take_complaints_descriptor() {
   unsetenv(kComplaintsVariable);
 }
 
+// Standard output that somebody has closed stays something that nothing can be written to: whoever
+// asked for it there must not hear that it is.
 void open_standard_streams() {
-  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
-    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd) _exit(127);
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    const int mode = fd == STDOUT_FILENO ? O_RDONLY : O_RDWR;
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", mode) != fd) _exit(127);
+  }
 }
 
 }  // namespace

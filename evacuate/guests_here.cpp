@@ -21,7 +21,7 @@ void look_over(const Hypervisor& xen, Lifecycle& life, const DomainInfo& info, L
     const host::CheckResult checked =
         host::check_guest(xen, life, std::to_string(raw(guest.domid)));
     guest.stays = checked.blockers;
-    if (!info.suspended) return;  // what else is, refuse_claimed() has named
+    if (!info.suspended || checked.under_way) return;  // what else is, refuse_claimed() has named
     guest.stays.push_back(host::suspended_by_broken_save(info));
     guest.needs_operator = true;
   } catch (const Error& e) {

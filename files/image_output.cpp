@@ -49,6 +49,17 @@ bool is_disk_of_a_guest(dev_t device) {
   fail(Errc::busy, "cannot save to {}: another save writes to it", given);
 }
 
+// Such as /dev/null, or what stands in for a descriptor that was closed (error/run_main.h).
+void refuse_output_that_keeps_nothing() {
+  struct stat status = {};
+  if (fstat(STDOUT_FILENO, &status) != 0)
+    fail_errno(Errc::io, errno, "cannot write to standard output");
+  if (S_ISCHR(status.st_mode))
+    fail(
+        Errc::io,
+        "cannot save to standard output: it is closed, or a character device, which keeps nothing");
+}
+
 }  // namespace
 
 ImageOutput::ImageOutput(const std::string& path, Takes takes)
@@ -60,6 +71,9 @@ ImageOutput::ImageOutput(const std::string& path, Takes takes)
   }
   switch (target_.kind) {
     case TargetKind::standard_output:
+      if (isatty(STDOUT_FILENO) == 1)
+        fail(Errc::usage, "what is written is nothing for a terminal: redirect standard output");
+      if (takes == Takes::any) refuse_output_that_keeps_nothing();
       // The engine's standard output is its conversation with us, so the image needs a number
       // beyond.
       fd_.reset(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
@@ -154,6 +168,18 @@ void ImageOutput::check_folder() const {
     fail(Errc::io, "{} is another folder by now than when the save began", folder);
 }
 
+// As they are now: somebody may have been told that others can read the file, and done something.
+void ImageOutput::take_owner_and_mode() const {
+  struct stat now = {};
+  SaveTarget::Was was = *target_.was;
+  if (fstatat(folder_.get(), name_.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(now.st_mode))
+    was = {now.st_uid, now.st_gid, now.st_mode & 0777};
+  if (fchown(fd_.get(), was.owner, was.group) != 0)
+    fail_errno(Errc::io, errno, fmt::format("cannot give the image the owner that {} has", given_));
+  if (fchmod(fd_.get(), was.mode) != 0)
+    fail_errno(Errc::io, errno, fmt::format("cannot give the image the mode that {} has", given_));
+}
+
 // A file without a name cannot take one that exists: it takes a new one, and then the old.
 void ImageOutput::take_name() {
   check_folder();
@@ -171,8 +197,7 @@ void ImageOutput::take_name() {
 
 void ImageOutput::commit(const std::function<void(const NamedFile&)>& about_to_count) {
   if (!durable()) return;
-  if (target_.was && fchmod(fd_.get(), target_.was->mode) != 0)
-    fail_errno(Errc::io, errno, fmt::format("cannot give the image the mode that {} has", given_));
+  if (target_.was) take_owner_and_mode();
   if (fsync(fd_.get()) != 0) fail_errno(Errc::io, errno, fmt::format("cannot sync {}", given_));
   const NamedFile image = named_file(fd_.get(), target_.path);
   if (about_to_count) about_to_count(image);

@@ -54,6 +54,7 @@ class ImageOutput {
   void open_device();
   void open_file(Takes takes);
   void make_temporary();
+  void take_owner_and_mode() const;
   void take_name();
   void check_folder() const;
   template <typename Make>

@@ -17,6 +17,15 @@ int64_t changed_ns(const struct stat& status) {
   return int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
 }
 
+bool found(const NamedFile& file, struct stat& now) {
+  return lstat(file.path.c_str(), &now) == 0 && now.st_dev == file.device &&
+         now.st_ino == file.inode;
+}
+
+bool has_same_contents(const NamedFile& file, const struct stat& now) {
+  return static_cast<uint64_t>(now.st_size) == file.bytes && changed_ns(now) == file.changed_ns;
+}
+
 }  // namespace
 
 NamedFile named_file(int fd, const std::string& path) {
@@ -28,17 +37,19 @@ NamedFile named_file(int fd, const std::string& path) {
 
 bool has_its_path(const NamedFile& file) noexcept {
   struct stat now = {};
-  return lstat(file.path.c_str(), &now) == 0 && now.st_dev == file.device &&
-         now.st_ino == file.inode;
+  return found(file, now);
+}
+
+bool was_written_to(const NamedFile& file) noexcept {
+  struct stat now = {};
+  return found(file, now) && S_ISREG(now.st_mode) && !has_same_contents(file, now);
 }
 
 Removed remove_file(const NamedFile& file) noexcept {
   struct stat now = {};
-  if (lstat(file.path.c_str(), &now) != 0 || now.st_dev != file.device || now.st_ino != file.inode)
-    return Removed::none;
-  const bool same = S_ISREG(now.st_mode) && static_cast<uint64_t>(now.st_size) == file.bytes &&
-                    changed_ns(now) == file.changed_ns;
-  if (!same || unlink(file.path.c_str()) != 0) return Removed::no;
+  if (!found(file, now)) return Removed::none;
+  if (!S_ISREG(now.st_mode) || !has_same_contents(file, now) || unlink(file.path.c_str()) != 0)
+    return Removed::no;
   try {
     sync_folder(std::filesystem::path(file.path).parent_path().string());
   } catch (const std::exception&) {

@@ -18,6 +18,10 @@ NamedFile named_file(int fd, const std::string& path);
 // Whether it still has its path, whatever was written to it.
 bool has_its_path(const NamedFile& file) noexcept;
 
+// A regular file that has its path, and not the contents that it had. False of a device, which
+// nobody can tell.
+bool was_written_to(const NamedFile& file) noexcept;
+
 enum class Removed {
   yes,
   none,  // nothing has that path, or another file

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/libxl_json.h"
+#include "custody/domain_lock.h"
 #include "custody/leaving.h"
 #include "custody/suspend_mark.h"
 #include "error/error.h"
@@ -61,6 +62,9 @@ CheckResult check_guest(const Hypervisor& xen, Lifecycle& life, const std::strin
       result.blockers.emplace_back(e.what());
     }
   };
+  result.under_way = info.suspended && !DomainLock::try_take(info.domid);
+  if (result.under_way)
+    result.blockers.emplace_back("it is suspended: a save or migration of it is under way");
   blocks([&] { refuse_claimed(xen, info); });
   blocks([&] { check_can_save(xen, info); });
   blocks([&] {

@@ -19,6 +19,7 @@ struct CheckResult {
   uint64_t guest_bytes = 0;
   std::vector<std::string> blockers;  // each stops a save
   std::vector<std::string> notes;     // good to know
+  bool under_way = false;             // it is suspended, and somebody is at work on it
 };
 
 // Throws Error(no_domain), Error(no_xen).

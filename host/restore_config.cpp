@@ -97,6 +97,13 @@ std::string_view how_it_is_here(const DomainHere& domain) {
                         : "is here, paused,";
 }
 
+// One that is paused may be half of a guest: nothing else of a restore that was killed is left.
+std::string way_out_of_half(const DomainHere& domain) {
+  if (domain.runs() || domain.ended) return {};
+  return fmt::format("; if it is what a restore that was broken off has left, try: xl destroy {}",
+                     raw(domain.domid));
+}
+
 }  // namespace
 
 // Two copies of a guest write to the same disks and answer to the same addresses.
@@ -104,15 +111,16 @@ void refuse_second_copy(RestoreConfig& config, Lifecycle& life, const RestoreAs&
   Json& info = config.json["c_info"];
   if (info.contains("uuid")) {  // otherwise libxl makes one
     const DomainUuid uuid = uuid_of(info["uuid"]);
+    if (!as.force) refuse_open_job_of(std::string(uuid.begin(), uuid.end()));
     const auto running = life.with_uuid(std::string(uuid.begin(), uuid.end()));
     if (!running.empty() && !as.force)
       fail(
           Errc::busy,
           "the guest in {} {} as domain {} ({}); a second copy would share its disks and addresses "
-          "(--force, with --name, restores it all the same)",
+          "(--force, with --name, restores it all the same{})",
           as.file, how_it_is_here(running.front()), raw(running.front().domid),
-          running.front().name);
-    if (!as.force) refuse_open_job_of(std::string(uuid.begin(), uuid.end()));
+          running.front().name, way_out_of_half(running.front()));
+    tell_where_it_went(std::string(uuid.begin(), uuid.end()));
     if (!running.empty()) info["uuid"] = uuid_text(random_uuid());
   }
   const std::string name = info.value("name", std::string());

@@ -9,6 +9,8 @@
 #include "error/error.h"
 #include "migrate/job_journal.h"
 #include "migrate/same_guest.h"
+#include "text/printable.h"
+#include "text/say.h"
 
 namespace ferry {
 namespace {
@@ -144,9 +146,22 @@ void refuse_open_job_of(const std::string& uuid) {
   }
 }
 
+void tell_where_it_went(const std::string& uuid) {
+  for (const MigrationJob& job : list_jobs(true)) {
+    if (!is_readable(job) || job.uuid != uuid || !job.source ||
+        job.source_state() != SourceState::done)
+      continue;
+    say(
+        fmt::format("ferry: {} left this host for {}, by migration job {}: if it still runs there, "
+                    "this is a second copy of it\n",
+                    printable(job.name), printable(job.peer.text), job.id));
+    return;
+  }
+}
+
 void refuse_claimed(const Hypervisor& xen, const DomainInfo& domain) {
   refuse_open_job(xen, domain);
-  if (!domain.suspended) return;
+  if (!domain.suspended || domain.dying) return;  // what is being destroyed nobody takes
   refuse_unvouched(domain, {{}, was_taken_back});
   refuse_left_image(domain);
 }

@@ -22,6 +22,9 @@ void refuse_open_job(const Hypervisor& xen, const DomainInfo& domain);
 // For whoever makes the guest with that uuid again, of an image: the same if any job of this host
 // is open for it, whether there is a domain of it here or not. It may run elsewhere.
 void refuse_open_job_of(const std::string& uuid);
+// And that such a guest has left this host by a migration, if it did: for people, on standard
+// error. It may have ended there, or come back, since.
+void tell_where_it_went(const std::string& uuid);
 
 // For whoever saves or moves the guest: the same, and a suspended one of which nobody here knows
 // that it does not run elsewhere: out of the image of a save that was broken off, too. Throws

@@ -23,9 +23,13 @@ constexpr size_t kMinRecord = kRecordPrefix + kSequenceField + 2 + kDigestField;
 constexpr uint64_t kMagicNumber = 0x474d495952524546;  // "FERRYIMG"
 constexpr size_t kFixedStart = 26;  // of the Magic record: up to and with the magic number
 constexpr size_t kMajorAt = 27;
+constexpr uint64_t kSmallestRecord = kRecordPrefix + 9 + 3 + kDigestBytes;  // without a body
 constexpr unsigned kFirstBody = 2, kLastBody = 30;  // field numbers in Record
 
+// A number that cannot be a record's there is something else of the image: a guest's memory, where
+// an index leads into that.
 std::string place(uint64_t sequence, uint64_t offset) {
+  if (sequence > offset / kSmallestRecord + 1) return fmt::format("what is at byte {}", offset);
   return fmt::format("record {} at byte {}", sequence, offset);
 }
 

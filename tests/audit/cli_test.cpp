@@ -281,10 +281,12 @@ TEST_F(Cli, help_has_an_example_for_each_subcommand) {
 }
 
 TEST_F(Cli, output_that_cannot_be_written_is_an_error) {
-  const Outcome outcome = run_program(
-      {"/bin/sh", "-c", std::string(FERRY_PROGRAM) + " inspect " + image() + " >/dev/full"});
-  EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_THAT(outcome.err, HasSubstr("ferry: cannot write to standard output"));
+  for (const char* redirected : {" >/dev/full", " >&-"}) {
+    const Outcome outcome = run_program(
+        {"/bin/sh", "-c", std::string(FERRY_PROGRAM) + " inspect " + image() + redirected});
+    EXPECT_EQ(outcome.exit_code, 1) << redirected;
+    EXPECT_THAT(outcome.err, HasSubstr("ferry: cannot write to standard output")) << redirected;
+  }
 }
 
 TEST_F(Cli, host_commands_are_handed_over_untouched) {

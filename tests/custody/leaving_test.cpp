@@ -127,6 +127,14 @@ TEST_F(WhatLeaves, is_no_guest_with_nomigrate) {
   expect_refused("nomigrate");
 }
 
+// It was saved and destroyed, and every restore refused its image.
+TEST_F(WhatLeaves, regression_is_no_guest_whose_configuration_no_restore_takes) {
+  life_.more = {{"cmdline", "root=/dev/xvda1\x1b"}};
+  expect_refused("no restore would take");
+  life_.more = {{"cmdline", "root=/dev/xvda1\tro\nquiet"}};
+  EXPECT_EQ(refusal(), "") << "a kernel takes blanks of any kind";
+}
+
 TEST_F(WhatLeaves, is_not_domain_0) {
   try {
     check_can_save(xen_, get_domain(xen_, domid_t{0}));

@@ -1,5 +1,6 @@
 // What becomes of the image of a save that was killed when it had its name, and of its guest.
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,6 +13,7 @@
 #include "host/check_guest.h"
 #include "migrate/open_job.h"
 #include "tests/custody/in_custody.h"
+#include "xen/foreign_mapping.h"
 
 namespace ferry::sim {
 namespace {
@@ -105,8 +107,38 @@ TEST_F(AfterABrokenSave, regression_no_migration_lets_it_run_unasked) {
     EXPECT_EQ(e.code(), Errc::needs_operator);
     EXPECT_NE(std::string(e.what()).find(earlier_), std::string::npos) << e.what();
   }
+}
+
+// Its image was moved to where it was restored, and what was left here migrated: it ran twice.
+TEST_F(AfterABrokenSave, regression_it_is_refused_although_its_image_has_gone_elsewhere) {
   std::filesystem::remove(earlier_);
-  EXPECT_NO_THROW(refuse_left_image(domain));
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  try {
+    refuse_claimed(xen, get_domain(xen, domid()));
+    ADD_FAILURE() << "it is not refused";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::needs_operator);
+    EXPECT_NE(std::string(e.what()).find("not there any more"), std::string::npos) << e.what();
+  }
+  EXPECT_TRUE(resume().done());
+  EXPECT_NO_THROW(refuse_claimed(xen, get_domain(xen, domid())));
+}
+
+// Killed while it destroyed the guest: what was left was said to be suspended, and resumed.
+TEST_F(AfterABrokenSave, regression_one_that_is_being_destroyed_is_called_so) {
+  const BindThread bind(*host_);
+  const Hypervisor xen;
+  SimLifecycle life(*host_, xen, subject_.hooks());
+  const mfn_t frame = get_domain(xen, domid()).shared_info;
+  const ForeignMapping held(xen, domid(), PROT_READ, {&frame, 1}, "a page");
+  life.destroy(domid());
+  const DomainInfo dying = get_domain(xen, domid());
+  ASSERT_TRUE(dying.dying);
+  EXPECT_NO_THROW(refuse_claimed(xen, dying)) << "check_can_save() says what it is";
+  const Ended resumed = resume();
+  EXPECT_EQ(resumed.exit_status(), 1);
+  EXPECT_NE(resumed.sentence.find("is being destroyed"), std::string::npos) << resumed.sentence;
 }
 
 TEST_F(AfterABrokenSave, its_image_goes_when_the_guest_goes_into_another) {

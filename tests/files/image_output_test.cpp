@@ -72,6 +72,19 @@ TEST_F(ImageOutputTest, replaces_what_has_the_name) {
   EXPECT_EQ(files(), 1u);
 }
 
+// Others could read it, which was told, and somebody did something about it meanwhile.
+TEST_F(ImageOutputTest, regression_has_the_mode_that_the_replaced_file_has_in_the_end) {
+  std::ofstream(path_) << "old image";
+  fs::permissions(path_, fs::perms(0644));
+  ImageOutput output(path_, ImageOutput::Takes::any);
+  EXPECT_TRUE(output.others_can_read());
+  put(output);
+  fs::permissions(path_, fs::perms(0600));
+  output.commit();
+  EXPECT_EQ(contents(), "new");
+  EXPECT_EQ(fs::status(path_).permissions(), fs::perms(0600));
+}
+
 // A save that was killed while it took the name's place, and had our number.
 TEST_F(ImageOutputTest, is_not_disturbed_by_what_a_killed_one_has_left) {
   const std::string left = fmt::format("{}.{}", path_, getpid());

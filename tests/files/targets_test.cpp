@@ -96,6 +96,10 @@ constexpr Way kWays[] = {
     {"standard_output", ":", "--destroy - | cat >read", 0, "saved web1", "image read"},
     {"standard_output_that_is_closed_early", ":", "--destroy - | head -c 1000 >read", 1,
      "Broken pipe"},
+    {"standard_output_that_is_closed", ":", "--destroy - >&-", 1,
+     "cannot save to standard output: it is closed"},
+    {"standard_output_that_keeps_nothing", ":", "--destroy - >/dev/null", 1,
+     "cannot save to standard output: .*a character device, which keeps nothing"},
     {"standard_output_by_its_path", ":", "--destroy /dev/stdout | cat >read", 0, "saved web1",
      "image read"},
 };

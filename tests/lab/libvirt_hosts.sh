@@ -66,7 +66,7 @@ note "it says: $(tail -n 1 $work/job.log)"
 check "the guest runs on here" runs $name
 check "virsh says so" virsh_says running $name
 check "nothing of it is left there" there within 20 only
-check "nor does libvirt there know it" there within 20 fails_with 1 'failed to get domain' virsh domstate $name
+check "nor does libvirt there know it" there within 20 fails_with 1 failed.to.get.domain virsh domstate $name
 check "as fast as can be" sed -i '/^bandwidth/d' $conf
 
 # What fails when the guest is suspended already: the receiver dies.

@@ -74,7 +74,7 @@ void restore(const std::string& path, Arguments& arguments) {
   const auto executor = make_thread_executor(std::max(1u, std::thread::hardware_concurrency() / 2));
   ByteSource& image = stream ? static_cast<ByteSource&>(stream->image) : *in_file;
   const RestoredGuest guest = restore_guest(host.xen(), host.life(), config.header.config, image,
-                                            *executor, arguments.paused);
+                                            *executor, arguments.paused || saved.paused);
   fmt::print("restored {} as domain {}: {} bytes of guest\n",
              printable(host.life().name(guest.domid)), static_cast<unsigned>(guest.domid),
              guest.guest_bytes);
@@ -89,7 +89,8 @@ void add_restore_command(CLI::App& app, HostPath host) {
   command->add_option("FILE", arguments->file, "The image; - is standard input")->required();
   host::add_base_option(*command, arguments->bases);
   command->add_option("--name", arguments->name, "Another name for the guest");
-  command->add_flag("--paused", arguments->paused, "Leave it paused");
+  command->add_flag("--paused", arguments->paused,
+                    "Leave it paused (as one that was paused when it was saved)");
   CLI::Option* trust = command->add_flag("--trust-config", arguments->trust_config,
                                          "Take the image's configuration, whatever it names");
   command->add_option("--config", arguments->config_file, "Take this one instead, libxl's JSON")
