@@ -62,8 +62,6 @@ function(ferry_program name)
   ferry_targets_seen(seen ${folder} ${P_SEES})
   add_executable(${name} ${P_SOURCES})
   target_link_libraries(${name} PRIVATE ${seen} ${P_LIBS})
-  # Each command has its own Arguments.
-  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
 endfunction()
 
 # For tools/check_layers.

@@ -135,6 +135,10 @@ class BrokenRules(unittest.TestCase):
         self.source("freestanding", "guest/core.h", adding("#include <xen/xen.h>"), "guest/core.h")
         self.source("freestanding", "kernel/cpu.h", adding("#include <vector>"), "kernel/cpu.h")
 
+    def test_cli11_in_a_command_or_in_a_header(self):
+        self.source("cli11", "tools/ferry/ps_command.cpp", adding("#include <CLI/CLI.hpp>"), "tools/ferry/ps_command.cpp")
+        self.source("cli11", "command_line/command.h", adding("#include <CLI/App.hpp>"), "command_line/command.h")
+
     def test_xens_headers_elsewhere(self):
         self.source("xen_headers", "save/save.cpp", adding("#include <xenctrl.h>"), "save/save.cpp")
         self.source("xen_headers", "host/report.cpp", adding('#include "xen/xen_headers.h"'), "host/report.cpp")

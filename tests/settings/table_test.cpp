@@ -72,22 +72,25 @@ TEST(EveryWay, is_there_for_some_setting) {
     EXPECT_TRUE(std::any_of(std::begin(kSettings), std::end(kSettings), way.takes)) << way.name;
 }
 
-std::string help_of_command(CLI::App& app, const std::string& name) {
-  if (name == "job set") return app.get_subcommand("job")->get_subcommand("set")->help();
-  return app.get_subcommand(name)->help();
+std::string help_of_command(const std::string& name) {
+  CommandLine line("", "settings_test");
+  const host::OpenHost nobody = [] { return nullptr; };
+  host::add_save_command(line, {}, nullptr);
+  host::add_migrate_command(line, {}, nobody);
+  host::add_estimate_command(line, {}, nobody);
+  host::add_job_command(line, nobody);
+  host::add_receive_command(line, {}, nobody);
+  host::add_evacuate_command(line, {}, nobody, {});
+  std::vector<std::string> words{name, "--help"};
+  if (name == "job set") words = {"job", "set", "--help"};
+  testing::internal::CaptureStdout();
+  line.parse(words);
+  return testing::internal::GetCapturedStdout();
 }
 
 TEST(Help, tells_of_every_option_its_range_and_its_default) {
-  CLI::App app;
-  const host::OpenHost nobody = [] { return nullptr; };
-  host::add_save_command(app, {}, nullptr);
-  host::add_migrate_command(app, {}, nobody);
-  host::add_estimate_command(app, {}, nobody);
-  host::add_job_command(app, nobody);
-  host::add_receive_command(app, {}, nobody);
-  host::add_evacuate_command(app, {}, nobody, {});
   for (const auto& [command, name] : all_commands()) {
-    const std::string help = help_of_command(app, name);
+    const std::string help = help_of_command(name);
     for (const Setting& setting : kSettings) {
       const size_t option = help.find("  " + option_of(setting) + " ");
       EXPECT_EQ(option != std::string::npos, (setting.commands & command) != 0)
@@ -106,12 +109,12 @@ TEST(CommandLine, goes_before_what_the_command_was_added_with) {
   settings.set<"level">(5);
   settings.set<"max_rounds">(7);
   std::optional<SaveRequest> got;
-  CLI::App app;
-  host::add_save_command(app, settings, [&](const SaveRequest& request, const ProgressCallback&) {
+  CommandLine line("", "settings_test");
+  host::add_save_command(line, settings, [&](const SaveRequest& request, const ProgressCallback&) {
     got = request;
     return SaveReport{};
   });
-  app.parse("save --quiet --live --level 9 web1 /nowhere/web1.ferry");
+  line.parse({"save", "--quiet", "--live", "--level", "9", "web1", "/nowhere/web1.ferry"});
   ASSERT_TRUE(got);
   EXPECT_TRUE(got->live);
   EXPECT_EQ(got->settings.get<"level">(), 9u);
@@ -124,18 +127,17 @@ TEST(CommandLine, refuses_what_is_for_live_saves_on_others) {
   for (const Setting& setting : kSettings) {
     if (!(setting.commands & kSave)) continue;
     const bool live_only = setting.user == User::live || setting.user == User::helper;
-    CLI::App app;
+    CommandLine line("", "settings_test");
     host::add_save_command(
-        app, {}, [](const SaveRequest&, const ProgressCallback&) { return SaveReport{}; });
-    const std::string line = fmt::format("save --quiet {} {} web1 /nowhere/web1.ferry",
-                                         option_of(setting), good_values(setting)[0]);
+        line, {}, [](const SaveRequest&, const ProgressCallback&) { return SaveReport{}; });
     std::string sentence;
     try {
-      app.parse(line);
+      line.parse({"save", "--quiet", option_of(setting), good_values(setting)[0], "web1",
+                  "/nowhere/web1.ferry"});
     } catch (const Error& e) {
       sentence = e.what();
     }
-    EXPECT_EQ(sentence, live_only ? option_of(setting) + " is for --live" : "") << line;
+    EXPECT_EQ(sentence, live_only ? option_of(setting) + " is for --live" : "") << setting.name;
   }
 }
 

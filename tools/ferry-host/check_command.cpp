@@ -118,39 +118,39 @@ Estimate estimate(ThisHost& host, const std::string& domain, const Settings& set
 
 }  // namespace
 
-void add_check_command(CLI::App& app, OpenHost open) {
+void add_check_command(Command app, OpenHost open) {
   auto arguments = std::make_shared<CheckArguments>();
-  CLI::App* command =
-      app.add_subcommand("check", "Tell what would stop a guest from being saved or migrated");
-  command->footer(
+  Command command =
+      app.add_command("check", "Tell what would stop a guest from being saved or migrated");
+  command.footer(
       "The guest is not touched. With HOST, its ferry receive is asked whether it could take the\n"
       "guest: Xen's version, memory, CPU features, names, disks, bridges. Exit code 1 if anything "
       "would\n"
       "stop a save or the migration.\n"
       "\nExamples:\n  ferry check web1\n  ferry check web1 host2.example");
-  command->add_option("DOMAIN", arguments->domain, "Name or number of the domain")->required();
-  auto* host =
-      command->add_option("HOST", arguments->host, "Another host, where ferry receive listens");
+  command.add_option("DOMAIN", arguments->domain, "Name or number of the domain").required();
+  Option host =
+      command.add_option("HOST", arguments->host, "Another host, where ferry receive listens");
   command
-      ->add_option("--via", arguments->via,
-                   "Instead of HOST: a command that reaches ferry receive --stdio there")
-      ->excludes(host);
-  command->add_flag("--json", arguments->json, "Print the result as JSON");
-  command->callback([arguments, open = std::move(open)] { check(*arguments, *open()); });
+      .add_option("--via", arguments->via,
+                  "Instead of HOST: a command that reaches ferry receive --stdio there")
+      .excludes(host);
+  command.add_flag("--json", arguments->json, "Print the result as JSON");
+  command.callback([arguments, open = std::move(open)] { check(*arguments, *open()); });
 }
 
-void add_estimate_command(CLI::App& app, const Settings& settings, OpenHost open) {
+void add_estimate_command(Command app, const Settings& settings, OpenHost open) {
   auto a = std::make_shared<EstimateArguments>();
-  CLI::App* command =
-      app.add_subcommand("estimate", "Estimate how long a live save or migration would take");
-  command->footer(
+  Command command =
+      app.add_command("estimate", "Estimate how long a live save or migration would take");
+  command.footer(
       "Reads the guest's memory as a live save would, round after round, and sends nothing.\n"
       "The guest runs on; it is never asked to suspend.\n"
       "\nExample:\n  ferry estimate --bandwidth 110 web1     # over a gigabit");
-  command->add_option("DOMAIN", a->domain, "Name or number of the domain")->required();
-  add_settings(*command, kEstimate, a->said);
-  command->add_flag("--json", a->json, "Print the result as JSON");
-  command->callback([a, settings, open = std::move(open)] {
+  command.add_option("DOMAIN", a->domain, "Name or number of the domain").required();
+  add_settings(command, kEstimate, a->said);
+  command.add_flag("--json", a->json, "Print the result as JSON");
+  command.callback([a, settings, open = std::move(open)] {
     print_estimate(estimate(*open(), a->domain, a->said.over(settings)), a->json);
   });
 }

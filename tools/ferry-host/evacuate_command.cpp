@@ -29,7 +29,7 @@ namespace {
 using evacuate::LocalGuest;
 using evacuate::Row;
 
-struct Arguments {
+struct EvacuateArguments {
   std::vector<std::string> via, except;
   bool dry_run = false, json = false, quiet = false;
   Settings said;
@@ -40,7 +40,7 @@ std::string this_hosts_name() {
   return gethostname(name, sizeof name - 1) == 0 && *name ? name : "here";
 }
 
-std::vector<Peer> destinations(const Arguments& arguments, const Settings& settings) {
+std::vector<Peer> destinations(const EvacuateArguments& arguments, const Settings& settings) {
   std::vector<Peer> hosts;
   const std::vector<std::string> none;
   for (const std::string& name : settings.find<"evacuate_to">().value_or(none))
@@ -111,7 +111,7 @@ void tell_what_cannot_go(const std::vector<evacuate::Outcome>& checked, bool qui
        why);
 }
 
-void evacuate_host(const Arguments& arguments, const Settings& settings, ThisHost& host,
+void evacuate_host(const EvacuateArguments& arguments, const Settings& settings, ThisHost& host,
                    const std::vector<std::string>& before) {
   const std::vector<Peer> peers = destinations(arguments, settings);
   std::vector<std::string> hosts;
@@ -147,12 +147,12 @@ void evacuate_host(const Arguments& arguments, const Settings& settings, ThisHos
 
 }  // namespace
 
-void add_evacuate_command(CLI::App& app, const Settings& settings, OpenHost open,
+void add_evacuate_command(Command app, const Settings& settings, OpenHost open,
                           std::function<std::vector<std::string>()> before) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
-      app.add_subcommand("evacuate", "Move all running PV guests of this host to other hosts");
-  command->footer(
+  auto arguments = std::make_shared<EvacuateArguments>();
+  Command command =
+      app.add_command("evacuate", "Move all running PV guests of this host to other hosts");
+  command.footer(
       "Every guest is asked for at every host first. Then some at a time move, each as ferry "
       "migrate\n"
       "would move it, to the host with the most memory left. What fails is tried at the next host; "
@@ -165,16 +165,16 @@ void add_evacuate_command(CLI::App& app, const Settings& settings, OpenHost open
       "\nExamples:\n  ferry evacuate --to host2.example,host3.example\n"
       "  ferry evacuate --to host2.example --dry-run\n"
       "  ferry evacuate --via 'ssh host2 ferry receive --stdio' --except router");
-  add_settings(*command, kEvacuate, arguments->said);
-  command->add_option("--via", arguments->via,
-                      "One more destination: a command whose standard input and output reach ferry "
-                      "receive --stdio there (repeatable)");
-  command->add_option("--except", arguments->except,
-                      "A guest that is to stay: its name or number (repeatable)");
-  command->add_flag("--dry-run", arguments->dry_run, "Only ask; nothing is moved");
-  command->add_flag("--json", arguments->json, "Print the table as JSON");
-  command->add_flag("--quiet", arguments->quiet, "Print the table and errors only");
-  command->callback([arguments, settings, open = std::move(open), before = std::move(before)] {
+  add_settings(command, kEvacuate, arguments->said);
+  command.add_option("--via", arguments->via,
+                     "One more destination: a command whose standard input and output reach ferry "
+                     "receive --stdio there (repeatable)");
+  command.add_option("--except", arguments->except,
+                     "A guest that is to stay: its name or number (repeatable)");
+  command.add_flag("--dry-run", arguments->dry_run, "Only ask; nothing is moved");
+  command.add_flag("--json", arguments->json, "Print the table as JSON");
+  command.add_flag("--quiet", arguments->quiet, "Print the table and errors only");
+  command.callback([arguments, settings, open = std::move(open), before = std::move(before)] {
     evacuate_host(*arguments, arguments->said.over(settings), *open(), before());
   });
 }

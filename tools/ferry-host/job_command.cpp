@@ -23,7 +23,7 @@
 namespace ferry::host {
 namespace {
 
-struct Arguments {
+struct JobArguments {
   std::string id;
   bool all = false, json = false, force = false;
 };
@@ -33,7 +33,7 @@ std::string state_for_people(const MigrationJob& job) {
   return job.state_name() + (broken_off ? ", broken off" : "");
 }
 
-void list(const Arguments& arguments) {
+void list(const JobArguments& arguments) {
   std::vector<MigrationJob> jobs = list_jobs(arguments.all);
   for (const MigrationJob& job : jobs)
     if (!job.problem.empty()) complain("ferry", job.problem);
@@ -216,7 +216,7 @@ void run_received(ThisHost& host, const std::string& id) {
   fmt::print("{} {}\n", printable(job.name), printable(guest->how_it_is()));
 }
 
-void resume(const Arguments& arguments, const OpenHost& open) {
+void resume(const JobArguments& arguments, const OpenHost& open) {
   if (arguments.force && !readable_job(arguments.id, true, open) &&
       readable_job(arguments.id, false, open))
     return run_received(*open(), arguments.id);
@@ -293,7 +293,7 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
     tell_look_alike(host.life(), journal.job());
 }
 
-void abort_job(const Arguments& arguments, const OpenHost& open) {
+void abort_job(const JobArguments& arguments, const OpenHost& open) {
   if (arguments.force && forget_damaged_journal(open, arguments.id)) {
     fmt::print(
         "job {} is forgotten here: its journal made no sense, and no domain here is known "
@@ -317,37 +317,37 @@ void abort_job(const Arguments& arguments, const OpenHost& open) {
 
 }  // namespace
 
-void add_job_command(CLI::App& app, OpenHost open) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* job =
-      app.add_subcommand("job", "Saves and migrations: those that run, those that were broken off");
-  job->require_subcommand(1);
-  job->footer("Example:\n  ferry job list\n  ferry job resume 0123456789abcdef0123456789abcdef");
+void add_job_command(Command app, OpenHost open) {
+  auto arguments = std::make_shared<JobArguments>();
+  Command job =
+      app.add_command("job", "Saves and migrations: those that run, those that were broken off");
+  job.require_command();
+  job.footer("Example:\n  ferry job list\n  ferry job resume 0123456789abcdef0123456789abcdef");
 
-  add_running_commands(*job, open);
-  CLI::App* command = job->add_subcommand("list", "Those that run, and those that are not settled");
-  command->add_flag("--all", arguments->all, "Settled ones too");
-  command->add_flag("--json", arguments->json, "Print them as JSON");
-  command->callback([arguments] { list(*arguments); });
+  add_running_commands(job, open);
+  Command command = job.add_command("list", "Those that run, and those that are not settled");
+  command.add_flag("--all", arguments->all, "Settled ones too");
+  command.add_flag("--json", arguments->json, "Print them as JSON");
+  command.callback([arguments] { list(*arguments); });
 
-  command = job->add_subcommand("resume",
-                                "Ask the other host, and finish: the guest runs there, or here");
-  command->add_option("ID", arguments->id, "The job")->required();
-  command->add_flag(
+  command =
+      job.add_command("resume", "Ask the other host, and finish: the guest runs there, or here");
+  command.add_option("ID", arguments->id, "The job").required();
+  command.add_flag(
       "--force", arguments->force,
       "It shall run on the other host, though it is gone here, or nobody knows whether "
       "it ran there; on the host that it came to: it shall run here, though its source has not "
       "said so");
-  command->footer("Example:\n  ferry job resume 0123456789abcdef0123456789abcdef");
-  command->callback([arguments, open] { resume(*arguments, open); });
+  command.footer("Example:\n  ferry job resume 0123456789abcdef0123456789abcdef");
+  command.callback([arguments, open] { resume(*arguments, open); });
 
-  command = job->add_subcommand("abort", "Take the guest back, if it has not run there");
-  command->add_option("ID", arguments->id, "The job")->required();
-  command->add_flag(
+  command = job.add_command("abort", "Take the guest back, if it has not run there");
+  command.add_option("ID", arguments->id, "The job").required();
+  command.add_flag(
       "--force", arguments->force,
       "Without asking the other host: if the guest runs there too, both copies destroy "
       "its disks");
-  command->callback([arguments, open] { abort_job(*arguments, open); });
+  command.callback([arguments, open] { abort_job(*arguments, open); });
 }
 
 }  // namespace ferry::host

@@ -52,18 +52,18 @@ void lend(const std::string& domain, const OpenHost& open) {
 
 }  // namespace
 
-void add_lend_command(CLI::App& app, OpenHost open) {
+void add_lend_command(Command app, OpenHost open) {
   auto domain = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("lend", "Let another program read a running guest");
-  command->footer(
+  Command command = app.add_command("lend", "Let another program read a running guest");
+  command.footer(
       "ferry core, dmesg, ps and diff start it for a guest that runs; nobody else has to. It "
       "answers on\n"
       "standard output what it is asked on standard input, until there are no more questions. The "
       "guest\n"
       "runs on, and is never stopped.\n"
       "\nExample:\n  ferry dmesg --via 'ssh host2 ferry lend' web1");
-  command->add_option("DOMAIN", *domain, "Name or number of the domain")->required();
-  command->callback([domain, open = std::move(open)] { lend(*domain, open); });
+  command.add_option("DOMAIN", *domain, "Name or number of the domain").required();
+  command.callback([domain, open = std::move(open)] { lend(*domain, open); });
 }
 
 }  // namespace ferry::host

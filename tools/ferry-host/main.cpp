@@ -4,7 +4,6 @@
 
 #include "custody/resume_guest.h"
 #include "error/run_main.h"
-#include "error/usage_error.h"
 #include "host/autoballoon.h"
 #include "host/engine.h"
 #include "host/metrics.h"
@@ -62,7 +61,7 @@ ResumedGuest resume_here(const std::string& name, bool force) {
   return resume_guest(xen, life, name, force, {refuse_open_job, was_taken_back});
 }
 
-void add_commands(CLI::App& app, const Settings& settings) {
+void add_commands(Command app, const Settings& settings) {
   add_save_command(app, settings, save_here);
   add_restore_command(app, settings);
   add_migrate_command(app, settings, open_here);
@@ -80,20 +79,14 @@ void add_commands(CLI::App& app, const Settings& settings) {
 
 int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
-  CLI::App app{"Save, restore and migrate Xen PV guests", "ferry"};
-  app.require_subcommand(1);
+  ferry::CommandLine app("Save, restore and migrate Xen PV guests", "ferry");
+  app.require_command();
   return ferry::run_main("ferry", [&] {
     const ferry::Settings settings = ferry::read_settings();
     ferry::set_places(settings);
     ferry::host::keep_metrics_in(ferry::place<"metrics_dir">());
     ferry::host::add_commands(app, settings);
-    try {
-      app.parse(argc, argv);
-    } catch (const CLI::ParseError& e) {
-      if (e.get_exit_code() == 0) return app.exit(e);  // --help
-      ferry::complain("ferry", ferry::usage_sentence(app, e));
-      return static_cast<int>(ferry::Exit::usage);
-    }
-    return 0;
+    app.parse(argc, argv);
+    return static_cast<int>(ferry::Exit::done);
   });
 }

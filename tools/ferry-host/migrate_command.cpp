@@ -25,13 +25,13 @@
 namespace ferry::host {
 namespace {
 
-struct Arguments {
+struct MigrateArguments {
   std::string domain, host, via;
   bool json = false, quiet = false;
   Settings said;
 };
 
-void print(const Arguments& arguments, const SendReport& report) {
+void print(const MigrateArguments& arguments, const SendReport& report) {
   if (arguments.json) {
     const nlohmann::ordered_json result = {{"domain", report.name},
                                            {"domid", raw(report.domid)},
@@ -64,7 +64,7 @@ class Cancellable {
   std::optional<helper::ControlSocket> socket_;
 };
 
-SendReport migrate(const Arguments& arguments, const Settings& settings, ThisHost& host) {
+SendReport migrate(const MigrateArguments& arguments, const Settings& settings, ThisHost& host) {
   ProgressLine line(arguments.quiet || arguments.json);
   SendRequest request{arguments.domain, peer_named(arguments.host, arguments.via)};
   const auto other = call(request.peer, arguments.quiet || arguments.json);
@@ -105,29 +105,29 @@ SendReport migrate(const Arguments& arguments, const Settings& settings, ThisHos
 
 }  // namespace
 
-void add_migrate_command(CLI::App& app, const Settings& settings, OpenHost open) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("migrate", "Move a running PV guest to another host");
-  command->footer(
+void add_migrate_command(Command app, const Settings& settings, OpenHost open) {
+  auto arguments = std::make_shared<MigrateArguments>();
+  Command command = app.add_command("migrate", "Move a running PV guest to another host");
+  command.footer(
       "The guest is destroyed here only once the other host has said that it runs there.\n"
       "If anything fails before it was given away, it runs on here. If the link breaks after "
       "that,\n"
       "it runs on neither host by itself until ferry job resume has asked the other one.\n"
       "\nExamples:\n  ferry migrate web1 host2.example\n"
       "  ferry migrate web1 --via 'ssh host2 ferry receive --stdio'");
-  command->add_option("DOMAIN", arguments->domain, "Name or number of the domain")->required();
-  auto* host = command->add_option(
+  command.add_option("DOMAIN", arguments->domain, "Name or number of the domain").required();
+  Option host = command.add_option(
       "HOST", arguments->host,
       "The other host, where ferry receive listens: HOST or HOST:PORT, as its certificate says");
   command
-      ->add_option("--via", arguments->via,
-                   "Instead of HOST: a command whose standard input and output reach ferry receive "
-                   "--stdio there")
-      ->excludes(host);
-  add_settings(*command, kMigrate, arguments->said);
-  command->add_flag("--json", arguments->json, "Print the result as JSON");
-  command->add_flag("--quiet", arguments->quiet, "Print errors only");
-  command->callback([arguments, settings, open = std::move(open)] {
+      .add_option("--via", arguments->via,
+                  "Instead of HOST: a command whose standard input and output reach ferry receive "
+                  "--stdio there")
+      .excludes(host);
+  add_settings(command, kMigrate, arguments->said);
+  command.add_flag("--json", arguments->json, "Print the result as JSON");
+  command.add_flag("--quiet", arguments->quiet, "Print errors only");
+  command.callback([arguments, settings, open = std::move(open)] {
     counted("migrate", [&](CommandRun& run) {
       const SendReport report = migrate(*arguments, arguments->said.over(settings), *open());
       run.guest_bytes = report.guest_bytes;

@@ -26,7 +26,7 @@
 namespace ferry::host {
 namespace {
 
-struct Arguments {
+struct ReceiveArguments {
   bool stdio = false;
   bool trust_config = false;
   bool job = false;
@@ -83,32 +83,32 @@ void receive_over_tcp(const Settings& settings, const std::string& jobs_at, cons
 
 }  // namespace
 
-void add_receive_command(CLI::App& app, const Settings& settings, OpenHost open) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("receive", "Receive guests from other hosts");
-  command->footer(
+void add_receive_command(Command app, const Settings& settings, OpenHost open) {
+  auto arguments = std::make_shared<ReceiveArguments>();
+  Command command = app.add_command("receive", "Receive guests from other hosts");
+  command.footer(
       "Over TLS 1.3 with certificates on both sides (docs/migration.md), on port 8002 or the\n"
       "sockets that systemd opened; or, with --stdio, for one guest that ferry migrate --via "
       "sends.\n"
       "\nExample:\n  ferry receive --allow host1.example");
-  auto* stdio =
-      command->add_flag("--stdio", arguments->stdio, "One guest, over standard input and output");
+  Option stdio =
+      command.add_flag("--stdio", arguments->stdio, "One guest, over standard input and output");
   command
-      ->add_flag("--trust-config", arguments->trust_config,
-                 "With --stdio: take any configuration of the guest, whatever programs, files and "
-                 "devices it names")
-      ->needs(stdio);
-  auto* jobs = command->add_option(
+      .add_flag("--trust-config", arguments->trust_config,
+                "With --stdio: take any configuration of the guest, whatever programs, files and "
+                "devices it names")
+      .needs(stdio);
+  Option jobs = command.add_option(
       "--jobs", arguments->jobs_at,
       "Hand each job to whatever listens at this socket, as ferry-job.socket does: this program "
       "then needs no rights");
-  auto* job = command->add_flag(
+  Option job = command.add_flag(
       "--job", arguments->job, "Serve the one job that was handed over there (ferry-job@.service)");
-  stdio->excludes(jobs)->excludes(job);
-  job->excludes(jobs);
-  const std::vector<CLI::Option*> over_tcp = add_settings(*command, kReceive, arguments->said);
-  for (CLI::Option* option : over_tcp) option->excludes(stdio);
-  command->callback([arguments, settings, open = std::move(open)] {
+  stdio.excludes(jobs).excludes(job);
+  job.excludes(jobs);
+  const std::vector<Option> over_tcp = add_settings(command, kReceive, arguments->said);
+  for (Option option : over_tcp) option.excludes(stdio);
+  command.callback([arguments, settings, open = std::move(open)] {
     const Settings all = arguments->said.over(settings);
     if (arguments->stdio) return receive_over_stdio(arguments->trust_config, open);
     if (arguments->job) return serve_handed_job(started_for(), sources_in(all), open);

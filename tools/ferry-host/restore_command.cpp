@@ -35,7 +35,7 @@
 namespace ferry::host {
 namespace {
 
-struct Arguments : RestoreAs {
+struct RestoreArguments : RestoreAs {
   std::string config_file;
   std::vector<std::string> bases;  // of a delta
   bool paused = false;
@@ -71,7 +71,7 @@ bool feed(FileSource image, const XlHeader& header, int fd) {
 }
 
 // xl, and in a thread beside it what feeds it. xl_ended: for who feeds it still.
-int run_xl(XlPipe& pipe, const Arguments& arguments, const std::function<void()>& feed_xl,
+int run_xl(XlPipe& pipe, const RestoreArguments& arguments, const std::function<void()>& feed_xl,
            const std::function<void()>& xl_ended) {
   std::vector<std::string> command = {place<"xl">(), "restore"};
   if (arguments.paused) command.push_back("-p");
@@ -107,13 +107,13 @@ void print_restored(Lifecycle& life, const std::string& name, bool paused) {
 }
 
 // Nothing of Xen is open before and after: the file is read by processes that have a copy of this.
-void check_here(RestoreConfig& config, const Arguments& arguments) {
+void check_here(RestoreConfig& config, const RestoreArguments& arguments) {
   Hypervisor xen;
   LibxlLifecycle life;
   refuse_second_copy(config, life, arguments);
 }
 
-RestoreConfig config_for(const SavedConfig& saved, Arguments& arguments) {
+RestoreConfig config_for(const SavedConfig& saved, RestoreArguments& arguments) {
   if (!arguments.config_file.empty()) arguments.config = operator_config(arguments.config_file);
   RestoreConfig config = restore_config(saved, arguments);
   arguments.paused = arguments.paused || saved.paused;
@@ -130,7 +130,7 @@ RestoreConfig config_for(const SavedConfig& saved, Arguments& arguments) {
        image);
 }
 
-RestoreConfig restore_file(Arguments& arguments, bool confined) {
+RestoreConfig restore_file(RestoreArguments& arguments, bool confined) {
   SavedFile file(arguments.file, confined);
   RestoreConfig config = config_for(file.read(), arguments);
   XlPipe pipe;
@@ -143,7 +143,7 @@ RestoreConfig restore_file(Arguments& arguments, bool confined) {
   return config;
 }
 
-RestoreConfig restore_stream(Arguments& arguments, bool confined) {
+RestoreConfig restore_stream(RestoreArguments& arguments, bool confined) {
   const bool input = arguments.file == "-";
   Descriptor from = open_stream(arguments.file);
   if (input) arguments.file = "standard input";
@@ -157,7 +157,7 @@ RestoreConfig restore_stream(Arguments& arguments, bool confined) {
 }
 
 // A delta comes in as a stream, too: of what it and its bases are together.
-RestoreConfig restore_chain(Arguments& arguments, bool confined) {
+RestoreConfig restore_chain(RestoreArguments& arguments, bool confined) {
   if (is_stream(arguments.file))
     fail(Errc::usage, "a delta is read from its end: it has to be in a file");
   const delta::ImageFiles files(arguments.file, arguments.bases);
@@ -178,13 +178,13 @@ RestoreConfig restore_chain(Arguments& arguments, bool confined) {
   }
 }
 
-RestoreConfig restore_from(Arguments& arguments, bool confined) {
+RestoreConfig restore_from(RestoreArguments& arguments, bool confined) {
   if (!arguments.bases.empty()) return restore_chain(arguments, confined);
   return is_stream(arguments.file) ? restore_stream(arguments, confined)
                                    : restore_file(arguments, confined);
 }
 
-void restore(Arguments& arguments, bool confined) {
+void restore(RestoreArguments& arguments, bool confined) {
   const RestoreConfig config = counted("restore", [&](CommandRun& run) {
     auto made = restore_from(arguments, confined);
     run.guest_bytes = arguments.guest_pages * kPageSize;
@@ -196,10 +196,10 @@ void restore(Arguments& arguments, bool confined) {
 
 }  // namespace
 
-void add_restore_command(CLI::App& app, const Settings& settings) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("restore", "Restore a PV guest from a file");
-  command->footer(
+void add_restore_command(Command app, const Settings& settings) {
+  auto arguments = std::make_shared<RestoreArguments>();
+  Command command = app.add_command("restore", "Restore a PV guest from a file");
+  command.footer(
       "Takes what ferry save wrote, and what xl save wrote with ferry's helper: a file, a block\n"
       "device, a FIFO, or - for standard input. Of what comes in as a stream the guest's\n"
       "configuration has to come first, as ferry and xl write it.\n"
@@ -211,23 +211,23 @@ void add_restore_command(CLI::App& app, const Settings& settings) {
       "\nExample:\n  ferry restore /var/lib/xen/save/web1.ferry\n"
       "  ferry restore --base /var/backups/web1 /var/backups/web1/tuesday.ferry\n"
       "  age -d -i key web1.age | ferry restore -");
-  command->add_option("FILE", arguments->file, "The saved guest; - is standard input")->required();
-  add_base_option(*command, arguments->bases);
-  command->add_flag("--paused", arguments->paused,
-                    "Leave the guest paused (as one that was paused when it was saved)");
-  command->add_option("--name", arguments->name, "Give the domain another name");
-  CLI::Option* trust = command->add_flag(
+  command.add_option("FILE", arguments->file, "The saved guest; - is standard input").required();
+  add_base_option(command, arguments->bases);
+  command.add_flag("--paused", arguments->paused,
+                   "Leave the guest paused (as one that was paused when it was saved)");
+  command.add_option("--name", arguments->name, "Give the domain another name");
+  Option trust = command.add_flag(
       "--trust-config", arguments->trust_config,
       "Take the image's configuration, whatever programs, files and devices it names");
   command
-      ->add_option("--config", arguments->config_file,
-                   "Take this one instead: as for xl create, or libxl's JSON")
-      ->type_name("CONFIG")
-      ->excludes(trust);
-  command->add_flag("--force", arguments->force,
-                    "Restore even if the guest is still here, or a migration of it not settled");
-  add_memory_option(*command, *arguments);
-  command->callback(
+      .add_option("--config", arguments->config_file,
+                  "Take this one instead: as for xl create, or libxl's JSON")
+      .type_name("CONFIG")
+      .excludes(trust);
+  command.add_flag("--force", arguments->force,
+                   "Restore even if the guest is still here, or a migration of it not settled");
+  add_memory_option(command, *arguments);
+  command.callback(
       [arguments, &settings] { restore(*arguments, settings.get<"sandbox">() == "yes"); });
 }
 

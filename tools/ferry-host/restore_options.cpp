@@ -15,23 +15,23 @@ constexpr uint64_t kMostMemoryMib = uint64_t{1} << 24;  // 16 TiB: what an image
 
 }  // namespace
 
-void add_memory_option(CLI::App& command, RestoreAs& as) {
+void add_memory_option(Command command, RestoreAs& as) {
   command
       .add_option("--memory", as.memory_mib,
                   "Give the guest so many MiB, whatever its configuration says; at least what it "
                   "had when it was saved")
-      ->check(CLI::Range(uint64_t{1}, kMostMemoryMib).description(""))
-      ->type_name("MIB");
+      .in_range(uint64_t{1}, kMostMemoryMib)
+      .type_name("MIB");
 }
 
-void add_base_option(CLI::App& command, std::vector<std::string>& bases) {
+void add_base_option(Command command, std::vector<std::string>& bases) {
   command
       .add_option(
           "--base", bases,
           "Of a delta: what it was saved against, or the folder that has it; again for each "
           "further link, the oldest first")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
+      .type_name("FILE")
+      .one_value();
 }
 
 Descriptor open_stream(const std::string& path) {

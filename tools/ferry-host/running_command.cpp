@@ -22,7 +22,7 @@
 namespace ferry::host {
 namespace {
 
-struct Arguments {
+struct RunningArguments {
   std::string domain;
   bool json = false;
   Settings said;
@@ -71,7 +71,7 @@ RunningSave running(ThisHost& host, const std::string& domain_or_id) {
   fail(Errc::no_domain, "no save or migration of domain {} is under way", raw(domid));
 }
 
-void info(const Arguments& arguments, const OpenHost& open) {
+void info(const RunningArguments& arguments, const OpenHost& open) {
   const auto status = running(*open(), arguments.domain).ask("status");
   if (arguments.json)
     fmt::print("{}\n", json_text(status));
@@ -79,7 +79,7 @@ void info(const Arguments& arguments, const OpenHost& open) {
     print(status);
 }
 
-void set(const Arguments& arguments, const OpenHost& open) {
+void set(const RunningArguments& arguments, const OpenHost& open) {
   std::vector<std::string> requests;
   for (const Setting& setting : kSettings)
     if (const std::string* text = arguments.said.text_of(setting))
@@ -165,7 +165,7 @@ void fail_if_broken_off(const std::string& domain_or_id) {
   }
 }
 
-void cancel(const Arguments& arguments, const OpenHost& open) {
+void cancel(const RunningArguments& arguments, const OpenHost& open) {
   const std::string domain = domain_of(arguments.domain);
   const auto migration = worked_on(domain);
   if (migration) fail_if_given_away(*migration);
@@ -207,28 +207,28 @@ nlohmann::ordered_json running_as_json() {
   return all;
 }
 
-void add_running_commands(CLI::App& job, const OpenHost& open) {
+void add_running_commands(Command job, const OpenHost& open) {
   constexpr const char* kWhich = "Name or number of the domain, or a job's ID";
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<RunningArguments>();
   const auto add = [&](const char* name, const char* what, const char* of) {
-    CLI::App* command = job.add_subcommand(name, what);
-    command->add_option("DOMAIN", arguments->domain, of)->required();
+    Command command = job.add_command(name, what);
+    command.add_option("DOMAIN", arguments->domain, of).required();
     return command;
   };
-  CLI::App* command = add("info", "Where a save or migration is", kWhich);
-  command->add_flag("--json", arguments->json, "Print it as JSON");
-  command->callback([arguments, open] { info(*arguments, open); });
+  Command command = add("info", "Where a save or migration is", kWhich);
+  command.add_flag("--json", arguments->json, "Print it as JSON");
+  command.callback([arguments, open] { info(*arguments, open); });
 
   command = add("set", "Change a live save or migration while it runs", kWhich);
-  command->footer(
+  command.footer(
       "What is not given stays as it is.\n\nExample:\n  ferry job set --bandwidth 50 web1");
-  add_settings(*command, kJobSet, arguments->said);
-  command->callback([arguments, open] { set(*arguments, open); });
+  add_settings(command, kJobSet, arguments->said);
+  command.callback([arguments, open] { set(*arguments, open); });
 
   command =
       add("cancel", "Stop a save, or a migration that has not given the guest away; it stays here",
           kWhich);
-  command->callback([arguments, open] { cancel(*arguments, open); });
+  command.callback([arguments, open] { cancel(*arguments, open); });
 }
 
 }  // namespace ferry::host

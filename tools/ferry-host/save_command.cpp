@@ -26,7 +26,7 @@
 namespace ferry::host {
 namespace {
 
-struct Arguments {
+struct SaveArguments {
   std::string domain, file;
   bool keep = false, pause = false, destroy = false, json = false, quiet = false;
   bool live = false;
@@ -43,7 +43,7 @@ void refuse_live_settings(const Settings& said) {
       fail(Errc::usage, "{} is for --live", option_of(setting));
 }
 
-Afterwards afterwards(const Arguments& a) {
+Afterwards afterwards(const SaveArguments& a) {
   if (a.keep + a.pause + a.destroy > 1)
     fail(Errc::usage, "--keep, --pause and --destroy exclude each other");
   if (a.stream && a.keep + a.pause + a.destroy == 0)
@@ -56,7 +56,7 @@ Afterwards afterwards(const Arguments& a) {
   return a.keep ? Afterwards::keep : a.pause ? Afterwards::pause : Afterwards::destroy;
 }
 
-void print(const Arguments& arguments, const SaveReport& report) {
+void print(const SaveArguments& arguments, const SaveReport& report) {
   FILE* out = arguments.stream ? stderr : stdout;  // /dev/stdout is a stream too
   if (arguments.json) {
     nlohmann::ordered_json result = {
@@ -78,7 +78,7 @@ void print(const Arguments& arguments, const SaveReport& report) {
 }
 
 // The guest runs on meanwhile.
-std::optional<BasePages> base_of(const Arguments& arguments, const Settings& settings,
+std::optional<BasePages> base_of(const SaveArguments& arguments, const Settings& settings,
                                  HeldFiles& held) {
   if (arguments.bases.empty()) return {};
   BasePages base = read_base(arguments.bases,
@@ -115,7 +115,7 @@ std::string options_to_restore(const std::vector<std::string>& bases) {
   return options;
 }
 
-void save(Arguments& arguments, const Settings& settings, const SaveGuest& save_guest) {
+void save(SaveArguments& arguments, const Settings& settings, const SaveGuest& save_guest) {
   arguments.stream = is_stream(arguments.file);
   if (!arguments.live) refuse_live_settings(arguments.said);
   SaveRequest request{arguments.domain,      arguments.file,
@@ -156,10 +156,10 @@ void save(Arguments& arguments, const Settings& settings, const SaveGuest& save_
 
 }  // namespace
 
-void add_save_command(CLI::App& app, const Settings& settings, SaveGuest save_guest) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("save", "Save a running PV guest into a file");
-  command->footer(
+void add_save_command(Command app, const Settings& settings, SaveGuest save_guest) {
+  auto arguments = std::make_shared<SaveArguments>();
+  Command command = app.add_command("save", "Save a running PV guest into a file");
+  command.footer(
       "With --live the guest runs while its memory is copied (docs/migration.md).\n"
       "The guest is destroyed once the file is on the disk, unless told otherwise.\n"
       "If anything fails before that, the guest runs on and no file is left.\n"
@@ -170,32 +170,32 @@ void add_save_command(CLI::App& app, const Settings& settings, SaveGuest save_gu
       "--base may name the page hashes of an image that has gone elsewhere.\n"
       "\nExample:\n  ferry save web1 /var/lib/xen/save/web1.ferry\n"
       "  ferry save --live --keep --base sunday.ferry web1 monday.ferry");
-  command->add_option("DOMAIN", arguments->domain, "Name or number of the domain")->required();
+  command.add_option("DOMAIN", arguments->domain, "Name or number of the domain").required();
   command
-      ->add_option("FILE", arguments->file,
-                   "Where to save it: a file, a block device, a FIFO, or - for standard output")
-      ->required();
-  command->add_flag("--keep", arguments->keep, "Leave the guest running");
-  command->add_flag("--pause", arguments->pause, "Leave the guest paused");
-  command->add_flag("--destroy", arguments->destroy, "Destroy the guest (as without any of these)");
-  command->add_flag("--live", arguments->live,
-                    "Copy the memory while the guest runs; suspend it only for the rest");
+      .add_option("FILE", arguments->file,
+                  "Where to save it: a file, a block device, a FIFO, or - for standard output")
+      .required();
+  command.add_flag("--keep", arguments->keep, "Leave the guest running");
+  command.add_flag("--pause", arguments->pause, "Leave the guest paused");
+  command.add_flag("--destroy", arguments->destroy, "Destroy the guest (as without any of these)");
+  command.add_flag("--live", arguments->live,
+                   "Copy the memory while the guest runs; suspend it only for the rest");
   command
-      ->add_option("--base", arguments->bases,
-                   "Write a delta: only what differs from this image; what that builds upon is "
-                   "looked for beside it, or named before it, the oldest first")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
+      .add_option("--base", arguments->bases,
+                  "Write a delta: only what differs from this image; what that builds upon is "
+                  "looked for beside it, or named before it, the oldest first")
+      .type_name("FILE")
+      .one_value();
   command
-      ->add_option(
+      .add_option(
           "--page-hashes", arguments->page_hashes,
           "Write a second file, 16 bytes a page, which a later --base takes instead of this "
           "image")
-      ->type_name("FILE");
-  add_settings(*command, kSave, arguments->said);
-  command->add_flag("--json", arguments->json, "Print the result as JSON");
-  command->add_flag("--quiet", arguments->quiet, "Print errors only");
-  command->callback([arguments, settings, save_guest = std::move(save_guest)] {
+      .type_name("FILE");
+  add_settings(command, kSave, arguments->said);
+  command.add_flag("--json", arguments->json, "Print the result as JSON");
+  command.add_flag("--quiet", arguments->quiet, "Print errors only");
+  command.callback([arguments, settings, save_guest = std::move(save_guest)] {
     save(*arguments, settings, save_guest);
   });
 }

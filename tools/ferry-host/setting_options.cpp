@@ -21,16 +21,16 @@ std::string placeholder(const Setting& setting) {
   return "";
 }
 
-CLI::Option* add_setting(CLI::App& app, const Setting& setting, Settings& said) {
+Option add_setting(Command app, const Setting& setting, Settings& said) {
   const std::string option = option_of(setting);
   if (setting.kind == Kind::names)
-    return app.add_option_function<std::vector<std::string>>(
+    return app.add_option_for_words(
         option,
         [&setting, &said, option](const std::vector<std::string>& names) {
           said.set(setting, fmt::format("{}", fmt::join(names, ", ")), option);
         },
         help_of(setting));
-  return app.add_option_function<std::string>(
+  return app.add_option_for_word(
       option,
       [&setting, &said, option](const std::string& text) { said.set(setting, text, option); },
       help_of(setting));
@@ -38,11 +38,11 @@ CLI::Option* add_setting(CLI::App& app, const Setting& setting, Settings& said) 
 
 }  // namespace
 
-std::vector<CLI::Option*> add_settings(CLI::App& app, Commands command, Settings& said) {
-  std::vector<CLI::Option*> options;
+std::vector<Option> add_settings(Command app, Commands command, Settings& said) {
+  std::vector<Option> options;
   for (const Setting& setting : kSettings)
     if (setting.commands & command)
-      options.push_back(add_setting(app, setting, said)->type_name(placeholder(setting)));
+      options.push_back(add_setting(app, setting, said).type_name(placeholder(setting)));
   return options;
 }
 

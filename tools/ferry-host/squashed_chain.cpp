@@ -19,9 +19,9 @@
 namespace ferry::host {
 namespace {
 
-constexpr size_t kLongestReport = 64 << 10;
+constexpr size_t kLongestComplaint = 64 << 10;
 constexpr unsigned kMostThreads = 2;
-constexpr auto kTimeToEnd = std::chrono::seconds(5);  // once it has said all
+constexpr auto kSquasherEnds = std::chrono::seconds(5);  // once it has said all
 
 struct TwoEnds {
   TwoEnds() {
@@ -94,11 +94,11 @@ void SquashedChain::throw_if_failed() {
     if (failure_) std::rethrow_exception(failure_);
     return;
   }
-  std::string text(kLongestReport, '\0');
+  std::string text(kLongestComplaint, '\0');
   text.resize(FdSource(reports_.get(), "what reads the chain")
                   .read(std::as_writable_bytes(std::span(text))));
   if (!text.empty()) ReaderReport(text, called_).throw_if_failed();
-  child_->wait(kTimeToEnd);
+  child_->wait(kSquasherEnds);
 }
 
 }  // namespace ferry::host

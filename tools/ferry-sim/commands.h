@@ -6,20 +6,20 @@
 #include <string>
 #include <string_view>
 
-#include <CLI/CLI.hpp>
+#include "command_line/command.h"
 
 namespace ferry::sim {
 
 using HostPath = std::shared_ptr<std::string>;
 
-void add_guest_commands(CLI::App& app, HostPath host);
-void add_restore_command(CLI::App& app, HostPath host);
-void add_demo_command(CLI::App& app);
+void add_guest_commands(Command app, HostPath host);
+void add_restore_command(Command app, HostPath host);
+void add_demo_command(Command app);
 
 // audit and inspect: the program ferry beside this one. run_ferry() waits for it and gives its exit
 // status; exec_ferry() becomes it.
 bool is_image_command(std::string_view name);
-void add_image_commands(CLI::App& app);  // only for the list in --help
+void add_image_commands(Command app);  // only for the list in --help
 int run_ferry(const std::vector<std::string>& arguments);
 [[noreturn]] void exec_ferry(char** argv);
 

@@ -148,9 +148,9 @@ void demo() {
 
 }  // namespace
 
-void add_demo_command(CLI::App& app) {
-  app.add_subcommand("demo", "Create, save, audit, inspect and restore a guest on simulated hosts")
-      ->callback(demo);
+void add_demo_command(Command app) {
+  app.add_command("demo", "Create, save, audit, inspect and restore a guest on simulated hosts")
+      .callback(demo);
 }
 
 }  // namespace ferry::sim

@@ -125,46 +125,46 @@ void destroy(const std::string& path, const std::string& name) {
 
 }  // namespace
 
-void add_guest_commands(CLI::App& app, HostPath host) {
+void add_guest_commands(Command app, HostPath host) {
   auto guest = std::make_shared<Guest>();
-  CLI::App* command = app.add_subcommand("create", "Make a guest, and the host if there is none");
-  command->footer("Example:\n  ferry-sim create web1 --memory 128");
-  command->add_option("NAME", guest->name, "The guest's name")->required();
-  command->add_option("--memory", guest->memory, "MiB (default 64)")->check(CLI::Range(2, 1024));
-  command->add_option("--host-memory", guest->host_memory, "MiB of a new host (default 2048)")
-      ->check(CLI::Range(16, 1 << 20));
-  command->add_option("--vcpus", guest->vcpus, "vCPUs (default 2)")
-      ->check(CLI::Range(1u, KernelMachine::kMaxCpus));
-  command->add_option("--seed", guest->seed, "Fixes what the guest does");
-  command->add_flag("--tree", guest->tree, "A kernel that keeps its p2m as a tree, as old ones do");
-  command->callback([guest, host] { create(*host, *guest); });
+  Command command = app.add_command("create", "Make a guest, and the host if there is none");
+  command.footer("Example:\n  ferry-sim create web1 --memory 128");
+  command.add_option("NAME", guest->name, "The guest's name").required();
+  command.add_option("--memory", guest->memory, "MiB (default 64)").in_shown_range(2, 1024);
+  command.add_option("--host-memory", guest->host_memory, "MiB of a new host (default 2048)")
+      .in_shown_range(16, 1 << 20);
+  command.add_option("--vcpus", guest->vcpus, "vCPUs (default 2)")
+      .in_shown_range(1u, KernelMachine::kMaxCpus);
+  command.add_option("--seed", guest->seed, "Fixes what the guest does");
+  command.add_flag("--tree", guest->tree, "A kernel that keeps its p2m as a tree, as old ones do");
+  command.callback([guest, host] { create(*host, *guest); });
 
-  command = app.add_subcommand("list", "The host's guests");
-  command->callback([host] { list(*host); });
+  command = app.add_command("list", "The host's guests");
+  command.callback([host] { list(*host); });
 
-  command = app.add_subcommand("run", "Let a guest run for a while, and check its memory");
-  command->footer(
+  command = app.add_command("run", "Let a guest run for a while, and check its memory");
+  command.footer(
       "Guests stand still while no command runs them.\n\nExample:\n  ferry-sim run web1");
-  command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
+  command.add_option("DOMAIN", guest->name, "Name or number of the domain").required();
   command
-      ->add_option("--steps", guest->steps,
-                   "Things it does (default 1000); 0 only checks its memory")
-      ->check(CLI::Range(0, 1'000'000'000));
-  command->callback([guest, host] { run(*host, *guest); });
+      .add_option("--steps", guest->steps,
+                  "Things it does (default 1000); 0 only checks its memory")
+      .in_shown_range(0, 1'000'000'000);
+  command.callback([guest, host] { run(*host, *guest); });
 
-  command = app.add_subcommand("unpause", "Let a paused guest run again");
-  command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
-  command->callback([guest, host] { unpause(*host, guest->name); });
+  command = app.add_command("unpause", "Let a paused guest run again");
+  command.add_option("DOMAIN", guest->name, "Name or number of the domain").required();
+  command.callback([guest, host] { unpause(*host, guest->name); });
 
   auto to = std::make_shared<std::string>();
-  command = app.add_subcommand("rename", "Give a guest another name");
-  command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
-  command->add_option("NAME", *to, "Its new name")->required();
-  command->callback([guest, to, host] { rename(*host, guest->name, *to); });
+  command = app.add_command("rename", "Give a guest another name");
+  command.add_option("DOMAIN", guest->name, "Name or number of the domain").required();
+  command.add_option("NAME", *to, "Its new name").required();
+  command.callback([guest, to, host] { rename(*host, guest->name, *to); });
 
-  command = app.add_subcommand("destroy", "Destroy a guest");
-  command->add_option("DOMAIN", guest->name, "Name or number of the domain")->required();
-  command->callback([guest, host] { destroy(*host, guest->name); });
+  command = app.add_command("destroy", "Destroy a guest");
+  command.add_option("DOMAIN", guest->name, "Name or number of the domain").required();
+  command.callback([guest, host] { destroy(*host, guest->name); });
 }
 
 }  // namespace ferry::sim

@@ -22,10 +22,10 @@ bool is_image_command(std::string_view name) {
   return name == "audit" || name == "inspect";
 }
 
-void add_image_commands(CLI::App& app) {
-  app.add_subcommand("audit", "Judge an image: the command of ferry")->group("Image commands");
-  app.add_subcommand("inspect", "Show what is in an image: the command of ferry")
-      ->group("Image commands");
+void add_image_commands(Command app) {
+  app.add_command("audit", "Judge an image: the command of ferry").group("Image commands");
+  app.add_command("inspect", "Show what is in an image: the command of ferry")
+      .group("Image commands");
 }
 
 int run_ferry(const std::vector<std::string>& arguments) {

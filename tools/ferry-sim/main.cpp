@@ -6,7 +6,6 @@
 
 #include "custody/resume_guest.h"
 #include "error/run_main.h"
-#include "error/usage_error.h"
 #include "host/engine_here.h"
 #include "migrate/open_job.h"
 #include "settings/environment.h"
@@ -28,7 +27,7 @@ SaveReport save(const std::string& path, const SaveRequest& request,
                     request, progress);
 }
 
-void add_ferrys_own(CLI::App& app, const Settings& settings, HostPath path) {
+void add_ferrys_own(Command app, const Settings& settings, HostPath path) {
   host::add_save_command(app, settings,
                          [path](const SaveRequest& request, const ProgressCallback& progress) {
                            return save(*path, request, progress);
@@ -52,30 +51,23 @@ void add_ferrys_own(CLI::App& app, const Settings& settings, HostPath path) {
 int run(int argc, char** argv) {
   if (argc > 1 && is_image_command(argv[1])) exec_ferry(argv);
   const Settings settings = settings_of_environment();
-  CLI::App app("ferry over a simulated Xen host in a file.", "ferry-sim");
-  app.require_subcommand(1);
+  CommandLine app("ferry over a simulated Xen host in a file.", "ferry-sim");
+  app.require_command();
   app.footer(
       "Example:\n  ferry-sim create web1\n  ferry-sim run web1\n  ferry-sim save web1 web1.ferry\n"
       "  ferry-sim audit web1.ferry\n  ferry-sim restore web1.ferry\n  ferry-sim run web1");
   auto host = std::make_shared<std::string>("ferry-sim.host");
   app.add_option("--host", *host, "The host's file (default ferry-sim.host)")
-      ->envname("FERRY_SIM_HOST");
-  app.parse_complete_callback([settings, host] { keep_files_beside(*host, settings); });
+      .envname("FERRY_SIM_HOST");
+  app.callback_before_commands([settings, host] { keep_files_beside(*host, settings); });
   add_demo_command(app);
   add_guest_commands(app, host);
   add_ferrys_own(app, settings, host);
   add_restore_command(app, host);
   add_image_commands(app);
   add_reading_commands(app, host);
-  try {
-    app.parse(argc, argv);
-    return static_cast<int>(Exit::done);
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& e) {
-    complain("ferry-sim", usage_sentence(app, e));
-    return static_cast<int>(Exit::usage);
-  }
+  app.parse(argc, argv);
+  return static_cast<int>(Exit::done);
 }
 
 }  // namespace

@@ -19,10 +19,10 @@ std::string quoted(const std::string& word) {
   return all + "'";
 }
 
-void read_guests(const CLI::App& command, const std::string& host) {
+void read_guests(const Command& command, const std::string& host) {
   const std::string self = std::filesystem::read_symlink("/proc/self/exe");
-  std::vector<std::string> words{"ferry", command.get_name()};
-  for (const std::string& word : command.remaining()) words.push_back(word);
+  std::vector<std::string> words{"ferry", command.name()};
+  for (const std::string& word : command.extra_arguments()) words.push_back(word);
   words.insert(words.begin() + 2,
                {"--via", fmt::format("{} --host {} lend", quoted(self), quoted(host))});
   std::vector<char*> argv;
@@ -33,14 +33,14 @@ void read_guests(const CLI::App& command, const std::string& host) {
 
 }  // namespace
 
-void add_reading_commands(CLI::App& app, HostPath host) {
+void add_reading_commands(Command app, HostPath host) {
   for (const auto& [name, what] :
        {std::pair{"core", "Write an ELF core of a guest: the command of ferry"},
         std::pair{"dmesg", "Print the kernel's log of a guest: the command of ferry"},
         std::pair{"ps", "List the processes of a guest: the command of ferry"},
         std::pair{"diff", "Show what is different between guests: the command of ferry"}}) {
-    CLI::App* command = app.add_subcommand(name, what)->prefix_command()->group("Image commands");
-    command->callback([command, host] { read_guests(*command, *host); });
+    Command command = app.add_command(name, what).leave_extra_arguments().group("Image commands");
+    command.callback([command, host] { read_guests(command, *host); });
   }
 }
 

@@ -7,6 +7,6 @@ namespace ferry::sim {
 
 // core, dmesg, ps and diff: each becomes ferry, which reads running guests of that host through
 // this program.
-void add_reading_commands(CLI::App& app, HostPath host);
+void add_reading_commands(Command app, HostPath host);
 
 }  // namespace ferry::sim

@@ -29,7 +29,7 @@
 namespace ferry::sim {
 namespace {
 
-struct Arguments : host::RestoreAs {
+struct RestoreArguments : host::RestoreAs {
   std::string config_file;
   std::vector<std::string> bases;  // of a delta
   bool paused = false;
@@ -53,7 +53,7 @@ std::unique_ptr<ByteSource> squashed(const ImageFile& chain) {
   return std::make_unique<FileSource>(file, 0, file.size());
 }
 
-void restore(const std::string& path, Arguments& arguments) {
+void restore(const std::string& path, RestoreArguments& arguments) {
   std::optional<Stream> stream;
   std::unique_ptr<ByteSource> in_file;
   SavedConfig saved;
@@ -82,22 +82,22 @@ void restore(const std::string& path, Arguments& arguments) {
 
 }  // namespace
 
-void add_restore_command(CLI::App& app, HostPath host) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("restore", "Restore a guest from a file");
-  command->footer("Example:\n  ferry-sim restore web1.ferry");
-  command->add_option("FILE", arguments->file, "The image; - is standard input")->required();
-  host::add_base_option(*command, arguments->bases);
-  command->add_option("--name", arguments->name, "Another name for the guest");
-  command->add_flag("--paused", arguments->paused,
-                    "Leave it paused (as one that was paused when it was saved)");
-  CLI::Option* trust = command->add_flag("--trust-config", arguments->trust_config,
-                                         "Take the image's configuration, whatever it names");
-  command->add_option("--config", arguments->config_file, "Take this one instead, libxl's JSON")
-      ->excludes(trust);
-  host::add_memory_option(*command, *arguments);
-  command->add_flag("--force", arguments->force, "Also if the guest is on this host already");
-  command->callback([arguments, host] { restore(*host, *arguments); });
+void add_restore_command(Command app, HostPath host) {
+  auto arguments = std::make_shared<RestoreArguments>();
+  Command command = app.add_command("restore", "Restore a guest from a file");
+  command.footer("Example:\n  ferry-sim restore web1.ferry");
+  command.add_option("FILE", arguments->file, "The image; - is standard input").required();
+  host::add_base_option(command, arguments->bases);
+  command.add_option("--name", arguments->name, "Another name for the guest");
+  command.add_flag("--paused", arguments->paused,
+                   "Leave it paused (as one that was paused when it was saved)");
+  Option trust = command.add_flag("--trust-config", arguments->trust_config,
+                                  "Take the image's configuration, whatever it names");
+  command.add_option("--config", arguments->config_file, "Take this one instead, libxl's JSON")
+      .excludes(trust);
+  host::add_memory_option(command, *arguments);
+  command.add_flag("--force", arguments->force, "Also if the guest is on this host already");
+  command.callback([arguments, host] { restore(*host, *arguments); });
 }
 
 }  // namespace ferry::sim

@@ -209,33 +209,33 @@ Exit run_audit(const AuditArguments& arguments) {
 
 }  // namespace
 
-void add_audit_command(CLI::App& ferry, Exit& exit) {
+void add_audit_command(Command ferry, Exit& exit) {
   auto arguments = std::make_shared<AuditArguments>();
-  CLI::App* command = ferry.add_subcommand("audit", "Judge a saved image: would it restore?");
-  command->footer(
+  Command command = ferry.add_command("audit", "Judge a saved image: would it restore?");
+  command.footer(
       "Example: ferry audit web1.ferry\n"
       "         ferry audit --level digests --json web1.save\n"
       "Prints each finding with its rule; --explain ID says what a rule means. Exit code 0 if\n"
       "there is no error (warnings are allowed), 3 if there is one.");
-  command->add_option("FILE", arguments->file, "Image, or xl save file that holds one");
+  command.add_option("FILE", arguments->file, "Image, or xl save file that holds one");
   command
-      ->add_option("--level", arguments->level,
-                   "How much to look at: format, digests, structure or full (default)")
-      ->check(CLI::IsMember({"format", "digests", "structure", "full"}).description(""))
-      ->type_name("LEVEL");
-  command->add_option("--explain", arguments->explain, "Say what the rule ID means, and stop")
-      ->type_name("ID");
-  command->add_flag("--rules", arguments->list_rules, "List all rules, and stop");
-  command->add_option("--limit", arguments->limit, "Findings of one rule to print (default 20)")
-      ->check(CLI::Range(1, 1000).description(""))
-      ->type_name("N");
-  command->add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
-      ->check(CLI::Range(1u, audit::kMostThreads).description(""))
-      ->type_name("N");
-  command->add_flag("--json", arguments->json, "Print JSON");
-  add_bases(*command, arguments->bases);
-  add_no_sandbox(*command, arguments->no_sandbox);
-  command->callback([arguments, &exit] { exit = run_audit(*arguments); });
+      .add_option("--level", arguments->level,
+                  "How much to look at: format, digests, structure or full (default)")
+      .one_of({"format", "digests", "structure", "full"})
+      .type_name("LEVEL");
+  command.add_option("--explain", arguments->explain, "Say what the rule ID means, and stop")
+      .type_name("ID");
+  command.add_flag("--rules", arguments->list_rules, "List all rules, and stop");
+  command.add_option("--limit", arguments->limit, "Findings of one rule to print (default 20)")
+      .in_range(1, 1000)
+      .type_name("N");
+  command.add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
+      .in_range(1u, audit::kMostThreads)
+      .type_name("N");
+  command.add_flag("--json", arguments->json, "Print JSON");
+  add_bases(command, arguments->bases);
+  add_no_sandbox(command, arguments->no_sandbox);
+  command.callback([arguments, &exit] { exit = run_audit(*arguments); });
 }
 
 }  // namespace ferry

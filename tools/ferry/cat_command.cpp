@@ -159,30 +159,29 @@ Exit run_cat(const CatArguments& arguments) {
 
 }  // namespace
 
-void add_cat_command(CLI::App& ferry, Exit& exit) {
+void add_cat_command(Command ferry, Exit& exit) {
   auto arguments = std::make_shared<CatArguments>();
-  CLI::App* command = ferry.add_subcommand("cat", "Print pages of the saved guest");
-  command->footer(
+  Command command = ferry.add_command("cat", "Print pages of the saved guest");
+  command.footer(
       "Example: ferry cat web1.ferry 0x1f..0x22 >pages.bin\n"
       "         ferry cat --vaddr 0xffffffff82000000 --length 64 --hex web1.ferry\n"
       "Bytes go out as they are, or as a dump on a terminal or with --hex. Page tables are in pfn\n"
       "form. This is the guest's memory: it may hold its secrets.");
-  command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
-  command->add_option("PFNS", arguments->pfns, "A pfn, a range 7..9, or 7+3 for three from 7 on");
-  command->add_option("--vaddr", arguments->vaddr, "Print from this virtual address on")
-      ->type_name("ADDRESS");
-  command
-      ->add_option("--length", arguments->length, "Bytes from there (default: to the page's end)")
-      ->type_name("BYTES");
-  command->add_option("--vcpu", arguments->vcpu, "Whose page tables (default 0)")->type_name("N");
-  command->add_flag("--user", arguments->user, "The vCPU's user page tables, not its kernel's");
-  auto* hex = command->add_flag("--hex", arguments->hex, "Print a hexadecimal dump");
-  command->add_flag("--raw", arguments->raw, "Print bytes as they are, on a terminal too")
-      ->excludes(hex);
-  command->add_flag("--json", arguments->json, "Print JSON");
-  add_bases(*command, arguments->bases);
-  add_no_sandbox(*command, arguments->no_sandbox);
-  command->callback([arguments, &exit] { exit = run_cat(*arguments); });
+  command.add_option("FILE", arguments->file, "Image, or xl save file that holds one").required();
+  command.add_option("PFNS", arguments->pfns, "A pfn, a range 7..9, or 7+3 for three from 7 on");
+  command.add_option("--vaddr", arguments->vaddr, "Print from this virtual address on")
+      .type_name("ADDRESS");
+  command.add_option("--length", arguments->length, "Bytes from there (default: to the page's end)")
+      .type_name("BYTES");
+  command.add_option("--vcpu", arguments->vcpu, "Whose page tables (default 0)").type_name("N");
+  command.add_flag("--user", arguments->user, "The vCPU's user page tables, not its kernel's");
+  Option hex = command.add_flag("--hex", arguments->hex, "Print a hexadecimal dump");
+  command.add_flag("--raw", arguments->raw, "Print bytes as they are, on a terminal too")
+      .excludes(hex);
+  command.add_flag("--json", arguments->json, "Print JSON");
+  add_bases(command, arguments->bases);
+  add_no_sandbox(command, arguments->no_sandbox);
+  command.callback([arguments, &exit] { exit = run_cat(*arguments); });
 }
 
 }  // namespace ferry

@@ -161,34 +161,32 @@ Exit run_convert(const ConvertArguments& arguments) {
 
 }  // namespace
 
-void add_convert_command(CLI::App& ferry, Exit& exit) {
+void add_convert_command(Command ferry, Exit& exit) {
   auto arguments = std::make_shared<ConvertArguments>();
-  CLI::App* command =
-      ferry.add_subcommand("convert", "Convert between Xen's own format and ferry's");
-  command->footer(
+  Command command = ferry.add_command("convert", "Convert between Xen's own format and ferry's");
+  command.footer(
       "Example: ferry convert old.save web1.ferry      # of stock xl save\n"
       "         ferry convert web1.ferry web1.save     # for stock xl restore\n"
       "Formats: ferry (a bare image), ferry-xl (the same in a file for xl restore with ferry's\n"
       "helper), xl (a file of stock xl), libxc (the stream that is in it). FROM is read twice, so "
       "it\n"
       "must be a file. Ask ferry audit about what was made of a file you do not trust.");
-  command->add_option("FROM", arguments->from, "Image, libxc stream, or file of xl")->required();
-  command->add_option("TO", arguments->to, "File to write, mode 0600, or - for standard output")
-      ->required();
-  command
-      ->add_option("--to", arguments->format, "ferry, ferry-xl, xl or libxc (default: the other)")
-      ->check(CLI::IsMember({"ferry", "ferry-xl", "xl", "libxc"}).description(""))
-      ->type_name("FORMAT");
-  command->add_option("--level", arguments->level, "Of zstd, 0 for none (default 1)")
-      ->check(CLI::Range(0, 19).description(""))
-      ->type_name("N");
-  command->add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
-      ->check(CLI::Range(1, 3).description(""))
-      ->type_name("N");
-  command->add_flag("--json", arguments->json, "Print JSON");
-  add_bases(*command, arguments->bases);
-  add_no_sandbox(*command, arguments->no_sandbox);
-  command->callback([arguments, &exit] { exit = run_convert(*arguments); });
+  command.add_option("FROM", arguments->from, "Image, libxc stream, or file of xl").required();
+  command.add_option("TO", arguments->to, "File to write, mode 0600, or - for standard output")
+      .required();
+  command.add_option("--to", arguments->format, "ferry, ferry-xl, xl or libxc (default: the other)")
+      .one_of({"ferry", "ferry-xl", "xl", "libxc"})
+      .type_name("FORMAT");
+  command.add_option("--level", arguments->level, "Of zstd, 0 for none (default 1)")
+      .in_range(0, 19)
+      .type_name("N");
+  command.add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
+      .in_range(1, 3)
+      .type_name("N");
+  command.add_flag("--json", arguments->json, "Print JSON");
+  add_bases(command, arguments->bases);
+  add_no_sandbox(command, arguments->no_sandbox);
+  command.callback([arguments, &exit] { exit = run_convert(*arguments); });
 }
 
 }  // namespace ferry

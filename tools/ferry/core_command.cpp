@@ -109,11 +109,10 @@ Exit run_core(const CoreArguments& arguments) {
 
 }  // namespace
 
-void add_core_command(CLI::App& ferry, Exit& exit) {
+void add_core_command(Command ferry, Exit& exit) {
   auto arguments = std::make_shared<CoreArguments>();
-  CLI::App* command =
-      ferry.add_subcommand("core", "Write an ELF core of a guest, for tools of Linux");
-  command->footer(
+  Command command = ferry.add_command("core", "Write an ELF core of a guest, for tools of Linux");
+  command.footer(
       "Example: ferry core web1.ferry web1.core\n"
       "         makedumpfile --dump-dmesg web1.core web1.log\n"
       "         ferry core web1.ferry - | zstd >web1.core.zst\n"
@@ -126,19 +125,19 @@ void add_core_command(CLI::App& ferry, Exit& exit) {
       "guest's memory: it may hold its secrets. A running guest runs on meanwhile, and its core is "
       "not of\n"
       "one moment then; of one that is paused it is.");
-  command->add_option("FILE", arguments->image, kGuestOrImage)->required();
-  command->add_option("CORE", arguments->to, "File to write, mode 0600, or - for standard output")
-      ->required();
-  command->add_flag("--as-is", arguments->as_is,
-                    "Leave xen_start_info as it is, which crash would not take");
-  command->add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
-      ->check(CLI::Range(1u, evidence::kMostThreads).description(""))
-      ->type_name("N");
-  command->add_flag("--json", arguments->json, "Print JSON");
-  add_bases(*command, arguments->bases);
-  add_via(*command, arguments->via);
-  add_no_sandbox(*command, arguments->no_sandbox);
-  command->callback([arguments, &exit] { exit = run_core(*arguments); });
+  command.add_option("FILE", arguments->image, kGuestOrImage).required();
+  command.add_option("CORE", arguments->to, "File to write, mode 0600, or - for standard output")
+      .required();
+  command.add_flag("--as-is", arguments->as_is,
+                   "Leave xen_start_info as it is, which crash would not take");
+  command.add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
+      .in_range(1u, evidence::kMostThreads)
+      .type_name("N");
+  command.add_flag("--json", arguments->json, "Print JSON");
+  add_bases(command, arguments->bases);
+  add_via(command, arguments->via);
+  add_no_sandbox(command, arguments->no_sandbox);
+  command.callback([arguments, &exit] { exit = run_core(*arguments); });
 }
 
 }  // namespace ferry

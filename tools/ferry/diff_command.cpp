@@ -93,11 +93,11 @@ Exit run_diff(const DiffArguments& arguments) {
 
 }  // namespace
 
-void add_diff_command(CLI::App& ferry, Exit& exit) {
+void add_diff_command(Command ferry, Exit& exit) {
   auto arguments = std::make_shared<DiffArguments>();
-  CLI::App* command = ferry.add_subcommand(
+  Command command = ferry.add_command(
       "diff", "Show what is different between two saved guests, or one that runs");
-  command->footer(
+  command.footer(
       "Example: ferry diff monday.ferry tuesday.ferry\n"
       "         ferry diff monday.ferry web1\n"
       "         ferry diff --pages monday.ferry tuesday.ferry | less\n"
@@ -106,26 +106,26 @@ void add_diff_command(CLI::App& ferry, Exit& exit) {
       "kind, ranges of pfns, vCPUs, configuration. --pages prints the bytes too: the guest's "
       "memory,\n"
       "which may hold its secrets.");
-  command->add_option("FROM", arguments->from, kGuestOrImage)->required();
-  command->add_option("TO", arguments->to, "The other one")->required();
-  command->add_option("--limit", arguments->limit, "Ranges to list (default 20)")
-      ->check(CLI::Range(uint64_t{0}, uint64_t{100'000}).description(""))
-      ->type_name("N");
-  auto* pages = command->add_flag("--pages", arguments->pages,
+  command.add_option("FROM", arguments->from, kGuestOrImage).required();
+  command.add_option("TO", arguments->to, "The other one").required();
+  command.add_option("--limit", arguments->limit, "Ranges to list (default 20)")
+      .in_range(uint64_t{0}, uint64_t{100'000})
+      .type_name("N");
+  Option pages = command.add_flag("--pages", arguments->pages,
                                   "Print first what is different in each page, as bytes");
-  command->add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
-      ->check(CLI::Range(1u, evidence::kMostDiffThreads).description(""))
-      ->type_name("N");
-  command->add_flag("--json", arguments->json, "Print JSON")->excludes(pages);
+  command.add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
+      .in_range(1u, evidence::kMostDiffThreads)
+      .type_name("N");
+  command.add_flag("--json", arguments->json, "Print JSON").excludes(pages);
   command
-      ->add_option("--base", arguments->bases,
-                   "Of deltas: what either was saved against, or a folder that has it; again for "
-                   "others, in any order")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
-  add_via(*command, arguments->via);
-  add_no_sandbox(*command, arguments->no_sandbox);
-  command->callback([arguments, &exit] { exit = run_diff(*arguments); });
+      .add_option("--base", arguments->bases,
+                  "Of deltas: what either was saved against, or a folder that has it; again for "
+                  "others, in any order")
+      .type_name("FILE")
+      .one_value();
+  add_via(command, arguments->via);
+  add_no_sandbox(command, arguments->no_sandbox);
+  command.callback([arguments, &exit] { exit = run_diff(*arguments); });
 }
 
 }  // namespace ferry

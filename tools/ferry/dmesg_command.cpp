@@ -86,23 +86,23 @@ Exit run_dmesg(const DmesgArguments& arguments) {
 
 }  // namespace
 
-void add_dmesg_command(CLI::App& ferry, Exit& exit) {
+void add_dmesg_command(Command ferry, Exit& exit) {
   auto arguments = std::make_shared<DmesgArguments>();
-  CLI::App* command = ferry.add_subcommand("dmesg", "Print the kernel's log of a guest");
-  command->footer(
+  Command command = ferry.add_command("dmesg", "Print the kernel's log of a guest");
+  command.footer(
       "Example: ferry dmesg web1.ferry\n"
       "         ferry dmesg web1\n"
       "         ferry dmesg --json web1.ferry | jq -r '.records[] | select(.level < 4) | .text'\n"
       "Needs no symbols: Linux 5.10 and later say in their memory where their log is. What could "
       "steer a\n"
       "terminal is printed as \\x1b.");
-  command->add_option("FILE", arguments->file, kGuestOrImage)->required();
-  command->add_flag("-r,--raw", arguments->raw, "Print facility and level before each line: <6>");
-  command->add_flag("--json", arguments->json, "Print JSON");
-  add_bases(*command, arguments->bases);
-  add_via(*command, arguments->via);
-  add_no_sandbox(*command, arguments->no_sandbox);
-  command->callback([arguments, &exit] { exit = run_dmesg(*arguments); });
+  command.add_option("FILE", arguments->file, kGuestOrImage).required();
+  command.add_flag("-r,--raw", arguments->raw, "Print facility and level before each line: <6>");
+  command.add_flag("--json", arguments->json, "Print JSON");
+  add_bases(command, arguments->bases);
+  add_via(command, arguments->via);
+  add_no_sandbox(command, arguments->no_sandbox);
+  command.callback([arguments, &exit] { exit = run_dmesg(*arguments); });
 }
 
 }  // namespace ferry

@@ -130,10 +130,10 @@ Exit run_find(const FindArguments& arguments) {
 
 }  // namespace
 
-void add_find_command(CLI::App& ferry, Exit& exit) {
+void add_find_command(Command ferry, Exit& exit) {
   auto arguments = std::make_shared<FindArguments>();
-  CLI::App* command = ferry.add_subcommand("find", "Find bytes in the saved guest's memory");
-  command->footer(
+  Command command = ferry.add_command("find", "Find bytes in the saved guest's memory");
+  command.footer(
       "Example: ferry find web1.ferry 'password='\n"
       "         ferry find --as hex web1.ferry 'de ad be ef'\n"
       "         ferry find --as regex --limit 5 web1.ferry 'Linux version [0-9.]+'\n"
@@ -145,45 +145,44 @@ void add_find_command(CLI::App& ferry, Exit& exit) {
       "ferry "
       "cat\n"
       "prints more of a page. This is the guest's memory: it may hold its secrets.");
-  command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
-  command->add_option("PATTERN", arguments->pattern, "What to look for, at most 4096 bytes")
-      ->required();
+  command.add_option("FILE", arguments->file, "Image, or xl save file that holds one").required();
+  command.add_option("PATTERN", arguments->pattern, "What to look for, at most 4096 bytes")
+      .required();
   command
-      ->add_option("--as", arguments->as,
-                   "What PATTERN is: text|utf16|hex|regex (of bytes, RE2's syntax)")
-      ->check(CLI::IsMember({"text", "utf16", "hex", "regex"}).description(""))
-      ->type_name("KIND");
-  command->add_option("--limit", arguments->limit, "Stop after so many (default: all)")
-      ->check(CLI::Range(uint64_t{1}, UINT64_MAX).description(""))
-      ->type_name("N");
-  command->add_option("--context", arguments->context, "Bytes around it (default 32)")
-      ->check(CLI::Range(size_t{0}, kMostContext).description(""))
-      ->type_name("BYTES");
-  auto* in_order = command->add_flag(
+      .add_option("--as", arguments->as,
+                  "What PATTERN is: text|utf16|hex|regex (of bytes, RE2's syntax)")
+      .one_of({"text", "utf16", "hex", "regex"})
+      .type_name("KIND");
+  command.add_option("--limit", arguments->limit, "Stop after so many (default: all)")
+      .in_range(uint64_t{1}, UINT64_MAX)
+      .type_name("N");
+  command.add_option("--context", arguments->context, "Bytes around it (default 32)")
+      .in_range(size_t{0}, kMostContext)
+      .type_name("BYTES");
+  Option in_order = command.add_flag(
       "--virtual", arguments->in_virtual_order,
       "In order of virtual addresses: pages that are neighbours there, wherever they lie");
-  auto* vcpu =
-      command
-          ->add_option("--vcpu", arguments->vcpu, "With --virtual: whose page tables (default 0)")
-          ->type_name("N")
-          ->needs(in_order);
-  auto* user =
-      command->add_flag("--user", arguments->user, "With --virtual: the vCPU's user page tables")
-          ->needs(in_order);
+  Option vcpu =
+      command.add_option("--vcpu", arguments->vcpu, "With --virtual: whose page tables (default 0)")
+          .type_name("N")
+          .needs(in_order);
+  Option user =
+      command.add_flag("--user", arguments->user, "With --virtual: the vCPU's user page tables")
+          .needs(in_order);
   command
-      ->add_option("--root", arguments->root,
-                   "With --virtual: page tables by the pfn of their level 4, such as a process's")
-      ->type_name("PFN")
-      ->needs(in_order)
-      ->excludes(vcpu)
-      ->excludes(user);
-  command->add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
-      ->check(CLI::Range(1u, evidence::kMostThreads).description(""))
-      ->type_name("N");
-  command->add_flag("--json", arguments->json, "Print JSON");
-  add_bases(*command, arguments->bases);
-  add_no_sandbox(*command, arguments->no_sandbox);
-  command->callback([arguments, &exit] { exit = run_find(*arguments); });
+      .add_option("--root", arguments->root,
+                  "With --virtual: page tables by the pfn of their level 4, such as a process's")
+      .type_name("PFN")
+      .needs(in_order)
+      .excludes(vcpu)
+      .excludes(user);
+  command.add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
+      .in_range(1u, evidence::kMostThreads)
+      .type_name("N");
+  command.add_flag("--json", arguments->json, "Print JSON");
+  add_bases(command, arguments->bases);
+  add_no_sandbox(command, arguments->no_sandbox);
+  command.callback([arguments, &exit] { exit = run_find(*arguments); });
 }
 
 }  // namespace ferry

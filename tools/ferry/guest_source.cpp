@@ -114,12 +114,12 @@ std::optional<borrow::Seen> GuestSource::seen() const {
   return lender_->seen();
 }
 
-void add_via(CLI::App& command, std::string& via) {
+void add_via(Command command, std::string& via) {
   command
       .add_option("--via", via,
                   "Of a running guest: a command that lends guests, such as \"ssh host2 ferry "
                   "lend\"")
-      ->type_name("COMMAND");
+      .type_name("COMMAND");
 }
 
 std::string in_words(const std::string& name, const borrow::Seen& seen) {

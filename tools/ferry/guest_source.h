@@ -1,13 +1,13 @@
 // What a command looks into: the image of a guest, or a guest that runs.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "borrow/borrowed_guest.h"
+#include "command_line/command.h"
 #include "delta/image_files.h"
 #include "io/descriptor.h"
 
@@ -57,7 +57,7 @@ inline constexpr const char* kGuestOrImage =
     "Image, or xl save file that holds one; or a running guest, by name or number";
 
 // --via.
-void add_via(CLI::App& command, std::string& via);
+void add_via(Command command, std::string& via);
 
 // "web1 ran on meanwhile: …", in sentences that each end a line; nothing of what is of one moment.
 std::string in_words(const std::string& name, const borrow::Seen& seen);

@@ -74,10 +74,10 @@ Exit run_inspect(const InspectArguments& arguments) {
 
 }  // namespace
 
-void add_inspect_command(CLI::App& ferry, Exit& exit) {
+void add_inspect_command(Command ferry, Exit& exit) {
   auto arguments = std::make_shared<InspectArguments>();
-  CLI::App* command = ferry.add_subcommand("inspect", "Show what is in a saved image");
-  command->footer(
+  Command command = ferry.add_command("inspect", "Show what is in a saved image");
+  command.footer(
       "Example: ferry inspect web1.ferry\n"
       "         ferry inspect --pages web1.ferry\n"
       "         ferry inspect --html web1.html web1.ferry\n"
@@ -88,18 +88,18 @@ void add_inspect_command(CLI::App& ferry, Exit& exit) {
       "a page for a browser: a map of the memory, charts of the rounds, findings, tables. The page "
       "needs\n"
       "no network and holds nothing of what is in the guest's memory but the kernel's banner.");
-  command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
-  CLI::Option* pages = command->add_flag("--pages", arguments->pages, "Look into the pages too");
-  CLI::Option* json = command->add_flag("--json", arguments->json, "Print JSON");
+  command.add_option("FILE", arguments->file, "Image, or xl save file that holds one").required();
+  Option pages = command.add_flag("--pages", arguments->pages, "Look into the pages too");
+  Option json = command.add_flag("--json", arguments->json, "Print JSON");
   command
-      ->add_option("--html", arguments->html,
-                   "Write a page instead, mode 0600, or - for standard output")
-      ->type_name("PAGE")
-      ->excludes(pages)
-      ->excludes(json);
-  add_bases(*command, arguments->bases);
-  add_no_sandbox(*command, arguments->no_sandbox);
-  command->callback([arguments, &exit] { exit = run_inspect(*arguments); });
+      .add_option("--html", arguments->html,
+                  "Write a page instead, mode 0600, or - for standard output")
+      .type_name("PAGE")
+      .excludes(pages)
+      .excludes(json);
+  add_bases(command, arguments->bases);
+  add_no_sandbox(command, arguments->no_sandbox);
+  command.callback([arguments, &exit] { exit = run_inspect(*arguments); });
 }
 
 }  // namespace ferry

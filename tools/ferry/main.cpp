@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "error/run_main.h"
-#include "error/usage_error.h"
 #include "proto/record.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/host_command.h"
@@ -18,9 +17,9 @@ std::string version() {
 }
 
 int run_command_line(int argc, char** argv) {
-  CLI::App app("Saves, restores, migrates and audits Xen PV guests.", "ferry");
-  app.require_subcommand(1);
-  app.set_version_flag("--version", version());
+  CommandLine app("Saves, restores, migrates and audits Xen PV guests.", "ferry");
+  app.require_command();
+  app.add_version(version());
   app.footer(
       "Example: ferry audit web1.ferry\n"
       "Exit codes: 0 done, 1 failed, 2 usage, 3 the image is bad, 4 the guest needs the operator.");
@@ -38,15 +37,8 @@ int run_command_line(int argc, char** argv) {
   add_verify_command(app, exit);
   add_convert_command(app, exit);
   for (const HostCommand& command : host_commands())  // only for the list in --help
-    app.add_subcommand(command.name, command.what)->prefix_command()->group("Host commands");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& error) {
-    complain("ferry", usage_sentence(app, error));
-    return static_cast<int>(Exit::usage);
-  }
+    app.add_command(command.name, command.what).leave_extra_arguments().group("Host commands");
+  app.parse(argc, argv);
   return static_cast<int>(exit);
 }
 

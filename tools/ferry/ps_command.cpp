@@ -87,10 +87,10 @@ Exit run_ps(const PsArguments& arguments) {
 
 }  // namespace
 
-void add_ps_command(CLI::App& ferry, Exit& exit) {
+void add_ps_command(Command ferry, Exit& exit) {
   auto arguments = std::make_shared<PsArguments>();
-  CLI::App* command = ferry.add_subcommand("ps", "List the processes of a guest");
-  command->footer(
+  Command command = ferry.add_command("ps", "List the processes of a guest");
+  command.footer(
       "Example: ferry ps web1.ferry\n"
       "         ferry ps web1\n"
       "         ferry ps --json web1.ferry | jq '.processes | max_by(.resident_bytes)'\n"
@@ -101,12 +101,12 @@ void add_ps_command(CLI::App& ferry, Exit& exit) {
       "of "
       "the\n"
       "kernel.");
-  command->add_option("FILE", arguments->file, kGuestOrImage)->required();
-  command->add_flag("--json", arguments->json, "Print JSON");
-  add_bases(*command, arguments->bases);
-  add_via(*command, arguments->via);
-  add_no_sandbox(*command, arguments->no_sandbox);
-  command->callback([arguments, &exit] { exit = run_ps(*arguments); });
+  command.add_option("FILE", arguments->file, kGuestOrImage).required();
+  command.add_flag("--json", arguments->json, "Print JSON");
+  add_bases(command, arguments->bases);
+  add_via(command, arguments->via);
+  add_no_sandbox(command, arguments->no_sandbox);
+  command.callback([arguments, &exit] { exit = run_ps(*arguments); });
 }
 
 }  // namespace ferry

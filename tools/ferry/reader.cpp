@@ -3,19 +3,19 @@
 
 namespace ferry {
 
-void add_no_sandbox(CLI::App& command, bool& no_sandbox) {
+void add_no_sandbox(Command command, bool& no_sandbox) {
   command.add_flag("--no-sandbox", no_sandbox,
                    "For debugging: read in this process, with all the rights of its user");
 }
 
-void add_bases(CLI::App& command, std::vector<std::string>& bases) {
+void add_bases(Command command, std::vector<std::string>& bases) {
   command
       .add_option(
           "--base", bases,
           "Of a delta: what it was saved against, or the folder that has it; again for each "
           "further link, the oldest first")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
+      .type_name("FILE")
+      .one_value();
 }
 
 namespace {

@@ -1,10 +1,10 @@
 // How the image commands read: in a process without rights, unless they are told otherwise.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "command_line/command.h"
 #include "delta/image_files.h"
 #include "sandbox/confined_process.h"
 #include "tools/ferry/guest_source.h"
@@ -12,9 +12,9 @@
 namespace ferry {
 
 // --no-sandbox.
-void add_no_sandbox(CLI::App& command, bool& no_sandbox);
+void add_no_sandbox(Command command, bool& no_sandbox);
 // --base, for images that are deltas.
-void add_bases(CLI::App& command, std::vector<std::string>& bases);
+void add_bases(Command command, std::vector<std::string>& bases);
 
 // Runs body on the files in a confined process (sandbox/confined_process.h). Throws as
 // run_confined() does.

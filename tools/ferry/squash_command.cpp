@@ -70,11 +70,11 @@ Exit run_squash(SquashArguments& arguments) {
 
 }  // namespace
 
-void add_squash_command(CLI::App& ferry, Exit& exit) {
+void add_squash_command(Command ferry, Exit& exit) {
   auto arguments = std::make_shared<SquashArguments>();
-  CLI::App* command =
-      ferry.add_subcommand("squash", "Make one whole image of deltas and what they build upon");
-  command->footer(
+  Command command =
+      ferry.add_command("squash", "Make one whole image of deltas and what they build upon");
+  command.footer(
       "Example: ferry squash sunday.ferry monday.ferry tuesday.ferry whole.ferry\n"
       "         ferry squash --base /var/backups/web1 /var/backups/web1/tuesday.ferry whole.ferry\n"
       "The files of the chain come first, the oldest before the others, and OUT is last. The "
@@ -84,19 +84,19 @@ void add_squash_command(CLI::App& ferry, Exit& exit) {
       "is;\n"
       "deltas of its newest image go on building upon that, not upon OUT.");
   command
-      ->add_option("FILES", arguments->files,
-                   "The chain, the oldest first, and then the file to write, mode 0600, or -")
-      ->required();
-  command->add_option("--level", arguments->level, "Of zstd, 0 for none (default 2)")
-      ->check(CLI::Range(0, 19).description(""))
-      ->type_name("N");
-  command->add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
-      ->check(CLI::Range(1u, kMostThreads).description(""))
-      ->type_name("N");
-  command->add_flag("--json", arguments->json, "Print JSON");
-  add_bases(*command, arguments->bases);
-  add_no_sandbox(*command, arguments->no_sandbox);
-  command->callback([arguments, &exit] { exit = run_squash(*arguments); });
+      .add_option("FILES", arguments->files,
+                  "The chain, the oldest first, and then the file to write, mode 0600, or -")
+      .required();
+  command.add_option("--level", arguments->level, "Of zstd, 0 for none (default 2)")
+      .in_range(0, 19)
+      .type_name("N");
+  command.add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
+      .in_range(1u, kMostThreads)
+      .type_name("N");
+  command.add_flag("--json", arguments->json, "Print JSON");
+  add_bases(command, arguments->bases);
+  add_no_sandbox(command, arguments->no_sandbox);
+  command.callback([arguments, &exit] { exit = run_squash(*arguments); });
 }
 
 }  // namespace ferry

@@ -101,11 +101,10 @@ Exit run_verify(const VerifyArguments& arguments) {
 
 }  // namespace
 
-void add_verify_command(CLI::App& ferry, Exit& exit) {
+void add_verify_command(Command ferry, Exit& exit) {
   auto arguments = std::make_shared<VerifyArguments>();
-  CLI::App* command =
-      ferry.add_subcommand("verify", "Say which images of a folder can be restored");
-  command->footer(
+  Command command = ferry.add_command("verify", "Say which images of a folder can be restored");
+  command.footer(
       "Example: ferry verify /var/backups/web1\n"
       "Reads every byte of every image there, and follows each delta to what it builds upon. An "
       "image\n"
@@ -113,13 +112,13 @@ void add_verify_command(CLI::App& ferry, Exit& exit) {
       "Exit code 0 if all are restorable, 3 if some are not. Whether a guest would be what it was, "
       "ferry\n"
       "audit says.");
-  command->add_option("FOLDER", arguments->folder, "Where the images are")->required();
-  command->add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
-      ->check(CLI::Range(1, 4).description(""))
-      ->type_name("N");
-  command->add_flag("--json", arguments->json, "Print JSON");
-  add_no_sandbox(*command, arguments->no_sandbox);
-  command->callback([arguments, &exit] { exit = run_verify(*arguments); });
+  command.add_option("FOLDER", arguments->folder, "Where the images are").required();
+  command.add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
+      .in_range(1, 4)
+      .type_name("N");
+  command.add_flag("--json", arguments->json, "Print JSON");
+  add_no_sandbox(command, arguments->no_sandbox);
+  command.callback([arguments, &exit] { exit = run_verify(*arguments); });
 }
 
 }  // namespace ferry

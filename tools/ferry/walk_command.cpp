@@ -87,22 +87,21 @@ Exit run_walk(const WalkArguments& arguments) {
 
 }  // namespace
 
-void add_walk_command(CLI::App& ferry, Exit& exit) {
+void add_walk_command(Command ferry, Exit& exit) {
   auto arguments = std::make_shared<WalkArguments>();
-  CLI::App* command =
-      ferry.add_subcommand("walk", "Show where a virtual address leads, level by level");
-  command->footer(
+  Command command = ferry.add_command("walk", "Show where a virtual address leads, level by level");
+  command.footer(
       "Example: ferry walk web1.ferry 0xffffffff81000000\n"
       "         ferry walk --vcpu 1 --user web1.ferry 0x400000\n"
       "Entries are shown as they are in the image: with pfns for machine frames.");
-  command->add_option("FILE", arguments->file, "Image, or xl save file that holds one")->required();
-  command->add_option("ADDRESS", arguments->address, "Virtual address")->required();
-  command->add_option("--vcpu", arguments->vcpu, "Whose page tables (default 0)")->type_name("N");
-  command->add_flag("--user", arguments->user, "The vCPU's user page tables, not its kernel's");
-  command->add_flag("--json", arguments->json, "Print JSON");
-  add_bases(*command, arguments->bases);
-  add_no_sandbox(*command, arguments->no_sandbox);
-  command->callback([arguments, &exit] { exit = run_walk(*arguments); });
+  command.add_option("FILE", arguments->file, "Image, or xl save file that holds one").required();
+  command.add_option("ADDRESS", arguments->address, "Virtual address").required();
+  command.add_option("--vcpu", arguments->vcpu, "Whose page tables (default 0)").type_name("N");
+  command.add_flag("--user", arguments->user, "The vCPU's user page tables, not its kernel's");
+  command.add_flag("--json", arguments->json, "Print JSON");
+  add_bases(command, arguments->bases);
+  add_no_sandbox(command, arguments->no_sandbox);
+  command.callback([arguments, &exit] { exit = run_walk(*arguments); });
 }
 
 }  // namespace ferry
