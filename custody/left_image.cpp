@@ -39,6 +39,10 @@ void tell_that_it_was_written_to(const NamedFile& image) {
                   printable(image.path)));
 }
 
+bool is_same(const NamedFile& a, const NamedFile& b) {
+  return a.path == b.path && a.device == b.device && a.inode == b.inode;
+}
+
 // What has the path of one that is not there may be another of them.
 bool is_there(const std::vector<NamedFile>& images, const std::string& path) {
   return std::any_of(images.begin(), images.end(),
@@ -50,8 +54,10 @@ void withdraw(const std::vector<NamedFile>& images, const std::string& why) {
   std::erase_if(gone, [&](const NamedFile& one) { return is_there(images, one.path); });
   for (const NamedFile& image : images) {
     const Removed removed = is_built_upon(image) ? Removed::no : remove_file(image);
-    if (removed == Removed::yes)
+    if (removed == Removed::yes) {
+      std::erase_if(gone, [&](const NamedFile& one) { return is_same(one, image); });
       say(fmt::format("ferry: {} is removed: {}\n", printable(image.path), printable(why)));
+    }
     if (removed == Removed::no)
       was_written_to(image) ? tell_that_it_was_written_to(image) : tell_that_it_stays(image);
   }
@@ -92,7 +98,9 @@ void refuse_left_image(const DomainInfo& domain) {
        "runs elsewhere if somebody has restored that; only if nobody has: here, try: ferry resume "
        "{0}",
        raw(domain.domid), printable(image.path),
-       there == images.end() ? " or about to be, which is not there any more" : "");
+       there != images.end() ? ""
+       : was_a_stream(image) ? ", or about to be, where somebody may have read all of it"
+                             : ", or about to be, which is not there any more");
 }
 
 }  // namespace ferry

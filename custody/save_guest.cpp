@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <exception>
+#include <filesystem>
 
 #include "config/own_mark.h"
 #include "custody/guest_custody.h"
@@ -103,9 +104,17 @@ class GuestSave {
     EngineCallbacks callbacks;
     callbacks.suspend = [this] { return suspend(); };
     callbacks.progress = progress_;
+    output_ = &output;
     guest_->reading();
     engine_(domain_.domid, output.fd(), options, callbacks);
     if (output.durable()) image_bytes_ = static_cast<uint64_t>(lseek(output.fd(), 0, SEEK_CUR));
+  }
+
+  // From here on somebody may read all of the guest there, whatever becomes of this process.
+  void note_stream() {
+    if (!output_->durable() && request_.afterwards == Afterwards::destroy)
+      guest_->about_to_count(stream_called(
+          request_.file == "-" ? "standard output" : std::filesystem::absolute(request_.file)));
   }
 
   // The engine learns only whether it worked; the reason is ours to tell.
@@ -113,6 +122,7 @@ class GuestSave {
     try {
       suspended_at_ = Clock::now();
       guest_->suspend();
+      note_stream();
       return true;
     } catch (const Error&) {
       suspend_error_ = std::current_exception();
@@ -225,6 +235,7 @@ class GuestSave {
   const SaveRequest& request_;
   const ProgressCallback& progress_;
   std::optional<GuestCustody> guest_;
+  const ImageOutput* output_ = nullptr;
   DomainInfo domain_;
   v1::Config config_;
   bool whole_ = false, counts_ = false;  // the image: written, and has its name

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 
 #include "error/error.h"
 #include "files/durable.h"
@@ -24,6 +25,29 @@ bool found(const NamedFile& file, struct stat& now) {
 
 bool has_same_contents(const NamedFile& file, const struct stat& now) {
   return static_cast<uint64_t>(now.st_size) == file.bytes && changed_ns(now) == file.changed_ns;
+}
+
+// NAME.12 or NAME.12-3, of a NAME that may have been cut for it: what ImageOutput calls a file
+// until it gets its name.
+bool is_name_until_then(const std::string& entry, const std::string& name) {
+  const size_t dot = entry.rfind('.');
+  if (dot == std::string::npos || dot == 0 || dot + 1 == entry.size()) return false;
+  if (entry.find_first_not_of("0123456789-", dot + 1) != std::string::npos) return false;
+  constexpr size_t kCut = 200;
+  return name.starts_with(entry.substr(0, dot)) && (dot == name.size() || dot > kCut);
+}
+
+// Where a save was killed before the file had its name.
+std::optional<std::string> path_until_then(const NamedFile& file) {
+  const std::filesystem::path named = file.path;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(named.parent_path(), none)) {
+    if (!is_name_until_then(entry.path().filename(), named.filename())) continue;
+    NamedFile under_that = file;
+    under_that.path = entry.path();
+    if (has_its_path(under_that)) return under_that.path;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -45,9 +69,15 @@ bool was_written_to(const NamedFile& file) noexcept {
   return found(file, now) && S_ISREG(now.st_mode) && !has_same_contents(file, now);
 }
 
-Removed remove_file(const NamedFile& file) noexcept {
+Removed remove_file(const NamedFile& wanted) noexcept {
   struct stat now = {};
-  if (!found(file, now)) return Removed::none;
+  NamedFile file = wanted;
+  if (!found(file, now)) {
+    const auto path = path_until_then(file);
+    if (!path) return Removed::none;
+    file.path = *path;
+    if (!found(file, now)) return Removed::none;
+  }
   if (!S_ISREG(now.st_mode) || !has_same_contents(file, now) || unlink(file.path.c_str()) != 0)
     return Removed::no;
   try {

@@ -12,6 +12,14 @@ struct NamedFile {
   int64_t changed_ns = 0;  // its contents, since 1970
 };
 
+// What has been written to a stream: nothing that could be found again. path: how people call it.
+inline NamedFile stream_called(const std::string& path) {
+  return {path};
+}
+inline bool was_a_stream(const NamedFile& file) {
+  return file.inode == 0;
+}
+
 // What fd is open on, which has that path or is to get it. Throws Error(io).
 NamedFile named_file(int fd, const std::string& path);
 
@@ -28,7 +36,8 @@ enum class Removed {
   no,    // it is a device, or was written to since then, or cannot be removed
 };
 
-// Removes it if it still is that very file.
+// Removes it if it still is that very file, also where it has not got its name yet, but the one
+// beside it that a save uses until then.
 Removed remove_file(const NamedFile& file) noexcept;
 
 }  // namespace ferry

@@ -23,13 +23,13 @@ constexpr unsigned kMostLinks = 40;  // as many as Linux follows
   fail_errno(Errc::io, os_errno, fmt::format("cannot save to {}", path));
 }
 
-// In a folder such as /tmp, whatever the kernel is set to: what another user has put there may be
-// meant to catch what we write.
+// In a folder such as /tmp, or one without its sticky bit, whatever the kernel is set to: what
+// another user has put there may be meant to catch what we write.
 void refuse_what_others_laid_out(const std::string& path, const struct stat& there) {
   struct stat folder = {};
   if (stat(folder_of(path).c_str(), &folder) != 0) cannot(path, errno);
-  const bool shared = (folder.st_mode & S_ISVTX) != 0 && (folder.st_mode & S_IWOTH) != 0;
-  if (!shared || there.st_uid == geteuid() || there.st_uid == folder.st_uid) return;
+  if ((folder.st_mode & S_IWOTH) == 0 || there.st_uid == geteuid() || there.st_uid == folder.st_uid)
+    return;
   fail(Errc::io,
        "cannot save to {}: user {} has put it into a folder that everybody may write to, and could "
        "get at the guest's memory",

@@ -6,6 +6,7 @@
 #include "config/libxl_json.h"
 #include "config/memory_target.h"
 #include "config/own_mark.h"
+#include "migrate/job_journal.h"
 #include "migrate/open_job.h"
 #include "p2m/frames.h"
 #include "text/printable.h"
@@ -75,7 +76,7 @@ RestoreConfig restore_config(const SavedConfig& saved, const RestoreAs& as) {
   if (!is_utf8(as.name)) fail(Errc::usage, "a name has to be UTF-8, and {} is not", as.name);
   JudgedConfig judged = as.config.empty() ? config_of_image(saved, as.trust_config)
                                           : config_of_operator(saved, as.config);
-  RestoreConfig config{{kXlFlagJson | kXlFlagStreamV2, {}}, std::move(judged.json), {}};
+  RestoreConfig config{{kXlFlagJson | kXlFlagStreamV2, {}}, std::move(judged.json), {}, {}};
   config.dropped = std::move(judged.dropped);
   if (!as.name.empty()) config.json["c_info"]["name"] = as.name;
   set_memory(config.json, saved, as);
@@ -111,6 +112,10 @@ void refuse_second_copy(RestoreConfig& config, Lifecycle& life, const RestoreAs&
   Json& info = config.json["c_info"];
   if (info.contains("uuid")) {  // otherwise libxl makes one
     const DomainUuid uuid = uuid_of(info["uuid"]);
+    config.arrival = lock_arrival(std::string(uuid.begin(), uuid.end()));
+    if (!config.arrival && !as.force)
+      fail(Errc::busy, "the guest in {} is arriving here already, by a restore or a migration",
+           as.file);
     if (!as.force) refuse_open_job_of(std::string(uuid.begin(), uuid.end()));
     const auto running = life.with_uuid(std::string(uuid.begin(), uuid.end()));
     if (!running.empty() && !as.force)

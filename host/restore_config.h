@@ -1,12 +1,14 @@
 // How a saved guest is to be made again on this host, whatever host that is.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "config/config_record.h"
+#include "files/file_lock.h"
 #include "proto/xl_wrapper.h"
 #include "xen/lifecycle.h"
 
@@ -27,6 +29,8 @@ struct RestoreConfig {
   XlHeader header;
   nlohmann::ordered_json json;
   std::vector<std::string> dropped;  // keys of the image's that libxl does not know
+  // Of its uuid, from refuse_second_copy() on: nobody else brings the guest here meanwhile.
+  std::optional<FileLock> arrival = {};
 };
 
 // From what the image says, with the name that was asked for, as it was judged

@@ -1,9 +1,12 @@
 // What becomes of the image of a save that was killed when it had its name, and of its guest.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
+#include <thread>
 
 #include "base_pages/base_pages.h"
 #include "custody/guest_custody.h"
@@ -181,6 +184,38 @@ TEST_F(AfterABrokenSave, regression_nor_does_it_go_when_another_guest_is_in_a_de
   EXPECT_NE(said.find("must not be restored"), std::string::npos) << said;
 }
 
+// Killed when all of it was in the pipe: the reader had a whole image, and nobody was told.
+TEST_F(InCustody, regression_what_is_written_to_a_stream_is_noted_from_the_suspension_on) {
+  const std::string fifo = place_.image() + ".fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  std::thread reader([&] {
+    std::ifstream in(fifo, std::ios::binary);
+    std::ostringstream() << in.rdbuf();
+  });
+  std::string refused;
+  SaveRun run;
+  run.request.domain = "web1";
+  run.request.file = fifo;
+  run.request.afterwards = Afterwards::destroy;
+  run.guests = subject_.hooks();
+  run.engine_ended = [&] {
+    const BindThread bind(*host_);
+    const Hypervisor xen;
+    try {
+      refuse_left_image(get_domain(xen, domid()));
+    } catch (const Error& e) {
+      refused = e.what();
+    }
+  };
+  const Ended ended = run_save(*host_, *executor_, run);
+  reader.join();
+  EXPECT_TRUE(ended.done()) << ended.sentence;
+  EXPECT_NE(refused.find("in " + fifo + ", or about to be, where somebody may have read"),
+            std::string::npos)
+      << refused;
+  std::filesystem::remove(fifo);
+}
+
 // It was removed first; where the other one then got no name, none was left.
 TEST_F(AfterABrokenSave, regression_its_image_stays_until_the_next_one_has_its_name) {
   const Ended ended =
@@ -238,6 +273,31 @@ TEST_F(AfterABrokenSave, regression_one_that_was_to_be_replaced_goes_when_the_gu
   }
   EXPECT_TRUE(resume().done());
   EXPECT_FALSE(earlier_is_there());
+}
+
+// Killed between the name that a file has until it is whole and its own: it stayed, sound and old.
+TEST_F(AfterABrokenSave, regression_one_that_had_not_got_its_name_goes_too) {
+  const std::string until_then = earlier_ + ".4711-2";
+  std::filesystem::rename(earlier_, until_then);
+  testing::internal::CaptureStderr();
+  const Ended resumed = resume();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(resumed.done()) << resumed.sentence;
+  EXPECT_FALSE(std::filesystem::exists(until_then));
+  EXPECT_NE(said.find(earlier_ + " is removed"), std::string::npos) << said;
+  EXPECT_EQ(said.find("not any more"), std::string::npos) << said;
+}
+
+// It was said to have an image of the guest, and whoever removed it removed another guest's only
+// one.
+TEST_F(AfterABrokenSave, regression_what_was_written_to_since_is_not_called_its_image) {
+  std::ofstream(earlier_, std::ios::app) << "another guest's";
+  testing::internal::CaptureStderr();
+  const Ended resumed = resume();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(resumed.done()) << resumed.sentence;
+  EXPECT_TRUE(earlier_is_there());
+  EXPECT_NE(said.find("was written to since"), std::string::npos) << said;
 }
 
 TEST_F(AfterABrokenSave, regression_one_that_was_moved_is_spoken_of) {

@@ -1,6 +1,8 @@
 // A guest of which a job is open on this host is started a second time: from an older image with
 // --force, by xl create, or where the host was restarted. Nobody saves that one or moves it on as
 // if it were the only one, and the command that ends it is named and works.
+#include <optional>
+
 #include "migrate/job_journal.h"
 #include "tests/custody/held_migration.h"
 
@@ -104,6 +106,22 @@ TEST_F(SecondCopy, regression_nor_is_it_resumed_as_if_it_were_the_only_one) {
   const std::string id = held();
   start_again("a", "web1--migratedaway");
   expect_says(hosts_.run("a", {"resume", "web1"}), 4, "try: ferry job abort --force " + id);
+}
+
+// Each had looked before the other one made a domain, and two ran.
+TEST_F(SecondCopy, regression_two_restores_at_a_time_are_one) {
+  const std::string id = held();
+  setenv("FERRY_STATE_DIR", (hosts_.path("a.host") + ".jobs").c_str(), 1);
+  const std::string uuid = find_job(id, true).value().uuid;
+  setenv("FERRY_STATE_DIR", (hosts_.path("c.host") + ".jobs").c_str(), 1);
+  std::optional<FileLock> arrival = lock_arrival(uuid);  // as the first one has it
+  unsetenv("FERRY_STATE_DIR");
+  ASSERT_TRUE(arrival);
+  const auto restore = [&] { return hosts_.run("c", {"restore", "--name", "web2", image_}); };
+  expect_says(restore(), 1, "is arriving here already");
+  EXPECT_EQ(state("c", "web2"), "");
+  arrival.reset();
+  expect_says(restore(), 0, "restored web2");
 }
 
 // It came back before its source had heard that it ran there, and nobody here could save it then.

@@ -39,8 +39,9 @@ constexpr Way kWays[] = {
     {"a_file_that_is_there_keeps_its_mode", "echo old >old; chmod 640 old", "old", 0,
      "others than its owner may read old", "image old && mode old 640"},
     {"a_file_that_is_there_keeps_its_owner",
-     "echo old >old; [ $(id -u) != 0 ] || chown 12345:54321 old; stat -c %u:%g old >was", "old", 0,
-     "saved web1", "image old && [ $(stat -c %u:%g old) = $(cat was) ]"},
+     "mkdir -m 755 d; echo old >d/old; [ $(id -u) != 0 ] || chown 12345:54321 d/old;"
+     "stat -c %u:%g d/old >was",
+     "d/old", 0, "saved web1", "image d/old && [ $(stat -c %u:%g d/old) = $(cat was) ]"},
     {"a_link_to_a_file", "mkdir a; echo old >a/old; ln -s a/old link", "link", 0, "saved web1",
      "[ -L link ] && image a/old && [ $(ls a | wc -l) = 1 ]"},
     {"a_link_to_a_link_into_nowhere", "mkdir a; ln -s new a/second; ln -s a/second link", "link", 0,
@@ -244,6 +245,9 @@ TEST_F(Targets, that_another_user_has_laid_out_for_us_are_refused) {
     words.insert(words.find("tmp"), "web1 ");
     const std::string said = shell("$sim save " + words, 1);
     EXPECT_NE(said.find("user 12345 has put it into a folder"), std::string::npos) << said;
+    shell("chmod 777 tmp", 0);  // and then without its sticky bit
+    EXPECT_EQ(shell("$sim save " + words, 1), said);
+    shell("chmod 1777 tmp", 0);
   }
   shell("[ $(cat old) = old -a $(cat tmp/file) = old -a ! -e new ]", 0);
   shell("ln -s ../ours tmp/ours; $sim save web1 tmp/ours && image ours", 0);

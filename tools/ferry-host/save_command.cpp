@@ -95,7 +95,7 @@ std::optional<BasePages> base_of(const SaveArguments& arguments, const Settings&
 }
 
 // Both would have one name in the end.
-void refuse_one_file(const Arguments& arguments, const HeldFiles& held) {
+void refuse_one_file(const SaveArguments& arguments, const HeldFiles& held) {
   using std::filesystem::weakly_canonical;
   if (held.has(arguments.page_hashes))
     fail(Errc::usage, "{} is what the delta builds upon: name another file for page hashes",
