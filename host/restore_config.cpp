@@ -112,8 +112,9 @@ void refuse_second_copy(RestoreConfig& config, Lifecycle& life, const RestoreAs&
   Json& info = config.json["c_info"];
   if (info.contains("uuid")) {  // otherwise libxl makes one
     const DomainUuid uuid = uuid_of(info["uuid"]);
-    config.arrival = lock_arrival(std::string(uuid.begin(), uuid.end()));
-    if (!config.arrival && !as.force)
+    if (auto lock = lock_arrival(std::string(uuid.begin(), uuid.end())))
+      config.arrival.emplace(std::move(*lock));
+    else if (!as.force)
       fail(Errc::busy, "the guest in {} is arriving here already, by a restore or a migration",
            as.file);
     if (!as.force) refuse_open_job_of(std::string(uuid.begin(), uuid.end()));
