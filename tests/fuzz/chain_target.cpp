@@ -84,7 +84,16 @@ bool use(const std::vector<InputFile>& links) {
 
 }  // namespace
 
+// Page hashes stand for a base, and come from a file too.
+bool use_page_hashes(Input input) {
+  return taken([&] {
+    MemorySource source(input);
+    BasePages::make(kMostPfns).read_from(source);
+  });
+}
+
 bool use_chain(Input input) {
+  use_page_hashes(input);
   if (input.size() < 2) return false;
   const size_t length = static_cast<size_t>(input[0]) | static_cast<size_t>(input[1]) << 8;
   input = input.subspan(2);
