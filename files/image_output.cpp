@@ -207,10 +207,10 @@ void ImageOutput::commit(const std::function<void(const NamedFile&)>& about_to_c
   } else {
     take_name();
     named_ = image;
-    committed_ = true;  // so that it can be withdrawn
     if (fsync(folder_.get()) != 0)
-      fail_errno(Errc::io, errno,
-                 fmt::format("cannot sync the name of {}, which a power failure may take", given_));
+      fail_errno(
+          Errc::io, errno,
+          fmt::format("{} is written, but may have lost its name after a power failure", given_));
   }
   committed_ = true;
 }

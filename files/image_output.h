@@ -38,8 +38,8 @@ class ImageOutput {
   // the folder; of a device, syncs it and turns the head back. Throws Error(io), also if with any
   // another file has got the name, or the one that had it was written to; then nothing is
   // left of a file, and what had the name still has it. Only if the folder itself could not be
-  // synced is the file there all the same, whole, until withdraw(): what it has replaced is gone by
-  // then.
+  // synced is the file there all the same, whole, and the sentence says so: what it has replaced is
+  // gone by then.
   // about_to_count: called when all is on the disk, right before the name or the head makes it
   // count.
   void commit(const std::function<void(const NamedFile&)>& about_to_count = {});

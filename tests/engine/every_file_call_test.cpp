@@ -42,7 +42,13 @@ class EveryFileCall : public ::testing::TestWithParam<std::tuple<Afterwards, boo
     return run_save(*host_, *executor_, run);
   }
 
+  // A file that is there and whole does not count as an image yet if its folder could not be
+  // synced.
   Result judge(const Ended& ended) {
+    if (ended.sentence.find("may have lost its name") != std::string::npos) {
+      EXPECT_TRUE(place_.has_image());
+      EXPECT_TRUE(place_.clear());
+    }
     const Result result = expect_save_promise(*subject_, place_, afterwards(), ended);
     EXPECT_TRUE(place_.clear()) << "a lock, a note or half a file is left";
     if (!runs(*host_, subject_->domid())) {

@@ -63,7 +63,8 @@ TEST_F(Looked, ASoundGuestHasNoBlocker) {
 }
 
 TEST_F(Looked, PassedThroughDevicesAndVirtualNumaAreBlockers) {
-  life_->config = R"({"b_info": {"vnuma_nodes": [{}, {}]}, "pcidevs": [{"func": 0}]})";
+  life_->config =
+      R"({"c_info": {}, "b_info": {"vnuma_nodes": [{}, {}]}, "pcidevs": [{"func": 0}]})";
   const host::CheckResult result = check();
   ASSERT_EQ(result.blockers.size(), 2u);
   EXPECT_NE(result.blockers[0].find("1 PCI device"), std::string::npos);
