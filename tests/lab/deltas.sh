@@ -20,12 +20,12 @@ saved() {
   return $status
 }
 is_at_most() { # PERCENT IMAGE
-  local size whole
-  size=$(size_of "$2") whole=$(size_of $folder/whole.ferry)
+  local size whole=$whole_size
+  size=$(size_of "$2")
   [ $((size * 100)) -le $((whole * $1)) ] || { echo "$size of $whole bytes are more than $1 %"; return 1; }
 }
 tell() { # WHAT IMAGE
-  note "$1: $(size_of "$2") bytes in $took ms," "$(awk -v size="$(size_of "$2")" -v whole="$(size_of $folder/whole.ferry)" \
+  note "$1: $(size_of "$2") bytes in $took ms," "$(awk -v size="$(size_of "$2")" -v whole="$whole_size" \
     -v took=$took -v whole_took=$whole_took 'BEGIN { printf "%.2f %% of the whole image in %.2f of its time", 100 * size / whole, took / whole_took }')"
 }
 # Nothing of a guest comes, and the one that there is goes on.
@@ -47,10 +47,11 @@ check "a guest of 256 MiB with 2 vCPUs starts" start_guest $name 2 256 || { end_
 check "it counts" runs $name
 sleep 20
 check "it is saved whole, live" saved $folder/whole.ferry
-whole_took=$took
+whole_took=$took whole_size=$(size_of $folder/whole.ferry)
 tell "whole" $folder/whole.ferry
 sleep 60
-check "a minute later it is saved live as a delta" saved $folder/minute.ferry --base $folder/whole.ferry
+check "a minute later it is saved live as a delta" saved $folder/minute.ferry \
+  --base $folder/whole.ferry --page-hashes $work/minute.hashes
 tell "a minute later" $folder/minute.ferry
 check "that is at most 2 % of the whole image" is_at_most 2 $folder/minute.ferry
 newest=$folder/minute.ferry
@@ -73,10 +74,15 @@ check "verify names it, and what was to be restored with it" \
 rm $folder/whole.ferry
 check "no delta is saved against a base that is not there" \
   fails_with 1 whole.ferry ferry save --live --keep --base $folder/whole.ferry $name $folder/no.ferry
+check "but against page hashes, which are all that it takes" saved $work/hashed.ferry --base $work/minute.hashes
+tell "against page hashes" $work/hashed.ferry
+check "that is at most 2 % of the whole image, too" is_at_most 2 $work/hashed.ferry
+check "and what it builds upon is missing" fails_with 3 minute.ferry ferry audit --base $folder $work/hashed.ferry
 check "no delta is restored without its base" \
   refused 'the base of .*minute.ferry is missing' ferry restore --force --name bad --base $folder $folder/minute.ferry
 check "no delta is restored alone" refused 'this is a delta' ferry restore --force --name bad $folder/minute.ferry
 mv $work/sound.ferry $folder/whole.ferry
+check "with it that chain audits clean" ferry audit --base $folder $work/hashed.ferry
 check "no file is left of that" [ "$(ls -A $folder | tr '\n' ' ')" = "minute.ferry whole.ferry " ]
 
 # The whole chain -------------------------------------------------------------------------------------
