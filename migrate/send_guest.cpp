@@ -109,10 +109,10 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   job.id = request.job;
   job.state = static_cast<unsigned>(SourceState::sending);
   job.name = life.name(info.domid);
+  check_name(job.name);
   const Leaving leaving =
       before_it_begins(*custody, job.name, [&] { return look_at_leaving(life, info); });
   tell_notes(job.name, leaving);
-  check_name(job.name);
   job.uuid.assign(reinterpret_cast<const char*>(info.uuid.data()), info.uuid.size());
   job.peer = request.peer;
   job.domid = static_cast<uint16_t>(info.domid);
