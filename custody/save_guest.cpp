@@ -105,6 +105,7 @@ class GuestSave {
     callbacks.suspend = [this] { return suspend(); };
     callbacks.progress = progress_;
     output_ = &output;
+    if (domain_.suspended) note_stream();  // otherwise when it is
     guest_->reading();
     engine_(domain_.domid, output.fd(), options, callbacks);
     if (output.durable()) image_bytes_ = static_cast<uint64_t>(lseek(output.fd(), 0, SEEK_CUR));

@@ -185,7 +185,15 @@ TEST_F(AfterABrokenSave, regression_nor_does_it_go_when_another_guest_is_in_a_de
 }
 
 // Killed when all of it was in the pipe: the reader had a whole image, and nobody was told.
-TEST_F(InCustody, regression_what_is_written_to_a_stream_is_noted_from_the_suspension_on) {
+class IntoAStream : public InCustody, public testing::WithParamInterface<bool> {};
+
+TEST_P(IntoAStream, regression_what_is_written_is_noted_from_the_suspension_on) {
+  if (GetParam()) {  // a save that was broken off has suspended it before
+    const BindThread bind(*host_);
+    const Hypervisor xen;
+    SimLifecycle life(*host_, xen, subject_.hooks());
+    GuestCustody(xen, life, domid()).suspend();
+  }
   const std::string fifo = place_.image() + ".fifo";
   ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
   std::thread reader([&] {
@@ -215,6 +223,8 @@ TEST_F(InCustody, regression_what_is_written_to_a_stream_is_noted_from_the_suspe
       << refused;
   std::filesystem::remove(fifo);
 }
+
+INSTANTIATE_TEST_SUITE_P(Suspended, IntoAStream, testing::Bool());
 
 // It was removed first; where the other one then got no name, none was left.
 TEST_F(AfterABrokenSave, regression_its_image_stays_until_the_next_one_has_its_name) {

@@ -140,6 +140,10 @@ TEST_F(DeltaPrograms, leave_no_page_hashes_of_an_image_that_is_not_there) {
   Outcome refused = sim({"save", "--keep", "--page-hashes", a, "web1", a});
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_THAT(refused.err, HasSubstr("cannot both be"));
+  fs::create_symlink(a, folder_.path("link"));  // into nowhere, yet
+  refused = sim({"save", "--keep", "--page-hashes", folder_.path("link"), "web1", a});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("cannot both be"));
   refused = sim({"save", "--keep", "--page-hashes", "-", "web1", a});
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_THAT(refused.err, HasSubstr("a file of their own"));

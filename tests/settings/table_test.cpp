@@ -8,10 +8,12 @@
 #include <iterator>
 #include <set>
 
+#include "base_pages/base_pages.h"
 #include "error/error.h"
 #include "host/live_settings.h"
 #include "save/save.h"
 #include "settings/environment.h"
+#include "tests/files/folder.h"
 #include "tests/settings/ways.h"
 #include "tools/ferry-host/commands.h"
 
@@ -121,6 +123,27 @@ TEST(CommandLine, goes_before_what_the_command_was_added_with) {
   EXPECT_EQ(got->settings.get<"max_rounds">(), 7u);
   EXPECT_EQ(got->settings.get<"max_downtime">(), 300u);
   EXPECT_FALSE(got->settings.find<"max_downtime">());
+}
+
+// They had their name, and the save failed after that: its image was withdrawn.
+TEST(CommandLine, leaves_no_page_hashes_of_a_save_that_failed) {
+  const TestFolder folder;
+  const std::string hashes = folder.path("web1.hashes");
+  CommandLine line("", "settings_test");
+  bool had_their_name = false;
+  const auto fails_late = [&](const SaveRequest& request, const ProgressCallback&) -> SaveReport {
+    BasePages::fill(request.page_hashes.value()).finish(0, {});
+    request.is_whole();
+    request.counts();
+    had_their_name = std::filesystem::exists(hashes);
+    fail(Errc::io, "the image is not there any more");
+  };
+  host::add_save_command(line, {}, fails_late);
+  const std::vector<std::string> words = {
+      "save", "--quiet", "--keep", "--page-hashes", hashes, "web1", folder.path("web1.ferry")};
+  EXPECT_THROW(line.parse(words), Error);
+  EXPECT_TRUE(had_their_name);
+  EXPECT_FALSE(std::filesystem::exists(hashes));
 }
 
 TEST(CommandLine, refuses_what_is_for_live_saves_on_others) {

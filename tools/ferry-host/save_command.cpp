@@ -96,11 +96,16 @@ std::optional<BasePages> base_of(const SaveArguments& arguments, const Settings&
 
 // Both would have one name in the end.
 void refuse_one_file(const SaveArguments& arguments, const HeldFiles& held) {
-  using std::filesystem::weakly_canonical;
+  // Links are followed also to where nothing is yet.
+  const auto place = [](const std::string& path) {
+    const std::filesystem::path at = find_save_target(path).path;
+    std::error_code none;
+    return std::filesystem::weakly_canonical(folder_of(at), none) / at.filename();
+  };
   if (held.has(arguments.page_hashes))
     fail(Errc::usage, "{} is what the delta builds upon: name another file for page hashes",
          arguments.page_hashes);
-  if (weakly_canonical(arguments.page_hashes) == weakly_canonical(arguments.file))
+  if (place(arguments.page_hashes) == place(arguments.file))
     fail(Errc::usage, "the image and its page hashes cannot both be {}", arguments.file);
 }
 
@@ -113,6 +118,17 @@ std::string options_to_restore(const std::vector<std::string>& bases) {
     options += fmt::format("--base {} ", shell_word(path));
   }
   return options;
+}
+
+// Page hashes are worth nothing without their image, which may go after both had their names.
+SaveReport save_and_keep(const SaveGuest& save_guest, const SaveRequest& request,
+                         const ProgressCallback& progress, std::optional<PageHashes>& hashes) {
+  try {
+    return save_guest(request, progress);
+  } catch (...) {
+    if (hashes) hashes->withdraw();
+    throw;
+  }
 }
 
 void save(SaveArguments& arguments, const Settings& settings, const SaveGuest& save_guest) {
@@ -144,7 +160,7 @@ void save(SaveArguments& arguments, const Settings& settings, const SaveGuest& s
       if (hashes) hashes->commit();
     };
     request.restore_options = options_to_restore(arguments.bases);
-    SaveReport saved = save_guest(request, progress);
+    SaveReport saved = save_and_keep(save_guest, request, progress, hashes);
     run.guest_bytes = saved.guest_bytes;
     run.image_bytes = saved.image_bytes;
     run.downtime = saved.suspended_seconds;
