@@ -196,6 +196,9 @@ class Meeting {
   }
 
   bool took_part(bool Command::*what) const { return commands_[0].*what || commands_[1].*what; }
+  bool may_be_paused() const {
+    return took_part(&Command::pauses) || first_.world == World::paused;
+  }
   // The command itself, by us or with a signal by the other; not only its receiver or its helper.
   bool killed(int which) const { return programs_[which]->status() > 128; }
 
@@ -226,11 +229,11 @@ class Meeting {
     if (!suspended.empty() && commands_[0].of_xl && killed(0)) {
       operator_runs({"resume", "--force", suspended.front().name});
       if (!outcome_.wrong.empty()) return outcome_.wrong;
-      if (took_part(&Command::pauses)) stage_.guest().unpause(suspended.front());
+      if (may_be_paused()) stage_.guest().unpause(suspended.front());
       return runs_somewhere() ? "" : "the guest cannot be resumed";
     }
     std::erase_if(paused, [](const GuestCopy& copy) { return !copy.complete; });
-    if (!paused.empty() && (took_part(&Command::pauses) || first_.world == World::paused)) {
+    if (!paused.empty() && may_be_paused()) {
       stage_.guest().unpause(paused.front());
       return stage_.guest().let_run();
     }
@@ -266,6 +269,9 @@ class Meeting {
     note("operator: restore " + image, status, said);
     if (status != 0)
       return base_went_later(image) ? "" : "the guest is in an image that cannot be restored";
+    // One that was paused when it was saved waits as it did then.
+    for (const GuestCopy& copy : stage_.guest().copies())
+      if (may_be_paused() && copy.complete && !copy.runs) stage_.guest().unpause(copy);
     const std::string wrong = stage_.guest().let_run();
     return !wrong.empty() ? wrong : runs_somewhere() ? "" : "the restored guest does not run";
   }
