@@ -16,10 +16,15 @@ namespace {
 
 constexpr unsigned kMiB = 20;
 
-// The records that are under way for each thread, its pages and its compressor's memory; what a
-// live save knows of each page, and the index of any.
+// The records that are under way for each thread, its pages and its compressor's memory; and, for
+// each page, what a live save knows of it, the index of any, and a hash (base_pages/base_pages.h).
 constexpr uint64_t kThread = 11 << kMiB;
-constexpr uint64_t kLivePage = 24, kIndexedPage = 5;
+constexpr uint64_t kLivePage = 24, kIndexedPage = 5, kHashedPage = 16;
+
+uint64_t bytes_a_page(const MemoryForSave& save) {
+  return kIndexedPage + (save.live ? kLivePage : 0) + (save.has_base ? kHashedPage : 0) +
+         (save.page_hashes ? kHashedPage : 0);
+}
 
 // In bytes.
 std::optional<uint64_t> available(std::string_view meminfo) {
@@ -56,15 +61,14 @@ void check_room_for_image(int fd, uint64_t least_bytes) {
                          (least_bytes + (1u << kMiB) - 1) >> kMiB, *free >> kMiB));
 }
 
-void check_memory_for_save(uint64_t guest_pages, unsigned threads, bool live,
-                           std::string_view meminfo) {
-  const uint64_t needed = threads * kThread + guest_pages * (kIndexedPage + (live ? kLivePage : 0));
+void check_memory_for_save(const MemoryForSave& save, std::string_view meminfo) {
+  const uint64_t needed = save.threads * kThread + save.guest_pages * bytes_a_page(save);
   const auto there = available(meminfo);
   if (!there || *there >= needed) return;
   fail(Errc::no_memory,
        "saving it with {} threads takes {} MiB of memory, and dom0 has {} MiB left: free some, or "
        "set fewer threads",
-       threads, needed >> kMiB, *there >> kMiB);
+       save.threads, needed >> kMiB, *there >> kMiB);
 }
 
 }  // namespace ferry::host

@@ -70,9 +70,9 @@ TEST_F(Room, is_nobodys_business_behind_a_pipe) {
   EXPECT_EQ(refusal(out.get(), ~uint64_t{0}), "");
 }
 
-bool has_memory(uint64_t pages, unsigned threads, bool live, std::string_view meminfo) {
+bool has_memory(const MemoryForSave& save, std::string_view meminfo) {
   try {
-    check_memory_for_save(pages, threads, live, meminfo);
+    check_memory_for_save(save, meminfo);
     return true;
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), Errc::no_memory);
@@ -80,20 +80,34 @@ bool has_memory(uint64_t pages, unsigned threads, bool live, std::string_view me
   }
 }
 
-TEST(MemoryForSave, grows_with_threads_and_with_what_a_live_save_knows_of_pages) {
+constexpr uint64_t kPages = 1 << 20;
+
+TEST(MemoryForSave, grows_with_threads_and_with_what_is_known_of_pages) {
   constexpr std::string_view kHas80 =
       "MemTotal:        2097152 kB\nMemFree:           10000 kB\nMemAvailable:      81920 kB\n";
-  constexpr uint64_t kPages = 1 << 20;
-  EXPECT_TRUE(has_memory(kPages, 4, false, kHas80));
-  EXPECT_TRUE(has_memory(kPages, 4, true, kHas80));
-  EXPECT_FALSE(has_memory(kPages, 32, false, kHas80));
-  EXPECT_FALSE(has_memory(3 * kPages, 4, true, kHas80));
-  EXPECT_TRUE(has_memory(3 * kPages, 4, false, kHas80));
+  EXPECT_TRUE(has_memory({.guest_pages = kPages, .threads = 4}, kHas80));
+  EXPECT_TRUE(has_memory({.guest_pages = kPages, .threads = 4, .live = true}, kHas80));
+  EXPECT_FALSE(has_memory({.guest_pages = kPages, .threads = 32}, kHas80));
+  EXPECT_FALSE(has_memory({.guest_pages = 3 * kPages, .threads = 4, .live = true}, kHas80));
+  EXPECT_TRUE(has_memory({.guest_pages = 3 * kPages, .threads = 4}, kHas80));
+}
+
+TEST(MemoryForSave, regression_counts_the_hashes_of_a_base_and_those_that_are_written) {
+  constexpr std::string_view kHas50 = "MemAvailable:      51200 kB\n";
+  MemoryForSave save = {.guest_pages = kPages, .threads = 2};  // 27 MiB
+  EXPECT_TRUE(has_memory(save, kHas50));
+  save.has_base = true;  // 43 MiB
+  EXPECT_TRUE(has_memory(save, kHas50));
+  save.page_hashes = true;  // 59 MiB
+  EXPECT_FALSE(has_memory(save, kHas50));
+  save.has_base = false;
+  EXPECT_TRUE(has_memory(save, kHas50));
 }
 
 TEST(MemoryForSave, is_taken_for_enough_where_the_kernel_does_not_tell) {
+  const MemoryForSave save = {.guest_pages = kPages, .threads = 256, .live = true};
   for (const std::string_view odd : {"", "MemAvailable:", "MemAvailable: many kB", "MemFree: 1 kB"})
-    EXPECT_TRUE(has_memory(1 << 20, 256, true, odd)) << odd;
+    EXPECT_TRUE(has_memory(save, odd)) << odd;
 }
 
 }  // namespace

@@ -223,8 +223,13 @@ class SaveJob {
     host::check_room_for_image(arguments_.io_fd, least_bytes);
     std::ostringstream meminfo;
     meminfo << std::ifstream("/proc/meminfo").rdbuf();
-    host::check_memory_for_save(guest_pages, threads_of(settings_), arguments_.flags & kLive,
-                                meminfo.str());
+    const host::MemoryForSave save = {
+        .guest_pages = guest_pages,
+        .threads = threads_of(settings_),
+        .live = (arguments_.flags & kLive) != 0,
+        .has_base = settings_.find<"base_fd">().has_value(),
+        .page_hashes = settings_.find<"page_hashes_fd">().has_value()};
+    host::check_memory_for_save(save, meminfo.str());
   }
 
   void suspend() {
