@@ -22,6 +22,15 @@ constexpr unsigned kMostPauses = 255;  // Xen counts so far
   fail(Errc::needs_operator, "{}; try: {}", sentence.substr(0, sentence.find("; try: ")), command);
 }
 
+// The note cannot stay for that: somebody else may suspend it first, and give it away.
+void tell_that_it_may_suspend(domid_t domid) {
+  say(fmt::format(
+      "ferry: domain {0} was asked to suspend and may do so when nobody waits for it any "
+      "more: if it is suspended then and runs nowhere else, try: ferry resume --force "
+      "{0}\n",
+      raw(domid)));
+}
+
 }  // namespace
 
 GuestCustody::GuestCustody(const Hypervisor& xen, SuspendUndo& undo, domid_t domid, DomainLock lock)
@@ -153,7 +162,8 @@ void GuestCustody::pause_again() noexcept {
 bool GuestCustody::is_to_be_resumed() {
   try {
     if (!there()) return false;
-    if (may_suspend_yet_ && !look().suspended) undo_.withdraw_suspend(domid());
+    if (may_suspend_yet_ && !look().suspended && !undo_.withdraw_suspend(domid()))
+      tell_that_it_may_suspend(domid());
     const DomainInfo now = look();
     return now.suspended && !has_run_since(now);
   } catch (const Error& e) {

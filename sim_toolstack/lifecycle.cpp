@@ -127,8 +127,8 @@ void SimLifecycle::suspend(domid_t domid) {
   fail(Errc::guest, "domain {} would not suspend", raw(domid));
 }
 
-void SimLifecycle::withdraw_suspend(domid_t domid) {
-  if (guests_.suspends_late) guests_.suspends_late(domid);
+bool SimLifecycle::withdraw_suspend(domid_t domid) {
+  return !guests_.suspends_late || guests_.suspends_late(domid);
 }
 
 void SimLifecycle::resume(domid_t domid) {

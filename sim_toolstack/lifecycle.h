@@ -15,8 +15,9 @@ namespace ferry::sim {
 // gets scratch_guests().
 struct GuestHooks {
   std::function<void(domid_t)> asked_to_suspend;  // suspends itself, or does not
-  std::function<void(domid_t)> suspends_late;     // after its toolstack has given up; or empty
-  std::function<void(domid_t)> resumed;           // its suspension was cancelled
+  std::function<bool(domid_t)>
+      suspends_late;  // its toolstack waits for it; false: no end of it; or empty
+  std::function<void(domid_t)> resumed;  // its suspension was cancelled
 };
 
 // Guests that suspend at once and do nothing else.
@@ -33,7 +34,7 @@ class SimLifecycle : public Lifecycle {
   std::vector<DomainHere> with_uuid(const std::string& uuid) override;
   std::string config_json(domid_t domid) override;
   void suspend(domid_t domid) override;
-  void withdraw_suspend(domid_t domid) override;
+  bool withdraw_suspend(domid_t domid) override;
   void resume(domid_t domid) override;
   void pause(domid_t domid) override;
   void resume_paused(domid_t domid) override;

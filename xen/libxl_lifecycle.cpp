@@ -173,8 +173,8 @@ void LibxlLifecycle::suspend(domid_t domid) {
     state_->fail_libxl(Errc::guest, fmt::format("domain {} would not suspend", raw_id(domid)));
 }
 
-void LibxlLifecycle::withdraw_suspend(domid_t domid) {
-  withdraw_suspend_request(domid, [&] { return state_->ended(domid); });
+bool LibxlLifecycle::withdraw_suspend(domid_t domid) {
+  return withdraw_suspend_request(domid, [&] { return state_->ended(domid); });
 }
 
 void LibxlLifecycle::resume(domid_t domid) {

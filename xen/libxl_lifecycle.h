@@ -22,7 +22,7 @@ class LibxlLifecycle final : public Lifecycle {
   std::string config_json(domid_t domid) override;
   SuspendWord word_on_suspend(domid_t domid) override;
   void suspend(domid_t domid) override;
-  void withdraw_suspend(domid_t domid) override;
+  bool withdraw_suspend(domid_t domid) override;
   void resume(domid_t domid) override;
   void pause(domid_t domid) override;
   void resume_paused(domid_t domid) override;

@@ -40,8 +40,8 @@ class SuspendUndo {
   virtual ~SuspendUndo() = default;
 
   // Of a guest that has not suspended: takes the request back, or, if the guest has taken it, waits
-  // until the guest has suspended, a minute at most. Throws.
-  virtual void withdraw_suspend(domid_t domid) = 0;
+  // until the guest has suspended, a minute at most. False if it may do so later. Throws.
+  virtual bool withdraw_suspend(domid_t domid) = 0;
   // A suspended guest goes on where it was, its suspension cancelled. Throws Error(needs_operator)
   // if it does not.
   virtual void resume(domid_t domid) = 0;

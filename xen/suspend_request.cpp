@@ -52,20 +52,23 @@ std::string feature_path(domid_t domid, const char* what) {
 
 }  // namespace
 
-void withdraw_suspend_request(domid_t domid, const std::function<bool()>& ended) {
+bool withdraw_suspend_request(domid_t domid, const std::function<bool()>& ended) {
   const Xenstore store;
   if (store && withdraw(store, domid)) {
     // The guest may have taken the request in the very moment before.
     std::this_thread::sleep_for(kLookAgain);
-    return;
+    return true;
   }
   const auto deadline = std::chrono::steady_clock::now() + kGuestTakes;
-  while (!ended() && std::chrono::steady_clock::now() < deadline)
+  while (!ended()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
     std::this_thread::sleep_for(kLookAgain);
+  }
+  return true;
 }
 
-void SuspendUndoWithoutLibxl::withdraw_suspend(domid_t domid) {
-  withdraw_suspend_request(domid, [&] {
+bool SuspendUndoWithoutLibxl::withdraw_suspend(domid_t domid) {
+  return withdraw_suspend_request(domid, [&] {
     const DomainInfo info = get_domain(xen_, domid);
     return info.shut_down || info.crashed || info.dying;
   });

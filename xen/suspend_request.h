@@ -10,13 +10,13 @@
 namespace ferry {
 
 // SuspendUndo::withdraw_suspend(). ended: true once the guest does not run any more.
-void withdraw_suspend_request(domid_t domid, const std::function<bool()>& ended);
+bool withdraw_suspend_request(domid_t domid, const std::function<bool()>& ended);
 
 // Over Xen and xenstore alone.
 class SuspendUndoWithoutLibxl final : public SuspendUndo {
  public:
   explicit SuspendUndoWithoutLibxl(const Hypervisor& xen) : xen_(xen) {}
-  void withdraw_suspend(domid_t domid) override;
+  bool withdraw_suspend(domid_t domid) override;
   // Throws Error(internal) if the guest runs but xenstored could not be told.
   void resume(domid_t domid) override;
   void pause(domid_t domid) override { pause_domain(xen_, domid); }

@@ -21,7 +21,7 @@ class FakeLife final : public Lifecycle {
   std::string config_json(domid_t) override { return config; }
   SuspendWord word_on_suspend(domid_t) override { return word; }
   void suspend(domid_t) override { touched = true; }
-  void withdraw_suspend(domid_t) override { touched = true; }
+  bool withdraw_suspend(domid_t) override { return touched = true; }
   void resume(domid_t) override { touched = true; }
   void pause(domid_t) override { touched = true; }
   void resume_paused(domid_t) override { touched = true; }
