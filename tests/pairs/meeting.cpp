@@ -117,11 +117,13 @@ class Meeting {
 
   // The first goes on, or dies; then both come to their ends.
   void finish() {
+    const bool claimed = !stage_.open_jobs().empty();
     if (is_held_) {
       const char byte = kill_ ? 2 : 1;
       if (write(go_.get(), &byte, 1) != 1) return fail("the first cannot go on");
     }
     if (!programs_[0]->wait(kEnd)) return fail("the first never ends");
+    if (commands_[0].is_older && !claimed) take_older_away();
     go_.reset();
     held_.reset();
     stage_.free_receivers();
@@ -155,9 +157,11 @@ class Meeting {
   void obey(const std::string& sentence, char host) {
     if (sentence.find("on the source") != std::string::npos) host = 'a';
     for (const Words& words : commands_named(sentence)) {
-      // The operator has looked, as the sentence says, whether it ran there.
+      // The operator has looked, as the sentence says, whether it ran there; and knows whether it
+      // was a guest that ran here again which was destroyed.
       const bool forced = std::find(words.begin(), words.end(), "--force") != words.end();
-      if (forced && stage_.guest().ran_on('b')) continue;
+      const bool ran_again = first_.world == World::forced && took_part(&Command::destroys);
+      if (forced && (ran_again || stage_.guest().ran_on('b'))) continue;
       std::string said;
       const Words rest(words.begin() + 1, words.end());
       const int status =
