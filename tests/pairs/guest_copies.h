@@ -35,6 +35,8 @@ class GuestOnDisk {
   std::string let_run();
   // Whether a copy ran there since adopt().
   bool ran_on(char host) const { return host == 'a' ? ran_on_a_ : ran_on_b_; }
+  // How far its disk has come: more than before if a copy has run.
+  uint64_t steps() const { return disk_; }
   void unpause(const GuestCopy& copy) const;
   void destroy(const GuestCopy& copy) const;
 

@@ -64,6 +64,7 @@ class Meeting {
 
   Outcome run(unsigned point) {
     stage_.set(first_.world);
+    steps_ = stage_.guest().steps();
     come_to(point);
     if (outcome_.wrong.empty()) second_comes();
     if (outcome_.wrong.empty()) finish();
@@ -228,7 +229,10 @@ class Meeting {
       return stage_.guest().let_run();
     }
     if (const std::string image = image_of(false); !image.empty()) return restore(image);
-    if (first_.world == World::saved) return restore(stage_.path("saved.image"));
+    // Its restore may have been broken off once it ran: then it is in that copy and not in its
+    // image.
+    const bool ran = stage_.guest().steps() != steps_;
+    if (first_.world == World::saved && !ran) return restore(stage_.path("saved.image"));
     // xl leaves nothing to go by: the operator sees one copy, suspended, and none elsewhere.
     if (!suspended.empty() && commands_[0].of_xl && killed(0)) {
       operator_runs({"resume", "--force", suspended.front().name});
@@ -310,6 +314,7 @@ class Meeting {
   const First& first_;
   const Command commands_[2];
   const bool kill_;
+  uint64_t steps_ = 0;  // of its disk, before anything happens
   bool is_held_ = false;
   bool base_went_meanwhile_ = false;  // while the first was held
   Descriptor held_, go_;
