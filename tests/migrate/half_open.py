@@ -1,6 +1,6 @@
 # Hands on between a source and a receiver: usage: half_open.py PORT RECEIVER_PORT BYTES. On the first connection no
 # answer gets through any more once the source has said so many bytes, and when the source is gone the receiver does not
-# hear of it, as when a cable is cut.
+# hear of it, as when a cable is cut. Prints a line when it can be connected to.
 import socket
 import sys
 import threading
@@ -33,6 +33,7 @@ def copy(source, sink, first, forward, count):
 
 
 server = socket.create_server(("127.0.0.1", port))
+print("ready", flush=True)
 first = True
 while True:
     source, _ = server.accept()

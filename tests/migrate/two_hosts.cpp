@@ -131,7 +131,8 @@ Running TwoHosts::receiver(const std::vector<std::string>& more) {
   std::vector<std::string> arguments = {"receive", "--listen", address()};
   arguments.insert(arguments.end(), more.begin(), more.end());
   Running receiver = start("b", arguments);
-  for (int tries = 0; tries < 5000; ++tries) {
+  const auto until = std::chrono::steady_clock::now() + 60s;
+  while (std::chrono::steady_clock::now() < until) {
     try {
       connect_tcp({"127.0.0.1", port_});
       return receiver;
