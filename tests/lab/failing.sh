@@ -27,23 +27,29 @@ slow_down() {
   [ "$1" -eq 0 ] || sleep 3
 }
 
-# interrupt WHEN COMMAND…: starts COMMAND, and once WHEN holds does what Ctrl-C on a terminal does.
+# interrupt WHEN COMMAND…: starts COMMAND, and once WHEN holds does what Ctrl-C on a terminal does. Returns 2 if
+# WHEN never was seen to hold.
 interrupt() {
   local when=$1
   shift
   in_background "$@"
-  before_it_ends "$when" || { kill -KILL -"$job"; return 1; }
+  before_it_ends "$when" || { kill -KILL -"$job"; return 2; }
   kill -INT -"$job"
   ends 30 || return 1
   [ $job_status -ne 0 ] || { echo "the command ended well in spite of Ctrl-C"; return 1; }
 }
 
-# interrupt_early COMMAND…: Ctrl-C while the guest has been asked to suspend and has not answered.
+# interrupt_early COMMAND…: Ctrl-C while the guest has been asked to suspend and has not answered. On a busy machine it
+# may answer between two looks all the same, so COMMAND can be given again: it keeps the guest, or waits for a reader.
 interrupt_early() {
+  local status=2 tries=5
   domid=$(xl domid $name)
   slow_down 1
-  interrupt asked_to_suspend "$@"
-  local status=$?
+  while [ $status -eq 2 ] && [ $tries -gt 0 ]; do
+    interrupt asked_to_suspend "$@"
+    status=$?
+    tries=$((tries - 1))
+  done
   slow_down 0
   return $status
 }

@@ -41,7 +41,7 @@ for signal in KILL TERM; do
 done
 
 check "Ctrl-C hits ferry save before the guest is suspended" \
-  interrupt_early ferry save $name $work/images/one
+  interrupt_early sh -c "rm -f $work/images/one; exec ferry save --keep $name $work/images/one"
 intact "ferry, Ctrl-C before suspension"
 check "Ctrl-C hits ferry save after the guest is suspended" \
   interrupt suspended ferry save $name $work/images/one
