@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -89,11 +90,25 @@ void set(const RunningArguments& arguments, const OpenHost& open) {
   for (const std::string& request : requests) save.ask(request);
 }
 
-std::optional<MigrationJob> worked_on(const std::string& domain_or_id) {
-  for (MigrationJob& job : list_jobs(false))
-    if (job.source && (job.name == domain_or_id || job.id == domain_or_id) &&
-        is_worked_on(job.id, true))
-      return std::move(job);
+// The jobs of this host that send what is called so: by their ID, or by what their guest was called
+// then, or by its number or name now. One that was set aside has another name.
+std::vector<MigrationJob> jobs_that_send(ThisHost& host, const std::string& domain_or_id,
+                                         bool all) {
+  const auto domid = host.life().find_if_there(domain_or_id);
+  std::vector<DomainInfo> called_so = list_domains(host.xen());
+  std::erase_if(called_so, [&](const DomainInfo& domain) { return domain.domid != domid; });
+  std::vector<MigrationJob> jobs = list_jobs(all);
+  std::erase_if(jobs, [&](const MigrationJob& job) {
+    const bool its = std::any_of(called_so.begin(), called_so.end(),
+                                 [&](const DomainInfo& domain) { return is_of(job, domain); });
+    return !job.source || (job.id != domain_or_id && job.name != domain_or_id && !its);
+  });
+  return jobs;
+}
+
+std::optional<MigrationJob> worked_on(ThisHost& host, const std::string& domain_or_id) {
+  for (MigrationJob& job : jobs_that_send(host, domain_or_id, false))
+    if (is_worked_on(job.id, true)) return std::move(job);
   return std::nullopt;
 }
 
@@ -108,8 +123,8 @@ void fail_if_given_away(const MigrationJob& job) {
 }
 
 // A migration that has sent everything listens no more; its process takes a signal for the same.
-bool interrupt_handover(const std::string& domain_or_id) {
-  const auto job = worked_on(domain_or_id);
+bool interrupt_handover(ThisHost& host, const std::string& domain_or_id) {
+  const auto job = worked_on(host, domain_or_id);
   // Its number may be somebody else's by now.
   return job && writer_runs(*job) && kill(static_cast<pid_t>(job->pid), SIGTERM) == 0;
 }
@@ -153,10 +168,9 @@ void judge_cancelled(ThisHost& host, const MigrationJob& job) {
 }
 
 // Of a job or of its guest: that it is too late, and what is to be done instead.
-void fail_if_broken_off(const std::string& domain_or_id) {
-  for (const MigrationJob& job : list_jobs(true)) {
-    if (!job.source || (job.id != domain_or_id && (job.name != domain_or_id || job.settled())))
-      continue;
+void fail_if_broken_off(ThisHost& host, const std::string& domain_or_id) {
+  for (const MigrationJob& job : jobs_that_send(host, domain_or_id, true)) {
+    if (job.settled() && job.id != domain_or_id) continue;
     if (job.settled()) fail(Errc::usage, "job {} is settled: {}", job.id, job.state_name());
     fail(Errc::needs_operator,
          "nothing works on job {} of {} any more ({}); try: ferry job resume {}, or ferry job "
@@ -167,14 +181,14 @@ void fail_if_broken_off(const std::string& domain_or_id) {
 
 void cancel(const RunningArguments& arguments, const OpenHost& open) {
   const std::string domain = domain_of(arguments.domain);
-  const auto migration = worked_on(domain);
-  if (migration) fail_if_given_away(*migration);
   const auto host = open();
+  const auto migration = worked_on(*host, arguments.domain);
+  if (migration) fail_if_given_away(*migration);
   try {
     running(*host, domain).ask("cancel");
   } catch (const Error&) {
-    if (!interrupt_handover(arguments.domain)) {
-      fail_if_broken_off(arguments.domain);
+    if (!interrupt_handover(*host, arguments.domain)) {
+      fail_if_broken_off(*host, arguments.domain);
       throw;
     }
   }
