@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 #include "error/error.h"
+#include "text/print.h"
 
 namespace ferry {
 
@@ -213,7 +215,9 @@ void CommandLine::parse(std::vector<std::string> words) {
   try {
     app_->parse(std::move(words));
   } catch (const CLI::Success& asked) {
-    app_->exit(asked);  // prints
+    std::ostringstream text;
+    app_->exit(asked, text, text);
+    answer_with(text.str());
   } catch (const CLI::ParseError& error) {
     fail(Errc::usage, "{}", usage_sentence(*app_, error));
   }

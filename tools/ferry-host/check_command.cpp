@@ -1,5 +1,4 @@
 // ferry check and ferry estimate: what to expect, without touching the guest.
-#include <cstdio>
 #include <memory>
 
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "host/other_host.h"
 #include "migrate/ask_host.h"
 #include "migrate/guest_names.h"
+#include "text/print.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/setting_options.h"
@@ -55,14 +55,15 @@ void check(const CheckArguments& arguments, ThisHost& host) {
                                         {"blockers_there", there.blockers},
                                         {"notes", result.notes},
                                         {"notes_there", there.notes}};
-    fmt::print("{}\n", json_text(out));
+    print_answer("{}\n", json_text(out));
   } else {
-    for (const std::string& blocker : result.blockers)
-      fmt::print("blocker: {}\n", printable(blocker));
-    for (const std::string& blocker : there.blockers)
-      fmt::print("blocker there: {}\n", printable(blocker));
-    for (const std::string& note : result.notes) fmt::print("note: {}\n", printable(note));
-    for (const std::string& note : there.notes) fmt::print("note there: {}\n", printable(note));
+    const auto each = [](const char* what, const std::vector<std::string>& sentences) {
+      for (const std::string& one : sentences) print_answer("{}: {}\n", what, printable(one));
+    };
+    each("blocker", result.blockers);
+    each("blocker there", there.blockers);
+    each("note", result.notes);
+    each("note there", there.notes);
   }
   if (!result.blockers.empty())
     fail(Errc::guest, "domain {} cannot be saved as it is", raw(result.domid));
@@ -70,8 +71,8 @@ void check(const CheckArguments& arguments, ThisHost& host) {
     fail(Errc::unsupported, "{} cannot take domain {} as it is",
          arguments.host.empty() ? "the other host" : arguments.host, raw(result.domid));
   if (!arguments.json)
-    fmt::print("{} ({} MiB) can be saved{}\n", printable(result.name), result.guest_bytes >> 20,
-               arguments.host.empty() && arguments.via.empty() ? "" : ", and taken there");
+    print_answer("{} ({} MiB) can be saved{}\n", printable(result.name), result.guest_bytes >> 20,
+                 arguments.host.empty() && arguments.via.empty() ? "" : ", and taken there");
 }
 
 void print_estimate(const Estimate& e, bool json) {
@@ -85,10 +86,10 @@ void print_estimate(const Estimate& e, bool json) {
                                         {"downtime_memory_ms", e.downtime.memory_us / 1000},
                                         {"downtime_fixed_ms", e.downtime.fixed_us / 1000},
                                         {"stalled", e.stalled}};
-    fmt::print("{}\n", json_text(out));
+    print_answer("{}\n", json_text(out));
     return;
   }
-  fmt::print(
+  print_answer(
       "{}: {} rounds in {:.1f} s, {} MiB of image for {} MiB of guest\n"
       "it changes {} KiB of its memory a second and would then stand still for about {} ms: {} ms "
       "for "

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,6 +22,7 @@
 #include "host/stop_signals.h"
 #include "proto/xl_wrapper.h"
 #include "settings/places.h"
+#include "text/print.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/restore_options.h"
@@ -98,11 +98,11 @@ int run_xl(XlPipe& pipe, const RestoreArguments& arguments, const std::function<
 // A guest may end as soon as it runs: it was restored all the same.
 void print_restored(Lifecycle& life, const std::string& name, bool paused) {
   try {
-    fmt::print("restored {} as domain {}{}\n", printable(name), raw(life.find(name)),
-               paused ? ", paused" : "");
+    print_report("restored {} as domain {}{}\n", printable(name), raw(life.find(name)),
+                 paused ? ", paused" : "");
   } catch (const Error& e) {
     if (e.code() != Errc::no_domain) throw;
-    fmt::print("restored {}, which has ended since\n", printable(name));
+    print_report("restored {}, which has ended since\n", printable(name));
   }
 }
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <thread>
 
@@ -16,6 +15,7 @@
 #include "host/live_status.h"
 #include "host/running_save.h"
 #include "migrate/job_journal.h"
+#include "text/print.h"
 #include "text/printable.h"
 #include "tools/ferry-host/setting_options.h"
 #include "xen/domain.h"
@@ -38,21 +38,26 @@ std::string phase(const nlohmann::ordered_json& status) {
 }
 
 // With the labels of virsh domjobinfo.
-void print(const nlohmann::ordered_json& s) {
-  const auto mib = [&](const char* name) {
-    return static_cast<double>(figure(s, name)) / (1 << 20);
+std::string as_text(const nlohmann::ordered_json& s) {
+  std::string text;
+  const auto line = [&](const char* label, const std::string& value) {
+    text += fmt::format("{:<20} {}\n", label, value);
   };
-  fmt::print("{:<20} {}\n", "Phase:", printable(phase(s)));
-  fmt::print("{:<20} {} ms\n", "Time elapsed:", figure(s, status_key::kElapsed));
-  fmt::print("{:<20} {:.1f} MiB\n", "Data processed:", mib(status_key::kDataProcessed));
-  fmt::print("{:<20} {:.1f} MiB\n", "Memory processed:", mib(status_key::kProcessed));
-  fmt::print("{:<20} {:.1f} MiB\n", "Memory remaining:", mib(status_key::kRemaining));
-  fmt::print("{:<20} {:.1f} MiB\n", "Memory total:", mib(status_key::kTotal));
-  fmt::print("{:<20} {:.1f} MiB/s\n", "Memory bandwidth:", mib(status_key::kBytesPerSecond));
-  fmt::print("{:<20} {} pages/s\n", "Dirty rate:", figure(s, status_key::kDirtyRate));
-  fmt::print("{:<20} {} bytes\n", "Page size:", figure(s, status_key::kPageSize));
-  fmt::print("{:<20} {}\n", "Iteration:", figure(s, status_key::kIteration));
-  fmt::print("{:<20} {} ms\n", "Expected downtime:", figure(s, status_key::kDowntime));
+  const auto mib = [&](const char* name) {
+    return fmt::format("{:.1f} MiB", static_cast<double>(figure(s, name)) / (1 << 20));
+  };
+  line("Phase:", printable(phase(s)));
+  line("Time elapsed:", fmt::format("{} ms", figure(s, status_key::kElapsed)));
+  line("Data processed:", mib(status_key::kDataProcessed));
+  line("Memory processed:", mib(status_key::kProcessed));
+  line("Memory remaining:", mib(status_key::kRemaining));
+  line("Memory total:", mib(status_key::kTotal));
+  line("Memory bandwidth:", mib(status_key::kBytesPerSecond) + "/s");
+  line("Dirty rate:", fmt::format("{} pages/s", figure(s, status_key::kDirtyRate)));
+  line("Page size:", fmt::format("{} bytes", figure(s, status_key::kPageSize)));
+  line("Iteration:", fmt::format("{}", figure(s, status_key::kIteration)));
+  line("Expected downtime:", fmt::format("{} ms", figure(s, status_key::kDowntime)));
+  return text;
 }
 
 // A job's ID stands for its guest.
@@ -74,10 +79,7 @@ RunningSave running(ThisHost& host, const std::string& domain_or_id) {
 
 void info(const RunningArguments& arguments, const OpenHost& open) {
   const auto status = running(*open(), arguments.domain).ask("status");
-  if (arguments.json)
-    fmt::print("{}\n", json_text(status));
-  else
-    print(status);
+  answer_with(arguments.json ? json_text(status) + "\n" : as_text(status));
 }
 
 void set(const RunningArguments& arguments, const OpenHost& open) {
@@ -193,7 +195,7 @@ void cancel(const RunningArguments& arguments, const OpenHost& open) {
     }
   }
   if (migration) judge_cancelled(*host, *migration);
-  fmt::print("{} is being cancelled; the guest stays here\n", domain);
+  print_report("{} is being cancelled; the guest stays here\n", domain);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // ferry-sim: ferry over simulated hosts, for whoever has no Xen.
 #include <signal.h>
 
-#include <cstdio>
 #include <thread>
 
 #include "custody/resume_guest.h"

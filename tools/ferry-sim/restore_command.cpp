@@ -2,7 +2,6 @@
 #include <sys/mman.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -21,6 +20,7 @@
 #include "io/descriptor.h"
 #include "proto/image_file.h"
 #include "sim_toolstack/restore_guest.h"
+#include "text/print.h"
 #include "text/printable.h"
 #include "tools/ferry-host/restore_options.h"
 #include "tools/ferry-sim/commands.h"
@@ -75,9 +75,9 @@ void restore(const std::string& path, RestoreArguments& arguments) {
   ByteSource& image = stream ? static_cast<ByteSource&>(stream->image) : *in_file;
   const RestoredGuest guest = restore_guest(host.xen(), host.life(), config.header.config, image,
                                             *executor, arguments.paused || saved.paused);
-  fmt::print("restored {} as domain {}: {} bytes of guest\n",
-             printable(host.life().name(guest.domid)), static_cast<unsigned>(guest.domid),
-             guest.guest_bytes);
+  print_report("restored {} as domain {}: {} bytes of guest\n",
+               printable(host.life().name(guest.domid)), static_cast<unsigned>(guest.domid),
+               guest.guest_bytes);
 }
 
 }  // namespace
