@@ -61,6 +61,7 @@ const std::vector<Row> kSim = {
     {"destroy web1", Says::nothing, "$sim restore web1.ferry"},
     {"audit web1.ferry", Says::answer},
     {"inspect --json web1.ferry", Says::answer},
+    {"help save", Says::answer},
 };
 
 const std::vector<Row> kImages = {
@@ -86,6 +87,7 @@ const std::vector<Row> kImages = {
     {"verify --json .", Says::answer},
     {"convert --json web1.ferry other", Says::answer,
      "$sim create web1 --memory 8; $sim save web1 web1.ferry"},
+    {"help audit", Says::answer},
     {"--version", Says::answer},
 };
 
