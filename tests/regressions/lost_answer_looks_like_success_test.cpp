@@ -40,6 +40,7 @@ const std::vector<Row> kSim = {
     {"create web1 --memory 8", Says::report},
     {"run web1", Says::answer},
     {"list", Says::answer},
+    {"check", Says::answer},
     {"check web1", Says::answer},
     {"check --json web1", Says::answer},
     {"estimate web1", Says::answer},

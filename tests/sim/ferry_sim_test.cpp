@@ -130,6 +130,24 @@ TEST_F(FerrySim, regression_the_memory_that_is_named_is_the_least_that_is_taken)
   run(0, "run web1 --steps 20");
 }
 
+TEST_F(FerrySim, check_alone_says_of_every_guest_what_is_in_its_way) {
+  run(0, "create web1 --memory 8");
+  run(0, "create web2 --memory 4");
+  const std::string all = run(0, "check");
+  EXPECT_THAT(all, testing::ContainsRegex("web1 +1 +8  it can be saved and migrated\n"));
+  EXPECT_THAT(all, testing::ContainsRegex("web2 +2 +4  it can be saved and migrated\n"));
+  EXPECT_EQ(all.find("Domain-0"), std::string::npos) << all;
+  run(0, "save web1 web1.ferry");
+  run(0, "restore --paused web1.ferry");  // it cannot answer
+  const std::string some = run(1, "check");
+  EXPECT_THAT(some, testing::ContainsRegex("web1 +3 +8  .*paused"));
+  EXPECT_NE(some.find("1 of the guests here cannot be saved or migrated as it is"),
+            std::string::npos)
+      << some;
+  EXPECT_NE(run(1, "check --json").find("\"domid\": 2"), std::string::npos);
+  run(2, "check --via true");
+}
+
 TEST_F(FerrySim, a_guest_can_be_saved_twice_before_it_goes_on) {
   run(0, "create web1 --memory 8");
   run(0, "save --keep web1 a.ferry");

@@ -1,10 +1,12 @@
 // ferry check and ferry estimate: what to expect, without touching the guest.
 #include <memory>
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "config/json_text.h"
 #include "error/error.h"
+#include "evacuate/guests_here.h"
 #include "host/check_guest.h"
 #include "host/live_settings.h"
 #include "host/other_host.h"
@@ -75,6 +77,38 @@ void check(const CheckArguments& arguments, ThisHost& host) {
                  arguments.host.empty() && arguments.via.empty() ? "" : ", and taken there");
 }
 
+std::string guests_as_text(const std::vector<evacuate::LocalGuest>& guests) {
+  constexpr auto kRow = "{:<20} {:>5} {:>8}  {}\n";
+  std::string text = fmt::format(kRow, "Name", "ID", "MiB", "As it is");
+  for (const evacuate::LocalGuest& guest : guests)
+    text += fmt::format(kRow, printable(guest.name), raw(guest.domid), guest.bytes >> 20,
+                        guest.stays.empty()
+                            ? "it can be saved and migrated"
+                            : printable(fmt::format("{}", fmt::join(guest.stays, "; "))));
+  return text;
+}
+
+std::string guests_as_json(const std::vector<evacuate::LocalGuest>& guests) {
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const evacuate::LocalGuest& guest : guests)
+    all.push_back({{"domain", guest.name},
+                   {"domid", raw(guest.domid)},
+                   {"guest_bytes", guest.bytes},
+                   {"blockers", guest.stays}});
+  return json_text(all) + "\n";
+}
+
+// Of every guest that is here.
+void check_all(bool json, ThisHost& host) {
+  std::vector<evacuate::LocalGuest> guests = evacuate::guests_here(host.xen(), host.life());
+  std::erase_if(guests, [](const auto& guest) { return guest.meant_to_stay; });
+  answer_with(json ? guests_as_json(guests) : guests_as_text(guests));
+  std::erase_if(guests, [](const auto& guest) { return guest.stays.empty(); });
+  if (!guests.empty())
+    fail(Errc::guest, "{} of the guests here cannot be saved or migrated as {}", guests.size(),
+         guests.size() == 1 ? "it is" : "they are");
+}
+
 void print_estimate(const Estimate& e, bool json) {
   if (json) {
     const nlohmann::ordered_json out = {{"domain", e.name},
@@ -124,20 +158,27 @@ void add_check_command(Command app, OpenHost open) {
   Command command =
       app.add_command("check", "Tell what would stop a guest from being saved or migrated");
   command.footer(
-      "The guest is not touched. With HOST, its ferry receive is asked whether it could take the\n"
-      "guest: Xen's version, memory, CPU features, names, disks, bridges. Exit code 1 if anything "
-      "would\n"
-      "stop a save or the migration.\n"
-      "\nExamples:\n  ferry check web1\n  ferry check web1 host2.example");
-  command.add_option("DOMAIN", arguments->domain, "Name or number of the domain").required();
+      "No guest is touched. Without DOMAIN, all guests of this host are looked at: a line for "
+      "each.\n"
+      "With HOST, its ferry receive is asked whether it could take the guest: Xen's version, "
+      "memory,\n"
+      "CPU features, names, disks, bridges. Exit code 1 if anything would stop a save or the\n"
+      "migration.\n"
+      "\nExamples:\n  ferry check\n  ferry check web1\n  ferry check web1 host2.example");
+  Option domain = command.add_option("DOMAIN", arguments->domain,
+                                     "Name or number of the domain; none: all that are here");
   Option host =
       command.add_option("HOST", arguments->host, "Another host, where ferry receive listens");
   command
       .add_option("--via", arguments->via,
                   "Instead of HOST: a command that reaches ferry receive --stdio there")
-      .excludes(host);
+      .excludes(host)
+      .needs(domain);
   command.add_flag("--json", arguments->json, "Print the result as JSON");
-  command.callback([arguments, open = std::move(open)] { check(*arguments, *open()); });
+  command.callback([arguments, open = std::move(open)] {
+    const auto here = open();
+    arguments->domain.empty() ? check_all(arguments->json, *here) : check(*arguments, *here);
+  });
 }
 
 void add_estimate_command(Command app, const Settings& settings, OpenHost open) {
