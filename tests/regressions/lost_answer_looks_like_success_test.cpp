@@ -50,6 +50,7 @@ const std::vector<Row> kSim = {
     {"rename web1 web2", Says::nothing},
     {"save --keep web1 web1.ferry", Says::report, "$sim rename web2 web1"},
     {"save --json web1 web1.ferry", Says::report},
+    {"restore --dry-run web1.ferry", Says::answer},
     {"restore --paused web1.ferry", Says::report},
     {"unpause web1", Says::nothing, "$sim destroy web1; $sim restore --paused web1.ferry"},
     {"resume web1", Says::report,

@@ -130,6 +130,26 @@ TEST_F(FerrySim, regression_the_memory_that_is_named_is_the_least_that_is_taken)
   run(0, "run web1 --steps 20");
 }
 
+TEST_F(FerrySim, a_dry_run_of_a_restore_says_what_would_be_made_and_makes_nothing) {
+  run(0, "create web1 --memory 8");
+  run(0, "save --keep web1 web1.ferry");
+  EXPECT_NE(run(1, "restore --dry-run web1.ferry").find("still runs here"), std::string::npos);
+  run(0, "destroy web1");
+  for (const char* from : {"web1.ferry", "- <web1.ferry"}) {
+    const std::string said = run(0, std::string("restore --dry-run --paused ") + from);
+    EXPECT_NE(said.find("would be restored as web1, with 8.00 MiB of memory, paused; nothing was"),
+              std::string::npos)
+        << said;
+  }
+  EXPECT_NE(run(0, "restore --dry-run --name twin web1.ferry").find("as twin"), std::string::npos);
+  run(1, "restore --dry-run --memory 4 web1.ferry");
+  run(3, "restore --dry-run cut.ferry", "head -c 100000 web1.ferry >cut.ferry;");
+  run(2, "--host nowhere restore --dry-run web1.ferry");
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/nowhere"));
+  EXPECT_EQ(run(0, "list").find("web1"), std::string::npos);
+  run(0, "restore web1.ferry");
+}
+
 TEST_F(FerrySim, check_alone_says_of_every_guest_what_is_in_its_way) {
   run(0, "create web1 --memory 8");
   run(0, "create web2 --memory 4");

@@ -32,7 +32,7 @@ namespace {
 struct RestoreArguments : host::RestoreAs {
   std::string config_file;
   std::vector<std::string> bases;  // of a delta
-  bool paused = false;
+  bool paused = false, dry_run = false;
 };
 
 // What comes in as a stream is read by and by.
@@ -69,8 +69,11 @@ void restore(const std::string& path, RestoreArguments& arguments) {
     arguments.config = host::operator_config(arguments.config_file);
   host::RestoreConfig config = host::restore_config(saved, arguments);
   host::tell_dropped(config);
-  SimHost host(path, true);
+  SimHost host(path, !arguments.dry_run);
   host::refuse_second_copy(config, host.life(), arguments);
+  if (arguments.dry_run)
+    return host::tell_dry_run(config, arguments, saved.guest_pages * kPageSize,
+                              arguments.paused || saved.paused);
   const auto executor = make_thread_executor(std::max(1u, std::thread::hardware_concurrency() / 2));
   ByteSource& image = stream ? static_cast<ByteSource&>(stream->image) : *in_file;
   const RestoredGuest guest = restore_guest(host.xen(), host.life(), config.header.config, image,
@@ -96,6 +99,7 @@ void add_restore_command(Command app, HostPath host) {
   command.add_option("--config", arguments->config_file, "Take this one instead, libxl's JSON")
       .excludes(trust);
   host::add_memory_option(command, *arguments);
+  host::add_dry_run_option(command, arguments->dry_run);
   command.add_flag("--force", arguments->force, "Also if the guest is on this host already");
   command.callback([arguments, host] { restore(*host, *arguments); });
 }
