@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 #include "error/error.h"
+#include "text/print.h"
 
 namespace ferry {
 
@@ -191,6 +193,15 @@ std::string usage_sentence(const CLI::App& app, const CLI::ParseError& error) {
 
 }  // namespace
 
+std::vector<std::string> words_of(int argc, const char* const* argv) {
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) words.emplace_back(argv[i]);
+  if (words.empty() || words.front() != "help") return words;
+  words.erase(words.begin());
+  words.emplace_back("--help");
+  return words;
+}
+
 CommandLine::CommandLine(const std::string& what, const std::string& name)
     : Command(new CLI::App(what, name)), owned_(app_) {
   app_->formatter(std::make_shared<HelpInOrder>());  // commands that are added have it too
@@ -202,10 +213,8 @@ void CommandLine::add_version(const std::string& text) {
   app_->set_version_flag("--version", text);
 }
 
-void CommandLine::parse(int argc, const char* const* argv) {
-  std::vector<std::string> words;
-  for (int i = 1; i < argc; ++i) words.emplace_back(argv[i]);
-  parse(std::move(words));
+void CommandLine::add_help_command() {
+  app_->add_subcommand("help", "Print the --help of a command");
 }
 
 void CommandLine::parse(std::vector<std::string> words) {
@@ -213,7 +222,9 @@ void CommandLine::parse(std::vector<std::string> words) {
   try {
     app_->parse(std::move(words));
   } catch (const CLI::Success& asked) {
-    app_->exit(asked);  // prints
+    std::ostringstream text;
+    app_->exit(asked, text, text);
+    answer_with(text.str());
   } catch (const CLI::ParseError& error) {
     fail(Errc::usage, "{}", usage_sentence(*app_, error));
   }

@@ -90,6 +90,9 @@ class Command {
   CLI::App* app_;
 };
 
+// What main() got, without the program's name. "help save" is "save --help", as people type it.
+std::vector<std::string> words_of(int argc, const char* const* argv);
+
 // The whole line: what stands on it before a command too.
 class CommandLine : public Command {
  public:
@@ -100,12 +103,14 @@ class CommandLine : public Command {
   ~CommandLine();
 
   void add_version(const std::string& text);  // what --version prints
+  // For the list of commands: the word that words_of() takes away.
+  void add_help_command();
 
   // Parses, and runs the command that is named; or prints what --help or --version ask for. Throws
   // Error(usage) if the line makes no sense, in one sentence that names the command and where to
   // read more: "DOMAIN is required (ferry job set --help says more)".
-  void parse(int argc, const char* const* argv);
-  void parse(std::vector<std::string> words);  // without the program's name
+  void parse(int argc, const char* const* argv) { parse(words_of(argc, argv)); }
+  void parse(std::vector<std::string> words);
 
  private:
   std::unique_ptr<CLI::App> owned_;

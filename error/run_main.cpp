@@ -1,4 +1,4 @@
-// How every program ends that does not end well.
+// How every program ends.
 #include "error/run_main.h"
 
 #include <fcntl.h>
@@ -8,8 +8,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
+#include "text/print.h"
 #include "text/printable.h"
 #include "text/say.h"
 
@@ -37,18 +39,7 @@ void open_standard_streams() {
   }
 }
 
-}  // namespace
-
-void complain(std::string_view program, std::string_view sentence) {
-  const std::string line = fmt::format("{}: {}\n", program, printable(sentence));
-  say(line);
-  if (complaints >= 0 && write(complaints, line.data(), line.size()) < 0) complaints = -1;
-}
-
-int run_main(std::string_view program, const std::function<int()>& body) {
-  open_standard_streams();
-  take_complaints_descriptor();
-  signal(SIGXFSZ, SIG_IGN);
+int exit_of(std::string_view program, const std::function<int()>& body) {
   Exit exit = Exit::failed;
   try {
     return body();
@@ -61,6 +52,25 @@ int run_main(std::string_view program, const std::function<int()>& body) {
     complain(program, error.what());
   }
   return static_cast<int>(exit);
+}
+
+}  // namespace
+
+void complain(std::string_view program, std::string_view sentence) {
+  const std::string line = fmt::format("{}: {}\n", program, printable(sentence));
+  say(line);
+  if (complaints >= 0 && write(complaints, line.data(), line.size()) < 0) complaints = -1;
+}
+
+int run_main(std::string_view program, const std::function<int()>& body) {
+  open_standard_streams();
+  take_complaints_descriptor();
+  signal(SIGXFSZ, SIG_IGN);
+  const int exit = exit_of(program, body);
+  const int unwritten = unwritten_answer();
+  if (unwritten == 0) return exit;
+  complain(program, fmt::format("cannot write to standard output: {}", std::strerror(unwritten)));
+  return exit == static_cast<int>(Exit::done) ? static_cast<int>(Exit::failed) : exit;
 }
 
 }  // namespace ferry

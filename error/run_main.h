@@ -1,4 +1,4 @@
-// How every program ends that does not end well: one line that names it, and an exit code.
+// How every program ends: with an exit code and, if not well, one line that names it.
 #pragma once
 
 #include <functional>
@@ -19,7 +19,8 @@ inline constexpr const char* kComplaintsVariable = "FERRY_COMPLAINTS";
 // First of all, whatever a program was started with has descriptors 0 to 2 open, so that no file of
 // ours gets one of those numbers and what is meant for people with it; and a file that grows beyond
 // its limit is an error that can be told, not a signal.
-// Then: the body's exit code, or that of the exception it threw, after complaining about it.
+// Then: the body's exit code, or that of the exception it threw, after complaining about it. A body
+// that ended well has failed if an answer could not be written (text/print.h).
 int run_main(std::string_view program, const std::function<int()>& body);
 
 }  // namespace ferry

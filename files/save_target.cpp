@@ -60,10 +60,11 @@ std::string follow_links(const std::string& given) {
   cannot(given, ELOOP);
 }
 
-bool is_mount_point(const std::string& path) {
+// Those of statx(2) that the file system knows of.
+uint64_t attributes_of(const std::string& path) {
   struct statx status = {};
-  return statx(AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS, &status) == 0 &&
-         (status.stx_attributes & status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0;
+  if (statx(AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS, &status) != 0) return 0;
+  return status.stx_attributes & status.stx_attributes_mask;
 }
 
 void check_replaceable(const SaveTarget& target, const std::string& given, const struct stat& was) {
@@ -71,10 +72,25 @@ void check_replaceable(const SaveTarget& target, const std::string& given, const
   if (lstat(target.path.c_str(), &found) != 0 || found.st_ino != was.st_ino ||
       found.st_dev != was.st_dev)
     cannot(given, "it leads to a file that has no name any more");
-  if (is_mount_point(target.path))
+  const uint64_t attributes = attributes_of(target.path);
+  if (attributes & STATX_ATTR_MOUNT_ROOT)
     cannot(given, "something is mounted there, so no new file can take its place");
-  // Also of root: a read-only file system, or a file that was made immutable.
+  if (attributes & STATX_ATTR_APPEND)
+    cannot(given, "it is append-only (chattr +a), so no new file can take its place");
+  if (attributes & STATX_ATTR_IMMUTABLE) cannot(given, "it is immutable (chattr +i)");
+  // Also of root: a read-only file system.
   if (faccessat(AT_FDCWD, target.path.c_str(), W_OK, AT_EACCESS) != 0) cannot(given, errno);
+}
+
+// Of root too, who may write to any other. In one that is append-only files can be made, but none
+// of them gets another name, or goes.
+void check_folder(const std::string& path, const std::string& given) {
+  const std::string folder = folder_of(path);
+  const uint64_t attributes = attributes_of(folder);
+  if (attributes & STATX_ATTR_APPEND)
+    cannot(given, fmt::format("the folder {} is append-only (chattr +a)", folder));
+  if (attributes & STATX_ATTR_IMMUTABLE)
+    cannot(given, fmt::format("the folder {} is immutable (chattr +i)", folder));
 }
 
 TargetKind kind_of(const std::string& path, const struct stat& there) {
@@ -109,6 +125,7 @@ SaveTarget find_save_target(const std::string& path) {
   // What else there is may have no path of its own: /dev/stdout leads to a pipe.
   if (target.kind != TargetKind::file) return target;
   target.path = led_to;
+  check_folder(target.path, path);
   if (!exists) return target;
   check_replaceable(target, path, there);
   target.was = {there.st_uid, there.st_gid, there.st_mode & 0777};

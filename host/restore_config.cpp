@@ -9,6 +9,7 @@
 #include "migrate/job_journal.h"
 #include "migrate/open_job.h"
 #include "p2m/frames.h"
+#include "text/human_bytes.h"
 #include "text/printable.h"
 #include "text/say.h"
 #include "xen/hypervisor.h"
@@ -57,17 +58,20 @@ JudgedConfig config_of_operator(const SavedConfig& saved, const std::string& tex
   return own;
 }
 
-// libxl limits a new domain to its target, and as much beyond it as config/memory_target.h says.
+// libxl limits a new domain to its target, and as much beyond it as config/memory_target.h says: a
+// guest may have used that, and its configuration is right all the same. Who asks for a target is
+// told of one that the guest is not above.
 void set_memory(Json& json, const SavedConfig& saved, const RestoreAs& as) {
   if (as.memory_mib != 0) set_memory_target(json, as.memory_mib << 10);
   const auto target = memory_target_kib(json);
   const uint64_t needed = saved.guest_pages * (kPageSize / 1024);
-  if (!target || needed <= *target + kBeyondTargetKib) return;
-  const uint64_t needed_mib = (needed + 1023) >> 10;
+  const uint64_t beyond = as.memory_mib != 0 ? 0 : kBeyondTargetKib;
+  if (!target || needed <= *target + beyond) return;
   fail(Errc::no_memory,
-       "the guest has {} MiB of memory, and its configuration would give it {} MiB{}: --memory {} "
-       "restores it",
-       needed_mib, *target >> 10, as.memory_mib != 0 ? " with this --memory" : "", needed_mib);
+       "the guest has {} of memory, and its configuration would give it {} MiB{}: --memory "
+       "{} restores it",
+       human_bytes(needed << 10), *target >> 10, as.memory_mib != 0 ? " with this --memory" : "",
+       (needed + 1023) >> 10);
 }
 
 }  // namespace

@@ -126,7 +126,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   hello.set_wants_progress(true);
   hello.set_paused(custody->was_paused());
   *hello.mutable_taken_back() = jobs_taken_back(job.uuid);
-  const FileLock lock = lock_for_us(job.id);
+  const FileLock lock = before_it_begins(*custody, job.name, [&] { return lock_for_us(job.id); });
   std::shared_ptr<void> greeting =
       request.while_greeting ? request.while_greeting(info.domid) : nullptr;
   const std::vector<Link*> links = before_it_begins(*custody, job.name, [&] {
@@ -136,7 +136,7 @@ SendReport send_guest(const Hypervisor& xen, Lifecycle& life, const StreamEngine
   greeting.reset();
 
   Sender sender(life, custody, &link, job, request.limits);
-  sender.start();
+  before_it_begins(*custody, job.name, [&] { sender.start(); });
   prune_jobs();
   custody->reading();
   sender.by_state([&] {

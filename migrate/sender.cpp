@@ -238,6 +238,13 @@ std::string Sender::what_is_here() {
   return "it is suspended here and never runs by itself";
 }
 
+std::string Sender::unless_settled() const {
+  if (handover_.settled()) return {};
+  return fmt::format(
+      "; the job is still open: once that is put right, here, try: ferry job resume {}",
+      journal_.job().id);
+}
+
 void Sender::fail_given_away(const std::string& why) {
   fail(Errc::needs_operator,
        "{} was given to {} and nobody has said that it runs there ({}); {}; here, try: ferry job "

@@ -45,8 +45,9 @@ class Sender {
       if (runs_there_) fail_unfinished(e.what());
       if (handover_.state() == SourceState::given_away) fail_given_away(e.what());
       if (!guest_.present()) fail_gone(e.what());
-      if (std::string_view(e.what()).ends_with(" here")) throw;
-      throw Error(e.code(), fmt::format("{}; {}", e.what(), guest_.stays_here()), e.os_errno());
+      std::string said = e.what();
+      if (!said.ends_with(" here")) said += "; " + guest_.stays_here();
+      throw Error(e.code(), said + unless_settled(), e.os_errno());
     } catch (const std::exception& e) {
       if (handover_.state() != SourceState::given_away) throw;
       fail_given_away(e.what());
@@ -92,6 +93,8 @@ class Sender {
   std::string name() const { return journal_.job().name; }
   std::string what_is_here();
   std::string what_is_there() const;
+  // What is left to do where the guest is taken back and that could not be written.
+  std::string unless_settled() const;
   [[noreturn]] void fail_given_away(const std::string& why);
   [[noreturn]] void fail_unfinished(const std::string& why);
   [[noreturn]] void fail_broken();

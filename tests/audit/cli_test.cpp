@@ -275,6 +275,7 @@ TEST_F(Cli, help_has_an_example_for_each_subcommand) {
     const Outcome outcome = ferry({command, "--help"});
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.out, HasSubstr(std::string("Example: ferry ") + command));
+    EXPECT_EQ(ferry({"help", command}).out, outcome.out);
   }
   EXPECT_THAT(ferry({"--version"}).out, AllOf(StartsWith("ferry "), HasSubstr("\nimage format 1\n"),
                                               HasSubstr("\nhost commands built with Xen ")));
@@ -306,6 +307,7 @@ TEST_F(Cli, host_commands_are_handed_over_untouched) {
     EXPECT_EQ(outcome.out, std::string("<") + command + "><--help><a b><><--json>");
     EXPECT_EQ(outcome.err, "");
   }
+  EXPECT_EQ(run_program({linked, "help", "job", "list"}).out, "<job><list><--help>");
 }
 
 TEST_F(Cli, sampled_damage_exits_with_3) {

@@ -146,6 +146,11 @@ class BrokenRules(unittest.TestCase):
     def test_an_assert(self):
         self.source("no_assert", "proto/record.cpp", adding("void f(int a) { assert(a); }"), "proto/record.cpp")
 
+    def test_words_that_nobody_knows_to_be_lost(self):
+        for call in ('fmt::print("done\\n");', 'std::puts("done");', 'std::cout << "done";', 'fputs("done", stdout);'):
+            with self.subTest(call):
+                self.source("standard_output", "tools/ferry-host/job_command.cpp", adding(call), "job_command.cpp")
+
     def test_a_file_that_others_can_read(self):
         for call in ("open(path, O_WRONLY | O_CREAT,\n     0644);", "open(path, O_CREAT | O_RDWR);", "mkdir(path, 0755);",
                      "std::ofstream out(path);", "chmod(path, 0600);", "umask(0);", 'fopen(path, "w");'):

@@ -22,6 +22,8 @@ JOB = "0123456789abcdef0123456789abcdef"
 CASES = {
     "commands": ("ferry r", ["restore", "resume", "receive"]),
     "image commands": ("ferry d", ["dmesg", "diff"]),
+    "a command to read about": ("ferry help mi", ["migrate"]),
+    "a command of job to read about": ("ferry help job re", ["resume"]),
     "a command of job": ("ferry job re", ["resume"]),
     "no command": ("ferry fly", ["fly"]),
     "options": ("ferry save --ke", ["--keep"]),

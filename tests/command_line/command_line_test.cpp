@@ -118,6 +118,18 @@ TEST(CommandLine, calls_the_command_that_is_named_once_all_is_parsed) {
   EXPECT_THAT(list.called, ElementsAre("before", "job list"));
 }
 
+TEST(CommandLine, takes_help_and_a_command_for_that_command_and_help) {
+  const auto words = [](const Words& typed) {
+    std::vector<const char*> argv{"/usr/bin/prog"};
+    for (const std::string& word : typed) argv.push_back(word.c_str());
+    return words_of(static_cast<int>(argv.size()), argv.data());
+  };
+  EXPECT_THAT(words({"help", "job", "list"}), ElementsAre("job", "list", "--help"));
+  EXPECT_THAT(words({"help"}), ElementsAre("--help"));
+  EXPECT_THAT(words({"make", "help"}), ElementsAre("make", "help")) << "a file may be called so";
+  EXPECT_THAT(words({}), IsEmpty());
+}
+
 TEST(CommandLine, lets_through_what_a_command_throws) {
   CommandLine line("Does things.", "prog");
   line.add_command("fail", "Fail").callback([] { fail(Errc::io, "the disk is full"); });

@@ -179,7 +179,9 @@ TEST_F(Claimed, regression_what_was_given_away_is_not_said_to_be_cancelled) {
   Running migration = migrate();
   ASSERT_TRUE(is_held()) << migration.said();
   const std::string id = job();
-  for (const std::string& what : {std::string("web1"), id}) {
+  // By its old name or its present one, by its number, or by the job.
+  for (const std::string& what :
+       {std::string("web1"), std::string("web1--migratedaway"), std::string("1"), id}) {
     const auto cancelled = hosts_.run("a", {"job", "cancel", what});
     expect_says(cancelled, 4, "was given to");
     EXPECT_EQ(cancelled.said.find("stays here"), std::string::npos) << cancelled.said;

@@ -83,6 +83,24 @@ TEST_F(HeldMigration, a_journal_that_cannot_be_written_takes_the_guest_back) {
   hosts_.expect_one_runs("no journal");
 }
 
+// Nobody heard that the job was open, until a save of that guest was refused for it.
+TEST_F(HeldMigration, regression_a_job_that_stays_open_though_its_guest_runs_is_named) {
+  Running migration = migrate();
+  ASSERT_TRUE(is_held());
+  const std::string id = job();
+  const std::string in_the_way = hosts_.path("a.host.jobs") + "/" + id + ".source.new";
+  std::filesystem::create_directory(in_the_way);
+  open_gate();
+  EXPECT_EQ(migration.wait(), 1) << migration.said();
+  EXPECT_NE(migration.said().find("web1 runs on here; the job is still open"), std::string::npos)
+      << migration.said();
+  ASSERT_EQ(job(), id);
+  std::filesystem::remove(in_the_way);
+  expect_says(do_as_told(migration.said()), 0, "web1 runs here");
+  EXPECT_EQ(job(), "");
+  EXPECT_EQ(hosts_.run("a", {"save", "--keep", "web1", hosts_.path("image")}).status, 0);
+}
+
 TEST_F(HeldMigration, a_domain_of_the_name_for_guests_set_aside_is_in_nobodys_way) {
   ASSERT_EQ(hosts_.run("a", {"create", "web1--migratedaway", "--memory", "2"}).status, 0);
   open_gate();

@@ -99,7 +99,8 @@ TEST_P(RanThere, regression_a_job_that_is_settled_advises_no_force_where_it_came
 TEST_P(RanThere, regression_a_job_that_was_broken_off_says_so_to_whoever_cancels_it) {
   const std::string id = unheard();
   expect_says(on_source({"job", "list"}), 0, "given-away, broken off");
-  for (const std::string& what : {id, std::string("web1")})
+  for (const std::string& what :
+       {id, std::string("web1"), std::string("web1--migratedaway"), std::string("1")})
     expect_says(on_source({"job", "cancel", what}), 4, "try: ferry job resume " + id);
   EXPECT_EQ(state("b"), "running");
   expect_says(on_source({"job", "resume", id}), 0, "web1 runs there");

@@ -316,6 +316,32 @@ TEST_F(DeltaPrograms, verify_a_folder) {
   EXPECT_EQ(ferry({"verify", folder_.path("nowhere")}).exit_code, 1);
 }
 
+// A nightly check of the wrong folder looked like one that found all well: it ended with 0.
+TEST_F(DeltaPrograms, regression_a_folder_without_an_image_does_not_look_sound) {
+  const std::string folder = folder_.path("backups");
+  fs::create_directory(folder);
+  const auto expect_failed = [&] {
+    for (const bool json : {false, true}) {
+      std::vector<std::string> words = {"verify", folder};
+      if (json) words.push_back("--json");
+      const Outcome verified = ferry(words);
+      EXPECT_EQ(verified.exit_code, 1) << verified.out;
+      EXPECT_THAT(verified.out, HasSubstr(json ? "\"restorable\": 0" : "0 can be restored"));
+      EXPECT_THAT(verified.err, HasSubstr("there is no image in " + folder));
+    }
+  };
+  expect_failed();
+  write("backups/web1.hashes", Bytes(1000));
+  expect_failed();
+  for (const char* name : {"backups/web2", "backups/web 1", "backups/.old"})
+    fs::create_directory(folder_.path(name));
+  expect_failed();
+  EXPECT_THAT(ferry({"verify", folder}).err,
+              HasSubstr("not looked into, try: ferry verify '" + folder + "/web 1'\n"));
+  write("backups/web1.ferry", build(TestGuest()));
+  EXPECT_EQ(ferry({"verify", folder}).exit_code, 0);
+}
+
 // Runs the command and kills it at its nth system call after it has made a file; 0 never. Returns
 // how many there were.
 uint64_t run_and_kill_at(std::vector<std::string> words, uint64_t nth) {

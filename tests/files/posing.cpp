@@ -7,6 +7,8 @@
 //              room is said when what was written is synced
 //   NAME.CALL-ERROR.nfs   such a folder where that call on a file fails so: open, write (after some
 //              was taken), fsync, renameat, close; ERROR is EIO, ESTALE, ENOSPC or EDQUOT
+//   NAME.append, NAME.immutable   a file or folder as chattr(1) makes it: no file has its name
+//              changed there, or takes that name
 //   NAME.kill  a folder whose syncing kills who does it, if KILL_AT_FOLDER is in the environment
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -87,6 +89,18 @@ bool writes(int flags) {
   return (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT) != 0;
 }
 
+uint64_t fixed(const std::string& path) {
+  return path.ends_with(".append")      ? STATX_ATTR_APPEND
+         : path.ends_with(".immutable") ? STATX_ATTR_IMMUTABLE
+                                        : 0;
+}
+
+// What a file's getting that name fails with, as errno; 0: it does not.
+int error_of_name(const std::string& path) {
+  if (fixed(path) != 0 || fixed(path.substr(0, path.rfind('/'))) != 0) return EPERM;
+  return network_error(path, "renameat");
+}
+
 // What hinders somebody from opening the path below folder, as errno; 0: nothing.
 int hindrance(const std::string& folder, const char* path, int flags) {
   const std::string whole = *path == '/' ? path : folder + "/" + path;
@@ -111,6 +125,15 @@ int lstat(const char* path, struct stat* status) noexcept {
 int fstat(int fd, struct stat* status) noexcept {
   static auto* const libc = of_libc<int(int, struct stat*)>("fstat");
   return pose(libc(fd, status), path_of(fd), status);
+}
+int statx(int folder, const char* path, int flags, unsigned mask, struct statx* status) noexcept {
+  static auto* const libc = of_libc<int(int, const char*, int, unsigned, struct statx*)>("statx");
+  const int result = libc(folder, path, flags, mask, status);
+  if (const uint64_t attributes = result == 0 ? fixed(resolved(path)) : 0) {
+    status->stx_attributes |= attributes;
+    status->stx_attributes_mask |= attributes;
+  }
+  return result;
 }
 
 int ioctl(int fd, unsigned long request, ...) noexcept {
@@ -154,7 +177,7 @@ int close(int fd) {
 }
 int renameat(int from_folder, const char* from, int to_folder, const char* to) noexcept {
   static auto* const libc = of_libc<int(int, const char*, int, const char*)>("renameat");
-  const int error = network_error(path_of(to_folder) + "/" + to, "renameat");
+  const int error = error_of_name(path_of(to_folder) + "/" + to);
   if (error == 0) return libc(from_folder, from, to_folder, to);
   errno = error;
   return -1;
@@ -163,7 +186,7 @@ int renameat(int from_folder, const char* from, int to_folder, const char* to) n
 int renameat2(int from_folder, const char* from, int to_folder, const char* to,
               unsigned flags) noexcept {
   static auto* const libc = of_libc<int(int, const char*, int, const char*, unsigned)>("renameat2");
-  const int error = network_error(path_of(to_folder) + "/" + to, "renameat");
+  const int error = error_of_name(path_of(to_folder) + "/" + to);
   if (error == 0) return libc(from_folder, from, to_folder, to, flags);
   errno = error;
   return -1;

@@ -1,16 +1,18 @@
 // ferry check and ferry estimate: what to expect, without touching the guest.
-#include <cstdio>
 #include <memory>
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "config/json_text.h"
 #include "error/error.h"
+#include "evacuate/guests_here.h"
 #include "host/check_guest.h"
 #include "host/live_settings.h"
 #include "host/other_host.h"
 #include "migrate/ask_host.h"
 #include "migrate/guest_names.h"
+#include "text/print.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/setting_options.h"
@@ -55,14 +57,15 @@ void check(const CheckArguments& arguments, ThisHost& host) {
                                         {"blockers_there", there.blockers},
                                         {"notes", result.notes},
                                         {"notes_there", there.notes}};
-    fmt::print("{}\n", json_text(out));
+    print_answer("{}\n", json_text(out));
   } else {
-    for (const std::string& blocker : result.blockers)
-      fmt::print("blocker: {}\n", printable(blocker));
-    for (const std::string& blocker : there.blockers)
-      fmt::print("blocker there: {}\n", printable(blocker));
-    for (const std::string& note : result.notes) fmt::print("note: {}\n", printable(note));
-    for (const std::string& note : there.notes) fmt::print("note there: {}\n", printable(note));
+    const auto each = [](const char* what, const std::vector<std::string>& sentences) {
+      for (const std::string& one : sentences) print_answer("{}: {}\n", what, printable(one));
+    };
+    each("blocker", result.blockers);
+    each("blocker there", there.blockers);
+    each("note", result.notes);
+    each("note there", there.notes);
   }
   if (!result.blockers.empty())
     fail(Errc::guest, "domain {} cannot be saved as it is", raw(result.domid));
@@ -70,8 +73,40 @@ void check(const CheckArguments& arguments, ThisHost& host) {
     fail(Errc::unsupported, "{} cannot take domain {} as it is",
          arguments.host.empty() ? "the other host" : arguments.host, raw(result.domid));
   if (!arguments.json)
-    fmt::print("{} ({} MiB) can be saved{}\n", printable(result.name), result.guest_bytes >> 20,
-               arguments.host.empty() && arguments.via.empty() ? "" : ", and taken there");
+    print_answer("{} ({} MiB) can be saved{}\n", printable(result.name), result.guest_bytes >> 20,
+                 arguments.host.empty() && arguments.via.empty() ? "" : ", and taken there");
+}
+
+std::string guests_as_text(const std::vector<evacuate::LocalGuest>& guests) {
+  constexpr auto kRow = "{:<20} {:>5} {:>8}  {}\n";
+  std::string text = fmt::format(kRow, "Name", "ID", "MiB", "As it is");
+  for (const evacuate::LocalGuest& guest : guests)
+    text += fmt::format(kRow, printable(guest.name), raw(guest.domid), guest.bytes >> 20,
+                        guest.stays.empty()
+                            ? "it can be saved and migrated"
+                            : printable(fmt::format("{}", fmt::join(guest.stays, "; "))));
+  return text;
+}
+
+std::string guests_as_json(const std::vector<evacuate::LocalGuest>& guests) {
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const evacuate::LocalGuest& guest : guests)
+    all.push_back({{"domain", guest.name},
+                   {"domid", raw(guest.domid)},
+                   {"guest_bytes", guest.bytes},
+                   {"blockers", guest.stays}});
+  return json_text(all) + "\n";
+}
+
+// Of every guest that is here.
+void check_all(bool json, ThisHost& host) {
+  std::vector<evacuate::LocalGuest> guests = evacuate::guests_here(host.xen(), host.life());
+  std::erase_if(guests, [](const auto& guest) { return guest.meant_to_stay; });
+  answer_with(json ? guests_as_json(guests) : guests_as_text(guests));
+  std::erase_if(guests, [](const auto& guest) { return guest.stays.empty(); });
+  if (!guests.empty())
+    fail(Errc::guest, "{} of the guests here cannot be saved or migrated as {}", guests.size(),
+         guests.size() == 1 ? "it is" : "they are");
 }
 
 void print_estimate(const Estimate& e, bool json) {
@@ -85,10 +120,10 @@ void print_estimate(const Estimate& e, bool json) {
                                         {"downtime_memory_ms", e.downtime.memory_us / 1000},
                                         {"downtime_fixed_ms", e.downtime.fixed_us / 1000},
                                         {"stalled", e.stalled}};
-    fmt::print("{}\n", json_text(out));
+    print_answer("{}\n", json_text(out));
     return;
   }
-  fmt::print(
+  print_answer(
       "{}: {} rounds in {:.1f} s, {} MiB of image for {} MiB of guest\n"
       "it changes {} KiB of its memory a second and would then stand still for about {} ms: {} ms "
       "for "
@@ -123,20 +158,27 @@ void add_check_command(Command app, OpenHost open) {
   Command command =
       app.add_command("check", "Tell what would stop a guest from being saved or migrated");
   command.footer(
-      "The guest is not touched. With HOST, its ferry receive is asked whether it could take the\n"
-      "guest: Xen's version, memory, CPU features, names, disks, bridges. Exit code 1 if anything "
-      "would\n"
-      "stop a save or the migration.\n"
-      "\nExamples:\n  ferry check web1\n  ferry check web1 host2.example");
-  command.add_option("DOMAIN", arguments->domain, "Name or number of the domain").required();
+      "No guest is touched. Without DOMAIN, all guests of this host are looked at: a line for "
+      "each.\n"
+      "With HOST, its ferry receive is asked whether it could take the guest: Xen's version, "
+      "memory,\n"
+      "CPU features, names, disks, bridges. Exit code 1 if anything would stop a save or the\n"
+      "migration.\n"
+      "\nExamples:\n  ferry check\n  ferry check web1\n  ferry check web1 host2.example");
+  Option domain = command.add_option("DOMAIN", arguments->domain,
+                                     "Name or number of the domain; none: all that are here");
   Option host =
       command.add_option("HOST", arguments->host, "Another host, where ferry receive listens");
   command
       .add_option("--via", arguments->via,
                   "Instead of HOST: a command that reaches ferry receive --stdio there")
-      .excludes(host);
+      .excludes(host)
+      .needs(domain);
   command.add_flag("--json", arguments->json, "Print the result as JSON");
-  command.callback([arguments, open = std::move(open)] { check(*arguments, *open()); });
+  command.callback([arguments, open = std::move(open)] {
+    const auto here = open();
+    arguments->domain.empty() ? check_all(arguments->json, *here) : check(*arguments, *here);
+  });
 }
 
 void add_estimate_command(Command app, const Settings& settings, OpenHost open) {

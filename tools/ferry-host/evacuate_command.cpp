@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <climits>
-#include <cstdio>
 #include <memory>
 
 #include <fmt/format.h>
@@ -18,6 +17,7 @@
 #include "host/other_host.h"
 #include "host/stop_signals.h"
 #include "settings/environment.h"
+#include "text/print.h"
 #include "text/printable.h"
 #include "text/say.h"
 #include "tools/ferry-host/commands.h"
@@ -111,6 +111,12 @@ void tell_what_cannot_go(const std::vector<evacuate::Outcome>& checked, bool qui
        why);
 }
 
+void print(const EvacuateArguments& arguments, const std::vector<Row>& rows) {
+  const std::string text = arguments.json ? json_text(as_json(rows, arguments.dry_run)) + "\n"
+                                          : as_text(rows, arguments.dry_run);
+  arguments.dry_run ? answer_with(text) : report_that(text);
+}
+
 void evacuate_host(const EvacuateArguments& arguments, const Settings& settings, ThisHost& host,
                    const std::vector<std::string>& before) {
   const std::vector<Peer> peers = destinations(arguments, settings);
@@ -136,11 +142,7 @@ void evacuate_host(const EvacuateArguments& arguments, const Settings& settings,
     came = that_came(guests, now);
   }
   const std::vector<Row> all = rows(guests, outcomes, came, this_hosts_name(), hosts);
-  if (arguments.json)
-    fmt::print("{}\n", json_text(as_json(all, arguments.dry_run)));
-  else
-    fmt::print("{}", as_text(all, arguments.dry_run));
-  std::fflush(stdout);
+  print(arguments, all);
   if (!still_here(all).empty() || !for_the_operator(all).empty())
     fail_incomplete(all, arguments.dry_run);
 }

@@ -1,5 +1,4 @@
 // ferry job: migrations that were broken off; those that run are running_command.h's.
-#include <cstdio>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "migrate/same_guest.h"
 #include "migrate/send_guest.h"
 #include "settings/environment.h"
+#include "text/print.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/damaged_journal.h"
@@ -33,30 +33,37 @@ std::string state_for_people(const MigrationJob& job) {
   return job.state_name() + (broken_off ? ", broken off" : "");
 }
 
+nlohmann::ordered_json jobs_as_json(const std::vector<MigrationJob>& jobs) {
+  nlohmann::ordered_json result = nlohmann::ordered_json::array();
+  for (const MigrationJob& job : jobs)
+    result.push_back({{"id", job.id},
+                      {"domain", job.name},
+                      {"side", job.source ? "source" : "destination"},
+                      {"state", job.state_name()},
+                      {"settled", job.settled()},
+                      {"worked_on", !job.settled() && writer_runs(job)},
+                      {"peer", job.peer.text}});
+  return {{"running", running_as_json()}, {"jobs", result}};
+}
+
+std::string jobs_as_text(const std::vector<MigrationJob>& jobs) {
+  constexpr auto kRow = "{:<33} {:<12} {:<25} {:<20} {}\n";
+  std::string text = fmt::format(kRow, "ID", "Side", "State", "Domain", "Peer");
+  for (const MigrationJob& job : jobs)
+    text += fmt::format(kRow, job.id, job.source ? "source" : "destination", state_for_people(job),
+                        printable(job.name), printable(job.peer.text));
+  return text;
+}
+
 void list(const JobArguments& arguments) {
   std::vector<MigrationJob> jobs = list_jobs(arguments.all);
   for (const MigrationJob& job : jobs)
     if (!job.problem.empty()) complain("ferry", job.problem);
   std::erase_if(jobs, [](const MigrationJob& job) { return job.state == 0; });  // not even that
-  if (arguments.json) {
-    nlohmann::ordered_json result = nlohmann::ordered_json::array();
-    for (const MigrationJob& job : jobs)
-      result.push_back({{"id", job.id},
-                        {"domain", job.name},
-                        {"side", job.source ? "source" : "destination"},
-                        {"state", job.state_name()},
-                        {"settled", job.settled()},
-                        {"worked_on", !job.settled() && writer_runs(job)},
-                        {"peer", job.peer.text}});
-    const nlohmann::ordered_json all = {{"running", running_as_json()}, {"jobs", result}};
-    fmt::print("{}\n", json_text(all));
-    return;
-  }
-  fmt::print("{}", running_as_text());
-  fmt::print("{:<33} {:<12} {:<25} {:<20} {}\n", "ID", "Side", "State", "Domain", "Peer");
-  for (const MigrationJob& job : jobs)
-    fmt::print("{:<33} {:<12} {:<25} {:<20} {}\n", job.id, job.source ? "source" : "destination",
-               state_for_people(job), printable(job.name), printable(job.peer.text));
+  if (arguments.json)
+    print_answer("{}\n", json_text(jobs_as_json(jobs)));
+  else
+    print_answer("{}{}", running_as_text(), jobs_as_text(jobs));
 }
 
 // A guest may be suspended for a job that cannot be worked on.
@@ -160,7 +167,7 @@ void settle(ThisHost& host, const MigrationJob& job, Wanted wanted) {
   settling(host, job, [&] {
     const SettledJob settled = settle_sent_guest(host.xen(), host.life(), connect, job, wanted,
                                                  handover_limits(settings_of_environment()));
-    fmt::print("{}\n", sentence(settled, job));
+    print_report("{}\n", sentence(settled, job));
   });
 }
 
@@ -187,8 +194,8 @@ bool goes_on_as_another(ThisHost& host, JobJournal& journal) {
   const auto other = same_guest_here(host.life(), journal.job());
   if (!other) return false;
   journal.write(DestinationState::runs);
-  fmt::print("{} is here as domain {} ({}), and goes on as that\n", printable(journal.job().name),
-             raw(other->domid), printable(other->name));
+  print_report("{} is here as domain {} ({}), and goes on as that\n", printable(journal.job().name),
+               raw(other->domid), printable(other->name));
   return true;
 }
 
@@ -213,7 +220,7 @@ void run_received(ThisHost& host, const std::string& id) {
          "{} could not be let run, and stays as it is: {}; once that is mended, here, try: ferry "
          "job resume --force {}",
          job.name, guest->why().empty() ? people.why : guest->why(), id);
-  fmt::print("{} {}\n", printable(job.name), printable(guest->how_it_is()));
+  print_report("{} {}\n", printable(job.name), printable(guest->how_it_is()));
 }
 
 void resume(const JobArguments& arguments, const OpenHost& open) {
@@ -251,7 +258,7 @@ void tell_given_up(const MigrationJob& job, IncomingGuest& guest) {
          "(only if that host is gone for good: ferry job abort --force {1}, here)",
          job.name, job.id, source_of(job));
   const bool ran = job.destination_state() == DestinationState::runs;
-  fmt::print(
+  print_report(
       "job {} is settled here: {} {}\n", job.id, printable(job.name),
       ran ? fmt::format("has run here, and {}", printable(guest.how_it_is())) : "never ran here");
 }
@@ -278,8 +285,8 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
   JobJournal journal(job);
   if (state == DestinationState::may_have_run && force) {
     journal.write(DestinationState::runs);  // whoever asks hears that it is gone since
-    fmt::print("job {} is settled here: {} is not here any more, and may have run\n", job.id,
-               printable(job.name));
+    print_report("job {} is settled here: {} is not here any more, and may have run\n", job.id,
+                 printable(job.name));
     return;
   }
   DestinationHandover handover(state, journal, *guest, nobody);
@@ -295,7 +302,7 @@ void give_up_received(ThisHost& host, const std::string& id, bool force) {
 
 void abort_job(const JobArguments& arguments, const OpenHost& open) {
   if (arguments.force && forget_damaged_journal(open, arguments.id)) {
-    fmt::print(
+    print_report(
         "job {} is forgotten here: its journal made no sense, and no domain here is known "
         "to be its\n",
         arguments.id);
@@ -311,7 +318,7 @@ void abort_job(const JobArguments& arguments, const OpenHost& open) {
     return settle(*host, job, Wanted::here);
   settling(*host, job, [&] {
     const std::string how = take_back_sent_guest(host->xen(), host->life(), job, arguments.force);
-    fmt::print("{} {}\n", printable(job.name), printable(how));
+    print_report("{} {}\n", printable(job.name), printable(how));
   });
 }
 

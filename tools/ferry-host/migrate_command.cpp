@@ -2,7 +2,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <memory>
 #include <optional>
 
@@ -17,6 +16,7 @@
 #include "host/stop_signals.h"
 #include "migrate/guest_here.h"
 #include "migrate/send_guest.h"
+#include "text/print.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/progress_line.h"
@@ -37,11 +37,11 @@ void print(const MigrateArguments& arguments, const SendReport& report) {
                                            {"domid", raw(report.domid)},
                                            {"stream_bytes", report.stream_bytes},
                                            {"away_seconds", report.away_seconds}};
-    fmt::print("{}\n", json_text(result));
+    print_report("{}\n", json_text(result));
   } else if (!arguments.quiet) {
-    fmt::print("migrated {}: {} bytes sent, {:.2f} s from its suspension until it {} there\n",
-               printable(report.name), report.stream_bytes, report.away_seconds,
-               report.paused ? "was paused" : "ran");
+    print_report("migrated {}: {} bytes sent, {:.2f} s from its suspension until it {} there\n",
+                 printable(report.name), report.stream_bytes, report.away_seconds,
+                 report.paused ? "was paused" : "ran");
   }
 }
 

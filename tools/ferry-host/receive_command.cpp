@@ -1,7 +1,6 @@
 // ferry receive: guests from other hosts.
 #include <unistd.h>
 
-#include <cstdio>
 #include <memory>
 #include <optional>
 
@@ -20,6 +19,7 @@
 #include "network/listeners.h"
 #include "network/tcp.h"
 #include "settings/places.h"
+#include "text/print.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/setting_options.h"
 
@@ -60,8 +60,7 @@ void receive_over_stdio(bool trusted, const OpenHost& open) {
 
 void tell_where(const std::vector<Descriptor>& listeners) {
   for (const Descriptor& listener : listeners)
-    fmt::print("listening at {}\n", own_end_of(listener.get()));
-  std::fflush(stdout);
+    print_report("listening at {}\n", own_end_of(listener.get()));
 }
 
 KnownSources sources_in(const Settings& settings) {

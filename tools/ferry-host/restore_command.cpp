@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,6 +22,7 @@
 #include "host/stop_signals.h"
 #include "proto/xl_wrapper.h"
 #include "settings/places.h"
+#include "text/print.h"
 #include "text/printable.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/restore_options.h"
@@ -38,7 +38,7 @@ namespace {
 struct RestoreArguments : RestoreAs {
   std::string config_file;
   std::vector<std::string> bases;  // of a delta
-  bool paused = false;
+  bool paused = false, dry_run = false;
   uint64_t guest_pages = 0;  // of the guest, as the image says
 };
 
@@ -98,11 +98,11 @@ int run_xl(XlPipe& pipe, const RestoreArguments& arguments, const std::function<
 // A guest may end as soon as it runs: it was restored all the same.
 void print_restored(Lifecycle& life, const std::string& name, bool paused) {
   try {
-    fmt::print("restored {} as domain {}{}\n", printable(name), raw(life.find(name)),
-               paused ? ", paused" : "");
+    print_report("restored {} as domain {}{}\n", printable(name), raw(life.find(name)),
+                 paused ? ", paused" : "");
   } catch (const Error& e) {
     if (e.code() != Errc::no_domain) throw;
-    fmt::print("restored {}, which has ended since\n", printable(name));
+    print_report("restored {}, which has ended since\n", printable(name));
   }
 }
 
@@ -133,6 +133,7 @@ RestoreConfig config_for(const SavedConfig& saved, RestoreArguments& arguments) 
 RestoreConfig restore_file(RestoreArguments& arguments, bool confined) {
   SavedFile file(arguments.file, confined);
   RestoreConfig config = config_for(file.read(), arguments);
+  if (arguments.dry_run) return config;
   XlPipe pipe;
   const auto feed_xl = [&] { feed(file.image(), config.header, pipe.ours.get()); };
   const int status = run_xl(pipe, arguments, feed_xl, [] {});
@@ -149,6 +150,7 @@ RestoreConfig restore_stream(RestoreArguments& arguments, bool confined) {
   if (input) arguments.file = "standard input";
   SavedStream stream(std::move(from), arguments.file, confined);
   RestoreConfig config = config_for(stream.read(), arguments);
+  if (arguments.dry_run) return config;
   XlPipe pipe;
   const auto feed_xl = [&] { stream.feed(config.header, pipe.ours.get()); };
   const int status = run_xl(pipe, arguments, feed_xl, [&] { stream.stop(); });
@@ -166,6 +168,7 @@ RestoreConfig restore_chain(RestoreArguments& arguments, bool confined) {
   try {
     stream.emplace(chain.image(), arguments.file, confined);
     RestoreConfig config = config_for(stream->read(), arguments);
+    if (arguments.dry_run) return config;
     XlPipe pipe;
     const auto feed_xl = [&] { stream->feed(config.header, pipe.ours.get()); };
     const int status = run_xl(pipe, arguments, feed_xl, [&] { stream->stop(); });
@@ -185,6 +188,10 @@ RestoreConfig restore_from(RestoreArguments& arguments, bool confined) {
 }
 
 void restore(RestoreArguments& arguments, bool confined) {
+  if (arguments.dry_run) {
+    const RestoreConfig config = restore_from(arguments, confined);
+    return tell_dry_run(config, arguments, arguments.guest_pages * kPageSize, arguments.paused);
+  }
   const RestoreConfig config = counted("restore", [&](CommandRun& run) {
     auto made = restore_from(arguments, confined);
     run.guest_bytes = arguments.guest_pages * kPageSize;
@@ -208,6 +215,9 @@ void add_restore_command(Command app, const Settings& settings) {
       "A delta (ferry save --base) is restored with what it builds upon: --base, and a folder "
       "that\n"
       "has it, or the files, the oldest first.\n"
+      "With --dry-run nothing is made: what stands in the way of a restore here is said, or what "
+      "it\n"
+      "would make. Whether each page is sound, ferry audit says.\n"
       "\nExample:\n  ferry restore /var/lib/xen/save/web1.ferry\n"
       "  ferry restore --base /var/backups/web1 /var/backups/web1/tuesday.ferry\n"
       "  age -d -i key web1.age | ferry restore -");
@@ -227,6 +237,7 @@ void add_restore_command(Command app, const Settings& settings) {
   command.add_flag("--force", arguments->force,
                    "Restore even if the guest is still here, or a migration of it not settled");
   add_memory_option(command, *arguments);
+  add_dry_run_option(command, arguments->dry_run);
   command.callback(
       [arguments, &settings] { restore(*arguments, settings.get<"sandbox">() == "yes"); });
 }

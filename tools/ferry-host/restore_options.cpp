@@ -7,6 +7,9 @@
 #include <cerrno>
 
 #include "error/error.h"
+#include "text/human_bytes.h"
+#include "text/print.h"
+#include "text/printable.h"
 
 namespace ferry::host {
 namespace {
@@ -22,6 +25,19 @@ void add_memory_option(Command command, RestoreAs& as) {
                   "had when it was saved")
       .in_range(uint64_t{1}, kMostMemoryMib)
       .type_name("MIB");
+}
+
+void add_dry_run_option(Command command, bool& dry_run) {
+  command.add_flag("--dry-run", dry_run,
+                   "Only look whether the guest could be restored here, and say as what");
+}
+
+void tell_dry_run(const RestoreConfig& config, const RestoreAs& as, uint64_t guest_bytes,
+                  bool paused) {
+  print_answer("{} would be restored as {}, with {} of memory{}; nothing was made\n",
+               as.file == "-" ? "standard input" : printable(as.file),
+               printable(config.json["c_info"].value("name", std::string())),
+               human_bytes(guest_bytes), paused ? ", paused" : "");
 }
 
 void add_base_option(Command command, std::vector<std::string>& bases) {

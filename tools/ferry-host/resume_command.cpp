@@ -1,9 +1,9 @@
 // ferry resume: brings back a guest that a broken save left suspended.
-#include <cstdio>
 #include <memory>
 
 #include <fmt/format.h>
 
+#include "text/print.h"
 #include "tools/ferry-host/commands.h"
 
 namespace ferry::host {
@@ -23,8 +23,8 @@ void add_resume_command(Command app, ResumeGuest resume) {
       "Resume it whoever suspended it: two running copies of a guest destroy its disks");
   command.callback([name, force, resume = std::move(resume)] {
     const ResumedGuest guest = resume(*name, *force);
-    fmt::print("domain {} {}\n", raw(guest.domid),
-               guest.paused ? "is not suspended any more, and paused, as it was" : "runs again");
+    print_report("domain {} {}\n", raw(guest.domid),
+                 guest.paused ? "is not suspended any more, and paused, as it was" : "runs again");
   });
 }
 

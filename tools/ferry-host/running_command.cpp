@@ -3,8 +3,8 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <thread>
 
@@ -15,6 +15,7 @@
 #include "host/live_status.h"
 #include "host/running_save.h"
 #include "migrate/job_journal.h"
+#include "text/print.h"
 #include "text/printable.h"
 #include "tools/ferry-host/setting_options.h"
 #include "xen/domain.h"
@@ -37,21 +38,26 @@ std::string phase(const nlohmann::ordered_json& status) {
 }
 
 // With the labels of virsh domjobinfo.
-void print(const nlohmann::ordered_json& s) {
-  const auto mib = [&](const char* name) {
-    return static_cast<double>(figure(s, name)) / (1 << 20);
+std::string as_text(const nlohmann::ordered_json& s) {
+  std::string text;
+  const auto line = [&](const char* label, const std::string& value) {
+    text += fmt::format("{:<20} {}\n", label, value);
   };
-  fmt::print("{:<20} {}\n", "Phase:", printable(phase(s)));
-  fmt::print("{:<20} {} ms\n", "Time elapsed:", figure(s, status_key::kElapsed));
-  fmt::print("{:<20} {:.1f} MiB\n", "Data processed:", mib(status_key::kDataProcessed));
-  fmt::print("{:<20} {:.1f} MiB\n", "Memory processed:", mib(status_key::kProcessed));
-  fmt::print("{:<20} {:.1f} MiB\n", "Memory remaining:", mib(status_key::kRemaining));
-  fmt::print("{:<20} {:.1f} MiB\n", "Memory total:", mib(status_key::kTotal));
-  fmt::print("{:<20} {:.1f} MiB/s\n", "Memory bandwidth:", mib(status_key::kBytesPerSecond));
-  fmt::print("{:<20} {} pages/s\n", "Dirty rate:", figure(s, status_key::kDirtyRate));
-  fmt::print("{:<20} {} bytes\n", "Page size:", figure(s, status_key::kPageSize));
-  fmt::print("{:<20} {}\n", "Iteration:", figure(s, status_key::kIteration));
-  fmt::print("{:<20} {} ms\n", "Expected downtime:", figure(s, status_key::kDowntime));
+  const auto mib = [&](const char* name) {
+    return fmt::format("{:.1f} MiB", static_cast<double>(figure(s, name)) / (1 << 20));
+  };
+  line("Phase:", printable(phase(s)));
+  line("Time elapsed:", fmt::format("{} ms", figure(s, status_key::kElapsed)));
+  line("Data processed:", mib(status_key::kDataProcessed));
+  line("Memory processed:", mib(status_key::kProcessed));
+  line("Memory remaining:", mib(status_key::kRemaining));
+  line("Memory total:", mib(status_key::kTotal));
+  line("Memory bandwidth:", mib(status_key::kBytesPerSecond) + "/s");
+  line("Dirty rate:", fmt::format("{} pages/s", figure(s, status_key::kDirtyRate)));
+  line("Page size:", fmt::format("{} bytes", figure(s, status_key::kPageSize)));
+  line("Iteration:", fmt::format("{}", figure(s, status_key::kIteration)));
+  line("Expected downtime:", fmt::format("{} ms", figure(s, status_key::kDowntime)));
+  return text;
 }
 
 // A job's ID stands for its guest.
@@ -73,10 +79,7 @@ RunningSave running(ThisHost& host, const std::string& domain_or_id) {
 
 void info(const RunningArguments& arguments, const OpenHost& open) {
   const auto status = running(*open(), arguments.domain).ask("status");
-  if (arguments.json)
-    fmt::print("{}\n", json_text(status));
-  else
-    print(status);
+  answer_with(arguments.json ? json_text(status) + "\n" : as_text(status));
 }
 
 void set(const RunningArguments& arguments, const OpenHost& open) {
@@ -89,11 +92,25 @@ void set(const RunningArguments& arguments, const OpenHost& open) {
   for (const std::string& request : requests) save.ask(request);
 }
 
-std::optional<MigrationJob> worked_on(const std::string& domain_or_id) {
-  for (MigrationJob& job : list_jobs(false))
-    if (job.source && (job.name == domain_or_id || job.id == domain_or_id) &&
-        is_worked_on(job.id, true))
-      return std::move(job);
+// The jobs of this host that send what is called so: by their ID, or by what their guest was called
+// then, or by its number or name now. One that was set aside has another name.
+std::vector<MigrationJob> jobs_that_send(ThisHost& host, const std::string& domain_or_id,
+                                         bool all) {
+  const auto domid = host.life().find_if_there(domain_or_id);
+  std::vector<DomainInfo> called_so = list_domains(host.xen());
+  std::erase_if(called_so, [&](const DomainInfo& domain) { return domain.domid != domid; });
+  std::vector<MigrationJob> jobs = list_jobs(all);
+  std::erase_if(jobs, [&](const MigrationJob& job) {
+    const bool its = std::any_of(called_so.begin(), called_so.end(),
+                                 [&](const DomainInfo& domain) { return is_of(job, domain); });
+    return !job.source || (job.id != domain_or_id && job.name != domain_or_id && !its);
+  });
+  return jobs;
+}
+
+std::optional<MigrationJob> worked_on(ThisHost& host, const std::string& domain_or_id) {
+  for (MigrationJob& job : jobs_that_send(host, domain_or_id, false))
+    if (is_worked_on(job.id, true)) return std::move(job);
   return std::nullopt;
 }
 
@@ -108,8 +125,8 @@ void fail_if_given_away(const MigrationJob& job) {
 }
 
 // A migration that has sent everything listens no more; its process takes a signal for the same.
-bool interrupt_handover(const std::string& domain_or_id) {
-  const auto job = worked_on(domain_or_id);
+bool interrupt_handover(ThisHost& host, const std::string& domain_or_id) {
+  const auto job = worked_on(host, domain_or_id);
   // Its number may be somebody else's by now.
   return job && writer_runs(*job) && kill(static_cast<pid_t>(job->pid), SIGTERM) == 0;
 }
@@ -153,10 +170,9 @@ void judge_cancelled(ThisHost& host, const MigrationJob& job) {
 }
 
 // Of a job or of its guest: that it is too late, and what is to be done instead.
-void fail_if_broken_off(const std::string& domain_or_id) {
-  for (const MigrationJob& job : list_jobs(true)) {
-    if (!job.source || (job.id != domain_or_id && (job.name != domain_or_id || job.settled())))
-      continue;
+void fail_if_broken_off(ThisHost& host, const std::string& domain_or_id) {
+  for (const MigrationJob& job : jobs_that_send(host, domain_or_id, true)) {
+    if (job.settled() && job.id != domain_or_id) continue;
     if (job.settled()) fail(Errc::usage, "job {} is settled: {}", job.id, job.state_name());
     fail(Errc::needs_operator,
          "nothing works on job {} of {} any more ({}); try: ferry job resume {}, or ferry job "
@@ -167,19 +183,19 @@ void fail_if_broken_off(const std::string& domain_or_id) {
 
 void cancel(const RunningArguments& arguments, const OpenHost& open) {
   const std::string domain = domain_of(arguments.domain);
-  const auto migration = worked_on(domain);
-  if (migration) fail_if_given_away(*migration);
   const auto host = open();
+  const auto migration = worked_on(*host, arguments.domain);
+  if (migration) fail_if_given_away(*migration);
   try {
     running(*host, domain).ask("cancel");
   } catch (const Error&) {
-    if (!interrupt_handover(arguments.domain)) {
-      fail_if_broken_off(arguments.domain);
+    if (!interrupt_handover(*host, arguments.domain)) {
+      fail_if_broken_off(*host, arguments.domain);
       throw;
     }
   }
   if (migration) judge_cancelled(*host, *migration);
-  fmt::print("{} is being cancelled; the guest stays here\n", domain);
+  print_report("{} is being cancelled; the guest stays here\n", domain);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // ferry save: a domain into a file.
 #include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -15,7 +14,9 @@
 #include "host/metrics.h"
 #include "migrate/open_job.h"
 #include "sandbox/confined_process.h"
+#include "text/print.h"
 #include "text/printable.h"
+#include "text/say.h"
 #include "text/shell_word.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/page_hashes.h"
@@ -57,7 +58,9 @@ Afterwards afterwards(const SaveArguments& a) {
 }
 
 void print(const SaveArguments& arguments, const SaveReport& report) {
-  FILE* out = arguments.stream ? stderr : stdout;  // /dev/stdout is a stream too
+  const auto tell = [&](const std::string& text) {
+    arguments.stream ? say(text) : report_that(text);  // /dev/stdout is a stream too
+  };
   if (arguments.json) {
     nlohmann::ordered_json result = {
         {"domain", report.name},
@@ -68,12 +71,12 @@ void print(const SaveArguments& arguments, const SaveReport& report) {
         {"suspended_seconds", report.suspended_seconds},
     };
     if (arguments.stream) result.erase("image_bytes");  // whoever reads it knows
-    fmt::print(out, "{}\n", json_text(result));
+    tell(json_text(result) + "\n");
   } else if (!arguments.quiet) {
     const std::string image =
         arguments.stream ? "" : fmt::format(", {} bytes of image", report.image_bytes);
-    fmt::print(out, "saved {} to {}: {} bytes of guest{}, {:.2f} s\n", printable(report.name),
-               arguments.file, report.guest_bytes, image, report.suspended_seconds);
+    tell(fmt::format("saved {} to {}: {} bytes of guest{}, {:.2f} s\n", printable(report.name),
+                     arguments.file, report.guest_bytes, image, report.suspended_seconds));
   }
 }
 

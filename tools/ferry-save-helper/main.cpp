@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <cstdio>
 #include <cstring>
 #include <string_view>
 
@@ -13,6 +12,8 @@
 #include "host/stock_helper.h"
 #include "settings/conf.h"
 #include "settings/places.h"
+#include "text/print.h"
+#include "text/say.h"
 #include "tools/ferry-save-helper/keeper.h"
 #include "tools/ferry-save-helper/releaser.h"
 #include "tools/ferry-save-helper/restore_mode.h"
@@ -98,7 +99,7 @@ int run(int argc, char** argv, Channel& channel) {
   if (mode == "--save-domain" || mode == "--restore-domain")
     fail(Errc::usage, "called with {} arguments; ferry-save-helper is for the libxl of Xen {}",
          argc - 1, xen_release());
-  std::fwrite(kUsage.data(), 1, kUsage.size(), mode == "--help" ? stdout : stderr);
+  mode == "--help" ? answer_with(kUsage) : say(kUsage);
   return static_cast<int>(mode == "--help" ? Exit::done : Exit::usage);
 }
 

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <thread>
 
@@ -16,6 +15,7 @@
 #include "settings/places.h"
 #include "sim/kernel/sim_kernel.h"
 #include "sim_toolstack/restore_guest.h"
+#include "text/print.h"
 #include "tools/ferry-host/progress_line.h"
 #include "tools/ferry-sim/commands.h"
 #include "tools/ferry-sim/sim_host.h"
@@ -60,12 +60,11 @@ class Stopwatch {
 
 void check(SimKernel& kernel, const char* when) {
   const std::vector<std::string> wrong = kernel.check_memory();
-  for (const std::string& sentence : wrong) fmt::print("   {}\n", sentence);
+  for (const std::string& sentence : wrong) print_answer("   {}\n", sentence);
   if (!wrong.empty()) fail(Errc::guest, "the guest's memory is wrong {}", when);
 }
 
 void must_succeed(const std::vector<std::string>& arguments) {
-  std::fflush(stdout);
   if (run_ferry(arguments) != 0) fail(Errc::bad_image, "ferry {} failed", arguments.front());
 }
 
@@ -89,14 +88,14 @@ State save_on_first_host(const std::string& image, Executor& executor) {
   kernel->run(kSteps);
   check(*kernel, "before the save");
   const State state{kernel->ticks(), kernel->checksum()};
-  fmt::print(
+  print_answer(
       "1. A simulated Xen host, and on it a PV guest of 256 MiB with 2 vCPUs\n"
       "   its kernel did {} things in {} processes: fork, map, fault, balloon, exchange frames\n"
       "   memory checksum {:016x}\n",
       state.ticks, kernel->processes(), state.checksum);
   kernel.reset();
 
-  fmt::print("2. ferry-sim save demo {}\n", image);
+  print_answer("2. ferry-sim save demo {}\n", image);
   const Stopwatch watch;
   host::ProgressLine line;
   const SaveReport report =
@@ -105,28 +104,28 @@ State save_on_first_host(const std::string& image, Executor& executor) {
                    line.update(what, done, total);
                  });
   line.finish();
-  fmt::print("   saved: {} bytes of guest, {} bytes of image, {:.0f} ms\n", report.guest_bytes,
-             report.image_bytes, watch.ms());
+  print_answer("   saved: {} bytes of guest, {} bytes of image, {:.0f} ms\n", report.guest_bytes,
+               report.image_bytes, watch.ms());
   return state;
 }
 
 // The second host has other machine frames: it goes on only if every page table was rewritten.
 void restore_on_second_host(const std::string& image, const State& before, Executor& executor) {
-  fmt::print("5. ferry-sim restore {}, on a second host with other machine frames\n", image);
+  print_answer("5. ferry-sim restore {}, on a second host with other machine frames\n", image);
   const std::string config = config_of(image);
   SimHost host(uint64_t{2});
   const Stopwatch watch;
   const auto source = ImageFile::open(image).stream();
   const RestoredGuest guest =
       restore_guest(host.xen(), host.life(), config, *source, executor, false);
-  fmt::print("   restored in {:.0f} ms\n", watch.ms());
+  print_answer("   restored in {:.0f} ms\n", watch.ms());
   auto kernel = SimKernel::attach(host.host(), static_cast<DomainNumber>(guest.domid));
   const uint64_t restored = kernel->checksum();
   kernel->run(kSteps);
   check(*kernel, "after the restore");
   if (restored != before.checksum || kernel->ticks() != before.ticks + kSteps)
     fail(Errc::guest, "the restored guest is not the one that was saved");
-  fmt::print(
+  print_answer(
       "   still running (step {} before, step {} now), memory checksum {:016x} as before, all its\n"
       "   page tables right\n",
       before.ticks, kernel->ticks(), restored);
@@ -136,12 +135,12 @@ void demo() {
   const Folder folder;
   const auto executor = make_thread_executor(std::max(1u, std::thread::hardware_concurrency()));
   const State before = save_on_first_host(folder.image(), *executor);
-  fmt::print("3. ferry audit {}\n", folder.image());
+  print_answer("3. ferry audit {}\n", folder.image());
   must_succeed({"audit", folder.image()});
-  fmt::print("4. ferry inspect {}\n", folder.image());
+  print_answer("4. ferry inspect {}\n", folder.image());
   must_succeed({"inspect", folder.image()});
   restore_on_second_host(folder.image(), before, *executor);
-  fmt::print(
+  print_answer(
       "demo: guest created, saved, audited clean, restored on another host, and still running with "
       "its\nmemory right\n");
 }

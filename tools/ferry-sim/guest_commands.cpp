@@ -1,5 +1,4 @@
 // ferry-sim create, list, run, unpause, rename and destroy.
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -11,6 +10,7 @@
 #include "sim/kernel/sim_kernel.h"
 #include "sim/machine/domains.h"
 #include "sim/machine/guest_turn.h"
+#include "text/print.h"
 #include "text/printable.h"
 #include "text/say.h"
 #include "tools/ferry-sim/commands.h"
@@ -57,8 +57,8 @@ void create(const std::string& path, const Guest& guest) {
   const DomainUuid uuid = random_uuid();
   memcpy(host.host().find_domain(kernel->domid())->handle, uuid.data(), uuid.size());
   kernel->fill_memory(spec.pages / 2);
-  fmt::print("created {}, domain {}: {} MiB, {} vCPUs, memory checksum {:016x}\n", guest.name,
-             kernel->domid(), guest.memory, guest.vcpus, kernel->checksum());
+  print_report("created {}, domain {}: {} MiB, {} vCPUs, memory checksum {:016x}\n", guest.name,
+               kernel->domid(), guest.memory, guest.vcpus, kernel->checksum());
 }
 
 const char* state_of(const Domain& d) {
@@ -76,15 +76,17 @@ std::string state_and_help(KernelMachine& machine) {
 
 void list(const std::string& path) {
   SimHost host(path, false);
-  fmt::print("{:<20} {:>5} {:>8} {:>6}  {}\n", "Name", "ID", "MiB", "vCPUs", "State");
+  constexpr auto kRow = "{:<20} {:>5} {:>8} {:>6}  {}\n";
+  std::string text = fmt::format(kRow, "Name", "ID", "MiB", "vCPUs", "State");
   HostLock lock(host.host());
   const HostState& state = host.host().state();
   for (unsigned slot = 0; slot < kMaxDomains; ++slot) {
     const Domain& d = state.domains[slot];
     if (state.domids[slot] == kNoDomain || d.domid == 0) continue;
-    fmt::print("{:<20} {:>5} {:>8} {:>6}  {}\n", printable(d.name), d.domid,
-               d.tot_pages / kPagesPerMib, d.max_vcpus, state_of(d));
+    text += fmt::format(kRow, printable(d.name), d.domid, d.tot_pages / kPagesPerMib, d.max_vcpus,
+                        state_of(d));
   }
+  answer_with(text);
 }
 
 void run(const std::string& path, const Guest& guest) {
@@ -103,8 +105,8 @@ void run(const std::string& path, const Guest& guest) {
   const std::vector<std::string> wrong = kernel->check_memory();
   for (const std::string& sentence : wrong) say(fmt::format("  {}\n", sentence));
   if (!wrong.empty()) fail(Errc::guest, "{}'s memory is not what it wrote", guest.name);
-  fmt::print("{}: step {} to {}, {} processes, memory right, checksum {:016x}\n", guest.name,
-             before, kernel->ticks(), kernel->processes(), kernel->checksum());
+  print_answer("{}: step {} to {}, {} processes, memory right, checksum {:016x}\n", guest.name,
+               before, kernel->ticks(), kernel->processes(), kernel->checksum());
 }
 
 void unpause(const std::string& path, const std::string& name) {

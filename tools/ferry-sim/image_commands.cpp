@@ -43,10 +43,13 @@ int run_ferry(const std::vector<std::string>& arguments) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : static_cast<int>(Exit::failed);
 }
 
-void exec_ferry(char** argv) {
-  std::string path = ferry_path();
-  argv[0] = path.data();
-  execv(path.c_str(), argv);
+void exec_ferry(std::vector<std::string> words) {
+  const std::string path = ferry_path();
+  words.insert(words.begin(), path);
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  execv(path.c_str(), argv.data());
   fail_errno(Errc::io, errno, fmt::format("cannot run {}", path));
 }
 

@@ -1,7 +1,6 @@
 // ferry-sim: ferry over simulated hosts, for whoever has no Xen.
 #include <signal.h>
 
-#include <cstdio>
 #include <thread>
 
 #include "custody/resume_guest.h"
@@ -49,7 +48,8 @@ void add_ferrys_own(Command app, const Settings& settings, HostPath path) {
 }
 
 int run(int argc, char** argv) {
-  if (argc > 1 && is_image_command(argv[1])) exec_ferry(argv);
+  const std::vector<std::string> words = words_of(argc, argv);
+  if (!words.empty() && is_image_command(words.front())) exec_ferry(words);
   const Settings settings = settings_of_environment();
   CommandLine app("ferry over a simulated Xen host in a file.", "ferry-sim");
   app.require_command();
@@ -66,7 +66,8 @@ int run(int argc, char** argv) {
   add_restore_command(app, host);
   add_image_commands(app);
   add_reading_commands(app, host);
-  app.parse(argc, argv);
+  app.add_help_command();
+  app.parse(words);
   return static_cast<int>(Exit::done);
 }
 

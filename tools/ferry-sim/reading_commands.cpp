@@ -21,14 +21,11 @@ std::string quoted(const std::string& word) {
 
 void read_guests(const Command& command, const std::string& host) {
   const std::string self = std::filesystem::read_symlink("/proc/self/exe");
-  std::vector<std::string> words{"ferry", command.name()};
+  std::vector<std::string> words{command.name()};
   for (const std::string& word : command.extra_arguments()) words.push_back(word);
-  words.insert(words.begin() + 2,
+  words.insert(words.begin() + 1,
                {"--via", fmt::format("{} --host {} lend", quoted(self), quoted(host))});
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  exec_ferry(argv.data());
+  exec_ferry(std::move(words));
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include <sys/mman.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -21,6 +20,7 @@
 #include "io/descriptor.h"
 #include "proto/image_file.h"
 #include "sim_toolstack/restore_guest.h"
+#include "text/print.h"
 #include "text/printable.h"
 #include "tools/ferry-host/restore_options.h"
 #include "tools/ferry-sim/commands.h"
@@ -32,7 +32,7 @@ namespace {
 struct RestoreArguments : host::RestoreAs {
   std::string config_file;
   std::vector<std::string> bases;  // of a delta
-  bool paused = false;
+  bool paused = false, dry_run = false;
 };
 
 // What comes in as a stream is read by and by.
@@ -69,15 +69,18 @@ void restore(const std::string& path, RestoreArguments& arguments) {
     arguments.config = host::operator_config(arguments.config_file);
   host::RestoreConfig config = host::restore_config(saved, arguments);
   host::tell_dropped(config);
-  SimHost host(path, true);
+  SimHost host(path, !arguments.dry_run);
   host::refuse_second_copy(config, host.life(), arguments);
+  if (arguments.dry_run)
+    return host::tell_dry_run(config, arguments, saved.guest_pages * kPageSize,
+                              arguments.paused || saved.paused);
   const auto executor = make_thread_executor(std::max(1u, std::thread::hardware_concurrency() / 2));
   ByteSource& image = stream ? static_cast<ByteSource&>(stream->image) : *in_file;
   const RestoredGuest guest = restore_guest(host.xen(), host.life(), config.header.config, image,
                                             *executor, arguments.paused || saved.paused);
-  fmt::print("restored {} as domain {}: {} bytes of guest\n",
-             printable(host.life().name(guest.domid)), static_cast<unsigned>(guest.domid),
-             guest.guest_bytes);
+  print_report("restored {} as domain {}: {} bytes of guest\n",
+               printable(host.life().name(guest.domid)), static_cast<unsigned>(guest.domid),
+               guest.guest_bytes);
 }
 
 }  // namespace
@@ -96,6 +99,7 @@ void add_restore_command(Command app, HostPath host) {
   command.add_option("--config", arguments->config_file, "Take this one instead, libxl's JSON")
       .excludes(trust);
   host::add_memory_option(command, *arguments);
+  host::add_dry_run_option(command, arguments->dry_run);
   command.add_flag("--force", arguments->force, "Also if the guest is on this host already");
   command.callback([arguments, host] { restore(*host, *arguments); });
 }

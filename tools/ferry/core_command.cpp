@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -12,6 +11,7 @@
 #include "files/image_output.h"
 #include "text/human_bytes.h"
 #include "text/printable.h"
+#include "text/say.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/output.h"
 #include "tools/ferry/reader.h"
@@ -101,7 +101,7 @@ Exit run_core(const CoreArguments& arguments) {
   if (done.exit != Exit::done) return done.exit;
   output.commit();
   if (arguments.to == "-")
-    fmt::print(stderr, "{}", done.report);
+    say(done.report);
   else
     print(done.report);
   return Exit::done;

@@ -39,6 +39,8 @@ _ferry_look_back() {
       [ "$each" = = ] || value=
     elif [[ $each == -?* ]]; then
       [ -z "$(_ferry_value "$each" "${command[@]}")" ] || value=$each
+    elif [ "$each" = help ] && [ ${#command[@]} -eq 0 ]; then
+      continue # what follows is a command
     elif [ ${#command[@]} -eq 0 ] || [ "${command[*]}" = job ]; then
       command+=("$each")
     else

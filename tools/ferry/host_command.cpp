@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <vector>
 
 #include "error/error.h"
 
@@ -44,15 +43,15 @@ std::string host_program() {
   return self.parent_path().parent_path() / "libexec" / "ferry-host";
 }
 
-void run_host_command(char** argv) {
+void run_host_command(std::vector<std::string> words) {
   const std::string host = host_program();
   std::string name = host;
   std::vector<char*> arguments{name.data()};
-  for (char** argument = argv + 1; *argument != nullptr; ++argument) arguments.push_back(*argument);
+  for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   ::execv(host.c_str(), arguments.data());
   if (errno == ENOENT)
-    fail(Errc::unsupported, "the command {} is not installed: there is no {}", argv[1], host);
+    fail(Errc::unsupported, "the command {} is not installed: there is no {}", words.front(), host);
   fail_errno(Errc::io, errno, fmt::format("cannot run {}", host));
 }
 

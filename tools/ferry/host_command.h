@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ferry {
 
@@ -18,8 +19,8 @@ bool is_host_command(std::string_view name);
 // Where that program would be. Throws Error(io).
 std::string host_program();
 
-// Becomes ../libexec/ferry-host argv[1] argv[2] … (seen from the folder of this program's real
+// Becomes ../libexec/ferry-host with these words (seen from the folder of this program's real
 // file). Does not return. Throws Error(unsupported) if that is not installed.
-[[noreturn]] void run_host_command(char** argv);
+[[noreturn]] void run_host_command(std::vector<std::string> words);
 
 }  // namespace ferry

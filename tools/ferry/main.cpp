@@ -1,5 +1,6 @@
 // ferry: one command, with a subcommand for everything that can be done with a saved guest.
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -16,7 +17,7 @@ std::string version() {
                      kFormatMajor, FERRY_XEN);
 }
 
-int run_command_line(int argc, char** argv) {
+int run_command_line(const std::vector<std::string>& words) {
   CommandLine app("Saves, restores, migrates and audits Xen PV guests.", "ferry");
   app.require_command();
   app.add_version(version());
@@ -36,9 +37,10 @@ int run_command_line(int argc, char** argv) {
   add_squash_command(app, exit);
   add_verify_command(app, exit);
   add_convert_command(app, exit);
+  app.add_help_command();
   for (const HostCommand& command : host_commands())  // only for the list in --help
     app.add_command(command.name, command.what).leave_extra_arguments().group("Host commands");
-  app.parse(argc, argv);
+  app.parse(words);
   return static_cast<int>(exit);
 }
 
@@ -47,7 +49,8 @@ int run_command_line(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   return ferry::run_main("ferry", [&] {
-    if (argc > 1 && ferry::is_host_command(argv[1])) ferry::run_host_command(argv);
-    return ferry::run_command_line(argc, argv);
+    const std::vector<std::string> words = ferry::words_of(argc, argv);
+    if (!words.empty() && ferry::is_host_command(words.front())) ferry::run_host_command(words);
+    return ferry::run_command_line(words);
   });
 }

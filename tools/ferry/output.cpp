@@ -3,16 +3,14 @@
 
 #include <sys/stat.h>
 
-#include <cerrno>
-#include <cstdio>
-
 #include "error/error.h"
+#include "text/print.h"
 
 namespace ferry {
 
 void print(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    fail_errno(Errc::io, errno, "cannot write to standard output");
+  if (const int error = write_out(text))
+    fail_errno(Errc::io, error, "cannot write to standard output");
 }
 
 void check_other_file(const std::string& from, const std::string& to) {

@@ -1,14 +1,17 @@
 // ferry verify: what of a folder of images can be restored?
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "config/json_text.h"
 #include "delta/folder.h"
+#include "error/error.h"
 #include "pipeline/pipeline.h"
 #include "text/human_bytes.h"
 #include "text/printable.h"
+#include "text/shell_word.h"
 #include "tools/ferry/commands.h"
 #include "tools/ferry/output.h"
 #include "tools/ferry/reader.h"
@@ -21,6 +24,7 @@ using delta::LinkState;
 using nlohmann::ordered_json;
 
 constexpr size_t kMostFiles = 512;
+constexpr const char* kNoImage = "no image";
 
 struct VerifyArguments {
   std::string folder;
@@ -79,24 +83,48 @@ std::string as_text(const VerifyArguments& arguments, const std::vector<FolderEn
                             count(entries, LinkState::no_image));
 }
 
+// Images are often a folder further down, one for each guest. Empty: there is none.
+std::string first_folder_in(const std::string& folder) {
+  std::string first;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string path = entry.path();
+    const bool hidden = entry.path().filename().string().starts_with('.');
+    if (!hidden && entry.is_directory(ignored) && (first.empty() || path < first)) first = path;
+  }
+  return first;
+}
+
+// A check of the wrong folder must not look like one that found all well.
+[[noreturn]] void fail_without_images(const std::string& folder) {
+  const std::string further = first_folder_in(folder);
+  fail(Errc::io, "there is no image in {}: nothing can be restored from it{}", folder,
+       further.empty()
+           ? ""
+           : "; folders in it are not looked into, try: ferry verify " + shell_word(further));
+}
+
 Exit run_verify(const VerifyArguments& arguments) {
   const std::vector<InputFile> files = delta::open_folder(arguments.folder, kMostFiles);
   uint64_t bytes = 0;
   for (const InputFile& file : files) bytes += file.size();
-  return sandbox::run_confined({.program = "ferry",
-                                .what = arguments.folder,
-                                .limits = sandbox::limits_for(bytes),
-                                .no_sandbox = arguments.no_sandbox},
-                               [&](const sandbox::Confinement& confinement) {
-                                 const auto executor = make_thread_executor(arguments.threads);
-                                 const auto entries = delta::verify_folder(files, *executor);
-                                 print(arguments.json ? as_json(arguments, entries, confinement)
-                                                      : as_text(arguments, entries));
-                                 const bool all = count(entries, LinkState::orphaned) == 0 &&
-                                                  count(entries, LinkState::damaged) == 0;
-                                 return sandbox::Done{all ? Exit::done : Exit::bad_image};
-                               })
-      .exit;
+  const sandbox::Confined how = {.program = "ferry",
+                                 .what = arguments.folder,
+                                 .limits = sandbox::limits_for(bytes),
+                                 .no_sandbox = arguments.no_sandbox};
+  const sandbox::Done done =
+      sandbox::run_confined(how, [&](const sandbox::Confinement& confinement) {
+        const auto executor = make_thread_executor(arguments.threads);
+        const auto entries = delta::verify_folder(files, *executor);
+        print(arguments.json ? as_json(arguments, entries, confinement)
+                             : as_text(arguments, entries));
+        const bool all =
+            count(entries, LinkState::orphaned) == 0 && count(entries, LinkState::damaged) == 0;
+        const bool any = count(entries, LinkState::no_image) < entries.size();
+        return sandbox::Done{all ? Exit::done : Exit::bad_image, any ? "" : kNoImage};
+      });
+  if (done.report == kNoImage) fail_without_images(arguments.folder);
+  return done.exit;
 }
 
 }  // namespace
@@ -109,9 +137,9 @@ void add_verify_command(Command ferry, Exit& exit) {
       "Reads every byte of every image there, and follows each delta to what it builds upon. An "
       "image\n"
       "is restorable, or orphaned (what it builds upon is missing or damaged), or damaged itself.\n"
-      "Exit code 0 if all are restorable, 3 if some are not. Whether a guest would be what it was, "
-      "ferry\n"
-      "audit says.");
+      "Exit code 0 if all are restorable, 3 if some are not, 1 if there is none; folders in it are "
+      "not\n"
+      "looked into. Whether a guest would be what it was, ferry audit says.");
   command.add_option("FOLDER", arguments->folder, "Where the images are").required();
   command.add_option("--threads", arguments->threads, "Worker threads (default: one a core)")
       .in_range(1, 4)
