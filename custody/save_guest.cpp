@@ -51,6 +51,7 @@ class GuestSave {
       guest_->check_untouched();
       request_.check_base();
       output.commit([&](const NamedFile& image) {
+        request_.about_to_count();
         if (request_.afterwards == Afterwards::destroy) guest_->about_to_count(image);
       });
       counts_ = true;
@@ -135,7 +136,7 @@ class GuestSave {
   [[noreturn]] void fail_destroyed(ImageOutput& output, const std::exception_ptr& why) {
     guest_->forget_note();
     if (!whole_) fail_gone(why);
-    if (!counts_) output.commit();
+    if (!counts_) output.commit([this](const NamedFile&) { request_.about_to_count(); });
     try {
       request_.check_base();
       output.check_there();

@@ -23,6 +23,11 @@ bool seems_an_image(const InputFile& file) {
   return first.size() >= sizeof(uint64_t) && (looks_like_image(first) || looks_like_xl_file(first));
 }
 
+// What a power failure has left of one may begin with zeros, or with nothing.
+bool is_called_an_image(const InputFile& file) {
+  return file.path().ends_with(".ferry");
+}
+
 class Verifying {
  public:
   Verifying(const std::vector<InputFile>& files, Executor& executor)
@@ -43,7 +48,7 @@ class Verifying {
     FolderEntry entry;
     entry.path = file.path();
     entry.bytes = file.size();
-    if (!seems_an_image(file)) return entry;
+    if (!seems_an_image(file) && !is_called_an_image(file)) return entry;
     try {
       const ImageFile image = ImageFile::open_link(file);
       nr_pfns_[i] = image.head().nr_pfns();

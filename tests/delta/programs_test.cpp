@@ -164,6 +164,30 @@ TEST_F(DeltaPrograms, leave_no_page_hashes_of_an_image_that_is_not_there) {
   EXPECT_EQ(sim({"run", "web1", "--steps", "10"}).exit_code, 0) << "the guest does not run";
 }
 
+// A delta took the very place of what it builds upon, or its page hashes did, with exit code 0.
+TEST_F(DeltaPrograms, regression_do_not_write_over_the_image_that_page_hashes_stand_for) {
+  ASSERT_EQ(sim({"create", "web1", "--memory", "8"}).exit_code, 0);
+  const std::string a = folder_.path("a.ferry"), of_a = folder_.path("a.hashes");
+  const std::string b = folder_.path("b.ferry"), letter = folder_.path("letter");
+  ASSERT_EQ(sim({"save", "--keep", "--page-hashes", of_a, "web1", a}).exit_code, 0);
+  const Bytes before = read(a);
+  Outcome refused = sim({"save", "--keep", "--base", of_a, "web1", a});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr(a + " is the image that " + of_a + " stands for"));
+  refused = sim({"save", "--keep", "--base", of_a, "--page-hashes", a, "web1", b});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr(a + " is the image that " + of_a + " stands for"));
+  std::ofstream(letter) << "Dear Sir or Madam";
+  for (const std::string& other : {a, letter}) {
+    refused = sim({"save", "--keep", "--page-hashes", other, "web1", b});
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_THAT(refused.err, HasSubstr(other + " is there and holds no page hashes"));
+  }
+  EXPECT_EQ(read(a), before);
+  EXPECT_FALSE(fs::exists(b));
+  EXPECT_EQ(sim({"save", "--keep", "--base", of_a, "--page-hashes", of_a, "web1", b}).exit_code, 0);
+}
+
 TEST_F(DeltaPrograms, refuse_a_base_that_is_none_and_leave_the_guest_running) {
   ASSERT_EQ(sim({"create", "web1", "--memory", "8"}).exit_code, 0);
   const std::string a = folder_.path("a.ferry"), b = folder_.path("b.ferry");
@@ -314,6 +338,18 @@ TEST_F(DeltaPrograms, verify_a_folder) {
   EXPECT_THAT(verified.out, HasSubstr("2 can be restored, 1 orphaned, 0 damaged; 1 other files"));
   EXPECT_THAT(verified.out, HasSubstr("its base is missing: the image with the SHA-256"));
   EXPECT_EQ(ferry({"verify", folder_.path("nowhere")}).exit_code, 1);
+}
+
+// What a power failure had left of an image was an other file, with exit code 0.
+TEST_F(DeltaPrograms, regression_an_image_without_a_head_is_damaged_if_it_is_called_one) {
+  write_chain();
+  for (const Bytes& left : {Bytes(), Bytes(5000)}) {
+    const std::string path = write("left.ferry", left);
+    const Outcome verified = ferry({"verify", folder_.path(".")});
+    EXPECT_EQ(verified.exit_code, 3);
+    EXPECT_THAT(verified.out, HasSubstr("4 can be restored, 0 orphaned, 1 damaged"));
+    EXPECT_THAT(verified.out, HasSubstr("left.ferry"));
+  }
 }
 
 // A nightly check of the wrong folder looked like one that found all well: it ended with 0.

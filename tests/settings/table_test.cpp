@@ -146,6 +146,38 @@ TEST(CommandLine, leaves_no_page_hashes_of_a_save_that_failed) {
   EXPECT_FALSE(std::filesystem::exists(hashes));
 }
 
+// A save that was killed when its image had its name, and its page hashes had not, left those of
+// the image before: the next delta built upon that one, which was gone.
+TEST(CommandLine, regression_no_page_hashes_of_an_older_image_stand_beside_a_newer_one) {
+  const TestFolder folder;
+  const std::string hashes = folder.path("web1.hashes");
+  CommandLine line("", "settings_test");
+  unsigned saves = 0;
+  const auto save = [&](const SaveRequest& request, const ProgressCallback&) {
+    BasePages::fill(request.page_hashes.value()).finish(0, {});
+    request.is_whole();
+    EXPECT_EQ(std::filesystem::exists(hashes), saves > 0) << "the image before still counts";
+    request.about_to_count();
+    EXPECT_FALSE(std::filesystem::exists(hashes));
+    if (saves == 2) std::filesystem::create_directory(hashes);
+    request.counts();
+    ++saves;
+    return SaveReport{};
+  };
+  host::add_save_command(line, {}, save);
+  const std::vector<std::string> words = {
+      "save", "--quiet", "--keep", "--page-hashes", hashes, "web1", folder.path("web1.ferry")};
+  line.parse(words);
+  EXPECT_TRUE(std::filesystem::is_regular_file(hashes));
+  line.parse(words);
+  EXPECT_TRUE(std::filesystem::is_regular_file(hashes));
+  // They cannot get their name: that takes no image away, and is told.
+  ::testing::internal::CaptureStderr();
+  line.parse(words);
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("has no page hashes"), std::string::npos);
+  EXPECT_EQ(saves, 3u);
+}
+
 TEST(CommandLine, refuses_what_is_for_live_saves_on_others) {
   for (const Setting& setting : kSettings) {
     if (!(setting.commands & kSave)) continue;

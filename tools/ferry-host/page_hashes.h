@@ -14,18 +14,23 @@ uint64_t most_pfns_of_a_base();
 
 class PageHashes {
  public:
-  // Throws Error(io) if there can be no such file, Error(usage) if it would be no file at all.
+  // Throws Error(io) if there can be no such file, Error(usage) if it would be no file at all, or
+  // take the place of one that holds something else.
   explicit PageHashes(const std::string& path);
 
   int memory() const { return pages_.fd(); }  // whoever saves fills it
   // All of it, under no name yet. Throws Error.
   void write();
-  // Throws Error(io).
-  void commit() { file_.commit(); }
+  // Those of the same name, which are of an image that is about to be replaced: beside the new one
+  // they would be taken for its own, whatever happens before commit().
+  void remove_older() const noexcept;
+  // The image is there, whatever becomes of these: if it is nothing, that is told.
+  void commit() noexcept;
   void withdraw() noexcept { file_.withdraw(); }
 
  private:
   const std::string path_;
+  std::string at_;  // where links lead
   ImageOutput file_;
   BasePages pages_;
 };

@@ -18,6 +18,7 @@
 #include "text/printable.h"
 #include "text/say.h"
 #include "text/shell_word.h"
+#include "tools/ferry-host/base_image.h"
 #include "tools/ferry-host/commands.h"
 #include "tools/ferry-host/page_hashes.h"
 #include "tools/ferry-host/progress_line.h"
@@ -89,6 +90,12 @@ std::optional<BasePages> base_of(const SaveArguments& arguments, const Settings&
   if (held.has(arguments.stream ? "/dev/stdout" : arguments.file))
     fail(Errc::usage, "{} is what the delta builds upon: name another file to write",
          arguments.file);
+  for (const std::string& written : {arguments.file, arguments.page_hashes})
+    if (held.empty() && is_image_called(base.name(), written))
+      fail(Errc::usage,
+           "{} is the image that {} stands for, which the delta builds upon: name "
+           "another file to write",
+           written, arguments.bases.back());
   if (held.empty() && arguments.keep + arguments.pause + arguments.destroy == 0)
     fail(Errc::usage,
          "whether the image that {} stands for is still there is not known here; say what becomes "
@@ -157,6 +164,9 @@ void save(SaveArguments& arguments, const Settings& settings, const SaveGuest& s
     request.check_base = [&held] { held.check(); };
     request.is_whole = [&hashes] {
       if (hashes) hashes->write();
+    };
+    request.about_to_count = [&hashes] {
+      if (hashes) hashes->remove_older();
     };
     request.counts = [&] {
       held.note_built_upon();
