@@ -91,6 +91,19 @@ class Receiver : public ::testing::Test {
         std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", receiver_.pid())), {}));
   }
 
+  // It can be connected to before that, and the kernel lets who connects wait.
+  void wait_until_it_serves() const {
+    for (int tries = 0; tries < 6000 && !takes_signals(); ++tries)
+      std::this_thread::sleep_for(10ms);
+  }
+  bool takes_signals() const {
+    std::error_code none;
+    for (const auto& fd :
+         std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", receiver_.pid()), none))
+      if (std::filesystem::read_symlink(fd, none) == "anon_inode:[signalfd]") return true;
+    return false;
+  }
+
   TwoHosts hosts_;
   Running receiver_;
   std::vector<Descriptor> open_;
@@ -119,6 +132,7 @@ TEST_F(Receiver, serves_a_host_while_others_send_garbage) {
 }
 
 TEST_F(Receiver, serves_a_host_while_one_job_is_called_for_1600_times) {
+  wait_until_it_serves();
   const size_t before = descriptors();
   unsigned answered = 0;
   for (int i = 0; i < 1600; ++i) answered += call(opening("0123456789abcdef"));
