@@ -112,8 +112,11 @@ is_kept() {
   at_most_one_runs
   local one=$?
   if [ $then = go ]; then printf '\001' >&8; else printf '\002' >&8; fi
-  within 100 ended first && within 100 ended second
+  within 100 ended first
   local both=$?
+  # What a killed one has left may be all that the second waits for.
+  [ $then = go ] || within 20 ended second || clear_up
+  within 100 ended second || both=1
   tell first $first
   tell second $second
   [ $one = 0 ] && [ $both = 0 ] && at_most_one_runs && do_what_was_named && clear_up && judge
