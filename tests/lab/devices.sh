@@ -30,6 +30,8 @@ check "after that it goes on" goes_on
 check "one copy is there" only $name
 number=$(disk_number $name)
 check "it shuts down" xl shutdown -w $name
+# xl says so when the guest has ended, and whoever watches it then takes the domain away.
+check "it is gone again" within 20 gone $name
 moved=
 check "it is started anew" start_guest $name 1 128 "$(disk_line)"
 check "its disk holds what was written before" within 60 beyond $name "$number"
