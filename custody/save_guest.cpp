@@ -51,8 +51,8 @@ class GuestSave {
       guest_->check_untouched();
       request_.check_base();
       output.commit([&](const NamedFile& image) {
-        request_.about_to_count();
         if (request_.afterwards == Afterwards::destroy) guest_->about_to_count(image);
+        request_.about_to_count();
       });
       counts_ = true;
       request_.counts();
@@ -136,7 +136,7 @@ class GuestSave {
   [[noreturn]] void fail_destroyed(ImageOutput& output, const std::exception_ptr& why) {
     guest_->forget_note();
     if (!whole_) fail_gone(why);
-    if (!counts_) output.commit([this](const NamedFile&) { request_.about_to_count(); });
+    if (!counts_) output.commit([this](const NamedFile&) { count_all_the_same(); });
     try {
       request_.check_base();
       output.check_there();
@@ -149,6 +149,15 @@ class GuestSave {
          "somebody has destroyed {} while it was saved; {} has it as it was then; if it is to go "
          "on, here, try: ferry restore {}{}",
          config_.name(), request_.file, request_.restore_options, shell_word(request_.file));
+  }
+
+  // The image is the only copy of the guest: nothing may keep it from its name.
+  void count_all_the_same() {
+    try {
+      request_.about_to_count();
+    } catch (const Error& e) {
+      say(fmt::format("ferry: {}\n", printable(e.what())));
+    }
   }
 
   // It has ended by itself, or somebody has destroyed it; what failed for that says nothing of it.

@@ -28,10 +28,11 @@ struct SaveRequest {
   std::function<void()> check_base = [] {};
   // The engine is done, and nothing counts yet. Throws Error: then the guest runs on, unsaved.
   std::function<void()> is_whole = [] {};
-  std::function<void()> about_to_count = [] {};  // right before a file or a device counts
-  std::function<void()> counts = [] {};          // the image has its name now
-  std::optional<int> page_hashes = {};  // gets what this image says, of the next delta's base
-  std::string restore_options = {};     // of `ferry restore` of it, each with a space behind it
+  // Right before a file or a device counts. Throws Error: then it does not.
+  std::function<void()> about_to_count = [] {};
+  std::function<void()> counts = [] {};  // the image has its name now
+  std::optional<int> page_hashes = {};   // gets what this image says, of the next delta's base
+  std::string restore_options = {};      // of `ferry restore` of it, each with a space behind it
 };
 
 struct SaveReport {

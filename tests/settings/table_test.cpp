@@ -178,6 +178,24 @@ TEST(CommandLine, regression_no_page_hashes_of_an_older_image_stand_beside_a_new
   EXPECT_EQ(saves, 3u);
 }
 
+TEST(CommandLine, page_hashes_that_cannot_be_removed_keep_a_newer_image_from_its_name) {
+  const TestFolder folder;
+  const std::string hashes = folder.path("web1.hashes");
+  CommandLine line("", "settings_test");
+  const auto save = [&](const SaveRequest& request, const ProgressCallback&) {
+    BasePages::fill(request.page_hashes.value()).finish(0, {});
+    request.is_whole();
+    std::filesystem::create_directory(hashes);  // nothing that unlink() takes
+    request.about_to_count();
+    ADD_FAILURE() << "the image would have got its name";
+    return SaveReport{};
+  };
+  host::add_save_command(line, {}, save);
+  EXPECT_THROW(line.parse({"save", "--quiet", "--keep", "--page-hashes", hashes, "web1",
+                           folder.path("web1.ferry")}),
+               Error);
+}
+
 TEST(CommandLine, refuses_what_is_for_live_saves_on_others) {
   for (const Setting& setting : kSettings) {
     if (!(setting.commands & kSave)) continue;

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <span>
 
 #include "error/error.h"
+#include "files/durable.h"
 #include "files/save_target.h"
 #include "proto/pages.h"
 #include "text/printable.h"
@@ -49,8 +51,10 @@ void PageHashes::write() {
   BasePages::adopt(pages_.fd()).write_to(sink);
 }
 
-void PageHashes::remove_older() const noexcept {
-  if (!at_.empty()) unlink(at_.c_str());
+void PageHashes::remove_older() const {
+  if (unlink(at_.c_str()) == 0) return sync_folder(folder_of(at_));
+  if (errno != ENOENT)
+    fail_errno(Errc::io, errno, fmt::format("cannot remove the older page hashes {}", at_));
 }
 
 void PageHashes::commit() noexcept {

@@ -22,8 +22,9 @@ class PageHashes {
   // All of it, under no name yet. Throws Error.
   void write();
   // Those of the same name, which are of an image that is about to be replaced: beside the new one
-  // they would be taken for its own, whatever happens before commit().
-  void remove_older() const noexcept;
+  // they would be taken for its own, whatever happens before commit(). Throws Error(io) if they may
+  // still be there, or be there again after a power failure.
+  void remove_older() const;
   // The image is there, whatever becomes of these: if it is nothing, that is told.
   void commit() noexcept;
   void withdraw() noexcept { file_.withdraw(); }
